@@ -1,0 +1,112 @@
+"""What one run of one case in a process of its own measures, and how it says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""``ru_maxrss`` counts bytes on macOS and kibibytes elsewhere."""
+
+
+class CaseFailed(Exception):
+    """A case's process ended with a status other than 0; the message holds what it said."""
+
+
+@dataclass
+class Result:
+    """One run of a case.
+
+    Attributes:
+        case: Which one.
+        phases: Of each phase the wall and the CPU seconds (``perf_counter``, ``process_time``).
+        peak_rss: The most memory that the process held, in MB.
+        samples: Milliseconds of each of many small runs, by name.
+        counts: Numbers about the work, such as nodes and edges.
+        digest: What the answers were, to notice a change that is faster and wrong.
+    """
+
+    case: str
+    phases: dict[str, tuple[float, float]] = field(default_factory=dict)
+    peak_rss: float = 0.0
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    digest: dict[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what is done inside."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.phases[name] = (time.perf_counter() - wall, time.process_time() - cpu)
+
+    @contextmanager
+    def sample(self, name: str) -> Iterator[None]:
+        """Time one of many small runs."""
+        wall = time.perf_counter()
+        yield
+        self.samples.setdefault(name, []).append((time.perf_counter() - wall) * 1000)
+
+    def print(self) -> None:
+        """Write the result to standard output, with the peak of this process' own memory."""
+        if not self.peak_rss:
+            self.peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT / 1e6
+        print(json.dumps(asdict(self)))
+
+
+def run_case(case: str, *arguments: str) -> Result:
+    """Run a case in a fresh process.
+
+    Raises:
+        CaseFailed: It did not end well.
+    """
+    command = [sys.executable, "-m", "benchmarks.cases", case, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CaseFailed(f"{case}: status {done.returncode}\n{done.stderr.strip()[-2000:]}")
+    return Result(**json.loads(done.stdout.splitlines()[-1]))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A finished command: its time, its memory, and its output."""
+
+    wall: float
+    cpu: float
+    peak_rss: float
+    output: bytes
+
+
+def run_command(arguments: Sequence[str]) -> Command:
+    """Run ``workbench`` with some arguments as a user does, interpreter start included.
+
+    Raises:
+        CaseFailed: The command's status is not 0.
+    """
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    # One after the other will do: what the commands say to standard error fits into a pipe.
+    assert process.stdout is not None
+    assert process.stderr is not None
+    output, said = process.stdout.read(), process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    process.stderr.close()
+    if process.returncode:
+        text = said.decode(errors="replace").strip()[-2000:]
+        raise CaseFailed(f"workbench {' '.join(arguments)}: status {process.returncode}\n{text}")
+    cpu = usage.ru_utime + usage.ru_stime
+    return Command(time.perf_counter() - begin, cpu, usage.ru_maxrss * _RSS_UNIT / 1e6, output)

@@ -1,0 +1,305 @@
+"""A small audit that answers what the screens ask, for states that no real source can be brought into."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from workbench.analysis.paths import SEVERITIES, Path, PathStep
+from workbench.engine import Document, ExportResult, Neighbour, PathReport, Preview, WhatIfReport
+from workbench.errors import Conflict, UsageError
+from workbench.inventory.changes import Op, Target
+from workbench.inventory.evidence import Evidence, Gap, Problem
+from workbench.remediation.records import Effect, Fix, Need, Risk, RiskLevel, Status
+from workbench.techniques.api import Declaration, Reason, SubjectType
+
+YAML = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+  namespace: shop
+spec:
+  template:
+    spec:
+      containers:
+        - name: web
+          securityContext:
+            privileged: true
+"""
+
+
+def step(source: str, target: str, technique: str, title: str, *facts: tuple[str, str]) -> PathStep:
+    return PathStep(source, target, technique, title, 2, facts, ())
+
+
+def path(number: int, severity: str, risk: float, *steps: PathStep) -> Path:
+    return Path(f"v1:{number:016x}", steps[0].source, steps[-1].target, 2 * len(steps), risk, severity, 1, steps)
+
+
+def fix(name: str, title: str, target: str, cuts: int, **more: Any) -> Fix:
+    kind, _, rest = target.partition(":")
+    namespace, _, own = rest.partition("/")
+    return Fix(
+        fix=name,
+        title=title,
+        target=Target("apps/v1", kind, namespace, own),
+        ops=(Op("set", "/spec/template/spec/containers[name=web]/securityContext/privileged", False, True),),
+        risk=more.pop("risk", Risk(RiskLevel.LOW, ("the container mounts no device",))),
+        effect=Effect.ROLLOUT,
+        observed_on=(target,),
+        **more,
+    ).with_cuts(cuts, ["ClusterAdmin"])
+
+
+def shop(web: str = "web", namespace: str = "shop") -> tuple[list[Path], list[Fix]]:
+    """Paths and fixes of a small shop; the names can be made hostile."""
+    endpoint = f"Endpoint:{namespace}/{web}/80"
+    container = f"Container:{namespace}/{web}/web"
+    account = f"ServiceAccount:{namespace}/{web}-sa"
+    grant = f"PermissionSet:{namespace}/{web}-edit@{web}-binding"
+    to_container = (
+        step("Internet", endpoint, "INTERNET_REACH", "exposed by load balancer"),
+        step(endpoint, container, "ENDPOINT_EXPLOIT", "exploits the service", ("C-VULN", f"Image:{web}:1")),
+    )
+    escape = step(container, "Node:worker-1", "CE_PRIV_MOUNT", "mounts the node's disk")
+    token = step(container, account, "IDENTITY_ASSUME", "uses the mounted token")
+    bound = step(account, grant, "PERMISSION_DISCOVER", "is bound to")
+    paths = [
+        path(
+            1,
+            "critical",
+            8.9,
+            *to_container,
+            escape,
+            step("Node:worker-1", "ClusterAdmin", "NODE_CONTROL_PLANE", "control plane: CA key on disk"),
+        ),
+        path(
+            2,
+            "critical",
+            8.5,
+            *to_container,
+            token,
+            bound,
+            step(grant, "ClusterAdmin", "POD_CREATE", "creates a privileged pod"),
+        ),
+        path(3, "high", 6.4, token, bound, step(grant, f"Secret:{namespace}/db", "SECRET_READ", "reads the secret")),
+        path(
+            4,
+            "medium",
+            4.4,
+            step(f"User:{web}-dev", grant, "PERMISSION_DISCOVER", "is bound to"),
+            step(grant, f"Secret:{namespace}/db", "SECRET_READ", "reads the secret"),
+        ),
+        path(5, "low", 2.1, step(f"Group:{web}-ops", f"Secret:{namespace}/db", "SECRET_READ", "reads the secret")),
+    ]
+    deployment = f"Deployment:{namespace}/{web}"
+    fixes = [
+        fix("F-PRIV", f"privileged: false on Deployment {namespace}/{web}", deployment, 1),
+        fix("F-AUTOMOUNT", f"automountServiceAccountToken: false on Deployment {namespace}/{web}", deployment, 2),
+        fix("F-RBAC-RULE", f"remove 'create pods' from Role {namespace}/{web}-edit", f"Role:{namespace}/{web}-edit", 4),
+        fix(
+            "F-NONROOT",
+            f"runAsNonRoot on Deployment {namespace}/{web}",
+            deployment,
+            0,
+            status=Status.NEEDS_INPUT,
+            reason="needs-input: a user",
+            needs=(Need("runAsUser", "Which user id does the image run as?"),),
+        ),
+        fix(
+            "F-OWNER",
+            f"owner of {namespace}/{web}",
+            f"Deployment:{namespace}/other",
+            0,
+            status=Status.BLOCKED,
+            reason="owner-unknown: no such owner",
+        ),
+    ]
+    return paths, fixes
+
+
+CUTS = {"F-PRIV": (1,), "F-AUTOMOUNT": (2, 3), "F-RBAC-RULE": (2, 3, 4)}
+BY_TECHNIQUE = {
+    "CE_PRIV_MOUNT": ("F-PRIV",),
+    "IDENTITY_ASSUME": ("F-AUTOMOUNT",),
+    "POD_CREATE": ("F-RBAC-RULE",),
+    "SECRET_READ": ("F-RBAC-RULE", "F-NONROOT"),
+    "ENDPOINT_EXPLOIT": ("F-NONROOT",),
+}
+
+
+@dataclass
+class FakeAudit:
+    title: str = "sample shop"
+    kind: str = "sample"
+    found: list[Path] = field(default_factory=list)
+    known_fixes: list[Fix] = field(default_factory=list)
+    coverage: list[Gap] = field(default_factory=list)
+    notes: list[str] = field(default_factory=lambda: ["server version assumed: v1.34"])
+    raising: dict[str, Exception] = field(default_factory=dict)
+    yaml_name: str = "web"
+    main_thread_calls: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"Container": 12, "Pod": 9, "Secret": 3, "ServiceAccount": 7}
+
+    def _enter(self, name: str) -> None:
+        """Every question must come from a worker."""
+        if threading.current_thread() is threading.main_thread():
+            self.main_thread_calls.append(name)
+        if name in self.raising:
+            raise self.raising[name]
+
+    def paths(self, query: Any = None) -> PathReport:
+        self._enter("paths")
+        found = self.found
+        if query is not None and query.targets:
+            found = [one for one in found if query.targets[0].lower().replace("-", "") in one.target.lower()]
+            if not found:
+                raise UsageError(f"{query.targets[0]!r} matches nothing; the nearest is ClusterAdmin")
+        severities = {name: sum(one.severity == name for one in found) for name in SEVERITIES}
+        return PathReport(found, len(found), severities, 4, 2, len(found))
+
+    def evidence(self, step: PathStep) -> list[Evidence]:
+        self._enter("evidence")
+        about = "Deployment:shop/" + self.yaml_name
+        field_name = "spec.template.spec.containers[name=web].securityContext.privileged"
+        return [
+            Evidence(about, field_name, True, None, "web.yaml", 12),
+            Evidence(about, "spec.template.spec.hostPID", None, False, "web.yaml", 8),
+        ]
+
+    def declaration(self, technique_id: str) -> Declaration:
+        return Declaration(
+            id=technique_id,
+            title="mounts the node's disk",
+            source=("Container",),
+            target=("Node",),
+            description="A privileged container sees the devices of the node and mounts its disk.",
+            mitre=("T1611",),
+            effort=2,
+            reason=Reason.RECIPE,
+            reads=frozenset({"Pod"}),
+            subject_type=SubjectType.CONTAINER,
+            fixes=BY_TECHNIQUE.get(technique_id, ()),
+            references=("https://kubernetes.io/docs/concepts/security/pod-security-standards/",),
+        )
+
+    def document(self, object_id: str) -> Document | None:
+        self._enter("document")
+        return Document(object_id, "web.yaml:1", YAML.format(name=self.yaml_name), 1, "web.yaml")
+
+    def describe(self, node_id: str) -> list[tuple[str, str]]:
+        self._enter("describe")
+        return [("kind", node_id.partition(":")[0]), ("name", node_id.partition(":")[2])]
+
+    def neighbours(self, node_id: str, limit: int = 20) -> list[Neighbour]:
+        self._enter("neighbours")
+        if not node_id.startswith("Node:"):
+            return (
+                [Neighbour("Image:registry.example/shop:1", "IMAGE", False)] if node_id.startswith("Container:") else []
+            )
+        return [Neighbour(f"Container:shop/pod-{number}/main", "NODE_PODS", True) for number in range(25)]
+
+    def fixes(self) -> list[Fix]:
+        self._enter("fixes")
+        return sorted(self.known_fixes, key=lambda one: -one.paths_cut)
+
+    def fixes_for(self, step: PathStep) -> list[Fix]:
+        self._enter("fixes_for")
+        return [one for one in self.known_fixes if one.fix in BY_TECHNIQUE.get(step.technique, ())]
+
+    def recommended(self, step: PathStep) -> Fix | None:
+        ready = [one for one in self.fixes_for(step) if one.status is Status.READY]
+        return max(ready, key=lambda one: one.paths_cut, default=None)
+
+    def fix(self, fix_id: str) -> Fix:
+        for one in self.known_fixes:
+            if one.id.startswith(fix_id):
+                return one
+        raise UsageError(f"no fix {fix_id}")
+
+    def what_if(self, fixes: Sequence[Fix]) -> WhatIfReport:
+        self._enter("what_if")
+        if {"F-PRIV", "F-AUTOMOUNT"} <= {one.fix for one in fixes} and "conflict" in self.raising:
+            raise Conflict("two fixes change one field differently")
+        by = {number: tuple(one.id for one in fixes if number in CUTS.get(one.fix, ())) for number in range(1, 6)}
+        cut = [(one, by[at]) for at, one in enumerate(self.found, 1) if by.get(at)]
+        stays = [(one, ()) for at, one in enumerate(self.found, 1) if not by.get(at)]
+        left = len([one for one, _ in stays if one.target == "ClusterAdmin"])
+        severities = {
+            name: (sum(one.severity == name for one in self.found), sum(one.severity == name for one, _ in stays))
+            for name in SEVERITIES
+        }
+        return WhatIfReport(
+            paths_before=len(self.found),
+            paths_after=len(stays),
+            rows=(("paths to cluster-admin", 2, left),),
+            severities=severities,
+            cut=tuple(cut),
+            stays=tuple(stays),
+            opened=(),
+        )
+
+    def previews(self, fixes: Sequence[Fix]) -> list[Preview]:
+        self._enter("previews")
+        targets = dict.fromkeys(one.target for one in fixes)
+        diff = (("@", ""), (" ", "securityContext:"), ("-", "  privileged: true"), ("+", "  privileged: false"))
+        return [
+            Preview(target.id, target.id, diff, "", f"patches/{number:02}-{target.kind.lower()}.strategic.yaml")
+            for number, target in enumerate(targets, 1)
+        ]
+
+    def export(
+        self, fixes: Sequence[Fix], directory: FilePath, *, format: str = "kubectl", force: bool = False
+    ) -> ExportResult:
+        self._enter("export")
+        if directory.exists() and any(directory.iterdir()) and not force:
+            raise UsageError(f"{directory} is not empty")
+        directory.mkdir(parents=True, exist_ok=True)
+        names = ["README.md", "fixes.json"]
+        for name in names:
+            (directory / name).write_text("written\n", encoding="utf-8")
+        return ExportResult(
+            directory, tuple(names), (), "kubectl patch deployment web --patch-file patches/01.yaml --dry-run=server"
+        )
+
+    def checked(self) -> list[tuple[str, int]]:
+        return [("containers", 12), ("permission sets", 40)]
+
+
+def audit(web: str = "web", namespace: str = "shop", **more: Any) -> FakeAudit:
+    """The audit of a shop."""
+    paths, fixes = shop(web, namespace)
+    return FakeAudit(found=paths, known_fixes=fixes, yaml_name=web, **more)
+
+
+def hardened() -> FakeAudit:
+    """A source without any path."""
+    return FakeAudit(title="hardened", coverage=[])
+
+
+def partial() -> FakeAudit:
+    """A source of which secrets could not be read."""
+    gap = Gap("Secret", None, Problem.FORBIDDEN, 3, "secrets is forbidden")
+    return audit(coverage=[gap])
+
+
+Loader = Callable[[Any, Callable[[str, int, int], None]], Any]
+
+
+def loader(given: FakeAudit | Exception) -> Loader:
+    """What the app calls to load a source."""
+
+    def load(request: Any, progress: Callable[[str, int, int], None]) -> Any:
+        progress("reading files", 1, 3)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    return load

@@ -1,0 +1,418 @@
+"""From the list of sources to a written patch, by keys alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fake
+import pytest
+from conftest import Opened, settled
+from textual.widgets import Input
+
+from workbench.tui.screens.connect import ConnectScreen
+from workbench.tui.screens.dialogs import CoverageDialog, ExportDialog, QuitDialog
+from workbench.tui.screens.fixes import FixesScreen
+from workbench.tui.screens.help import HelpScreen
+from workbench.tui.screens.overview import OverviewScreen
+from workbench.tui.screens.paths import PathsScreen
+from workbench.tui.widgets.basket import Basket
+from workbench.tui.widgets.frame import StatusHeader
+from workbench.tui.widgets.line_list import RowList
+from workbench.tui.widgets.painting import TextPane
+from workbench.tui.widgets.path_drawing import PathDrawing
+from workbench.tui.widgets.path_list import PathList
+from workbench.tui.widgets.step_detail import FIXES, YAML, StepDetail
+
+SIZES = [(80, 24), (120, 36)]
+
+
+def typed(text: str) -> list[str]:
+    """The keys that type a text."""
+    return ["space" if letter == " " else letter for letter in text]
+
+
+async def press(pilot, *keys: str) -> None:  # type: ignore[no-untyped-def]
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+
+
+def header(app) -> str:  # type: ignore[no-untyped-def]
+    return "".join(text for text, _ in app.screen.query_one(StatusHeader).first_row(app.size.width))
+
+
+def toasts(app) -> list[str]:  # type: ignore[no-untyped-def]
+    return [notification.message for notification in app._notifications]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_from_connect_to_a_written_patch(opened: Opened, isolated: Path, size: tuple[int, int]) -> None:
+    async with opened(None, size=size) as (app, pilot):
+        assert isinstance(app.screen, ConnectScreen)
+        app.open_source("sample:shop")
+        await settled(pilot)
+        assert isinstance(app.screen, OverviewScreen)
+        await press(pilot, "2")
+        assert isinstance(app.screen, PathsScreen)
+        assert isinstance(app.focused, PathList)
+        await press(pilot, "enter")
+        assert isinstance(app.focused, PathDrawing)
+        await press(pilot, "down", "down", "down")
+        assert app.screen.step.technique == "CE_PRIV_MOUNT"
+        assert "mounts the node's disk" in str(app.screen.detail.border_title)
+        await press(pilot, "f")
+        assert app.screen.detail.tab == FIXES
+        await press(pilot, "s")
+        assert "staged: privileged: false on Deployment shop/web, cuts 1 path" in toasts(app)
+        assert "staged 1: 5 -> 4 paths" in header(app)
+        await press(pilot, "7")
+        assert isinstance(app.screen, FixesScreen)
+        assert isinstance(app.focused, Basket)
+        await press(pilot, "down", "space")
+        assert "staged 2: 5 -> 1 paths" in header(app)
+        await press(pilot, "x")
+        assert isinstance(app.screen, ExportDialog)
+        listed = app.screen.query_one(TextPane).content_text
+        assert "README.md" in listed
+        assert "rollout of Deployment:shop/web" in listed
+        directory = app.screen.query_one(Input).value
+        assert directory.startswith("./workbench-export-sample-shop-")
+        await press(pilot, "enter")
+        assert isinstance(app.screen, FixesScreen)
+        assert (isolated / directory / "README.md").read_text(encoding="utf-8") == "written\n"
+        last = toasts(app)[-1]
+        assert Path(directory).name in last
+        assert "next: kubectl patch deployment web" in last
+        await press(pilot, "q")
+    assert app.return_code == 0
+
+
+async def test_enter_opens_a_sample_and_a_context_says_why_not(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: prod\n"
+        "clusters: [{name: c, cluster: {server: 'https://api.example'}}]\n"
+        "contexts: [{name: prod, context: {cluster: c, user: alice}}]\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    async with opened(None) as (app, pilot):
+        listed = app.screen.query_one(RowList)
+        text = listed.content_text
+        assert "prod" in text
+        assert "https://api.example  alice  live clusters come next" in text
+        at = next(at for at, row in enumerate(listed.items) if getattr(row.target, "title", "") == "prod")
+        listed.cursor = at
+        await press(pilot, "enter")
+        assert isinstance(app.screen, ConnectScreen)
+        assert toasts(app)[-1].startswith("live clusters come next: prod")
+        samples = [row.target for row in listed.items if getattr(row.target, "source", "").startswith("sample:")]
+        if samples:
+            listed.cursor = next(at for at, row in enumerate(listed.items) if row.target is samples[0])
+            await press(pilot, "enter")
+            assert isinstance(app.screen, OverviewScreen)
+            assert app.session is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no kubeconfig"),
+        ("", "holds no kubeconfig"),
+        ("a: b: c", "line 1: not YAML"),
+        ("kind: Config\n", "no contexts in it"),
+        ("contexts: [{name: a, context: {}}]\n", "no current-context in"),
+    ],
+)
+async def test_faults_of_the_kubeconfig_are_sentences(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, said: str
+) -> None:
+    config = tmp_path / "config"
+    if content is not None:
+        config.write_text(content, encoding="utf-8")
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    async with opened(None) as (app, _):
+        text = app.screen.query_one(RowList).content_text
+        assert said in text
+        assert str(config) in text
+
+
+async def test_escape_leaves_one_thing_a_press_and_restores_the_list(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "slash", *"shop", "enter", "down", "down")
+        screen = app.screen
+        assert isinstance(screen, PathsScreen)
+        path = screen.path_list.current
+        assert path is not None
+        await press(pilot, "enter", "down", "enter")
+        assert screen.pane is not None
+        assert screen.pane.id == "step"
+        await press(pilot, "colon", "x")
+        assert screen.command_bar.is_prompting
+        await press(pilot, "escape")
+        assert not screen.command_bar.is_prompting
+        assert screen.filter_text == "shop"
+        await press(pilot, "escape")
+        assert screen.filter_text == ""
+        assert screen.path_list.current is path
+        await press(pilot, "escape")
+        assert isinstance(app.focused, PathDrawing)
+        assert screen.drawing.at == 1
+        await press(pilot, "escape")
+        assert isinstance(app.focused, PathList)
+        assert screen.path_list.current is path
+        await press(pilot, "escape")
+        assert isinstance(app.screen, OverviewScreen)
+        await press(pilot, "2")
+        assert app.screen is screen
+        assert screen.path_list.current is path
+        await press(pilot, "enter")
+        assert screen.drawing.at == 1
+
+
+async def test_the_tabs_of_a_step(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "down", "down")
+        detail = app.screen.query_one(StepDetail)
+        text = detail.query_one(TextPane).content_text
+        assert "> spec.template.spec.containers[name=web].securityContext.privileged = true   web.yaml:12" in text
+        assert "> spec.template.spec.hostPID = not set, which means false" in text
+        await press(pilot, "greater_than_sign")
+        text = detail.query_one(TextPane).content_text
+        assert "T1611" in text
+        assert "pod-security-standards" in text
+        await press(pilot, "y")
+        assert detail.tab == YAML
+        marked = [line for line in detail.query_one(TextPane).content_text.splitlines() if line.startswith(">")]
+        assert marked == [">     8     spec:", ">    12             privileged: true"]
+        await press(pilot, "less_than_sign")
+        assert detail.tab == FIXES
+
+
+async def test_a_stub_unfolds_and_folds(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "down", "down", "right")
+        drawing = app.screen.query_one(PathDrawing)
+        before = len(drawing.picture.rows)
+        assert "► CTR +25 more" in "".join(text for row in drawing.picture.rows for text, _ in row.spans)
+        await press(pilot, "space")
+        assert len(drawing.picture.rows) == before + 21
+        assert (drawing.at, drawing.column) == (3, 1)
+        await press(pilot, "space")
+        assert len(drawing.picture.rows) == before
+
+
+async def test_a_node_beside_the_path_is_described(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "down", "right")
+        detail = app.screen.query_one(StepDetail)
+        assert "registry.example/shop:1" in str(detail.border_title)
+        await press(pilot, "left")
+        assert str(detail.border_title).startswith("Step 2 of 4")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("is:critical", 2),
+        ("!is:critical", 3),
+        ("kind:node", 1),
+        ("secret_read", 3),
+        ("!secret_read", 2),
+        ("is:certain", 3),
+        ("-f wbops", 1),
+        ("nothing-like-it", 0),
+    ],
+)
+async def test_the_filter(opened: Opened, text: str, kept: int) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2")
+        app.screen.filter_text = text
+        app.screen.apply_filter()
+        await settled(pilot)
+        assert len(app.screen.path_list.items) == kept
+        assert f"{kept}/5" in str(app.screen.path_list.border_title)
+
+
+async def test_every_row_of_the_overview_opens_something(opened: Opened) -> None:
+    async with opened(fake.partial()) as (app, pilot):
+        overview = app.screen
+        assert isinstance(overview, OverviewScreen)
+        visited = set()
+        for pane in overview.PANES:
+            box = overview.query_one(pane.selector, RowList)
+            for at, row in enumerate(box.items):
+                if row.target is None:
+                    continue
+                overview.go_to_pane(pane)
+                box.cursor = at
+                await press(pilot, "enter")
+                assert app.screen is not overview, (pane.id, at)
+                visited.add(type(app.screen))
+                if isinstance(app.screen, PathsScreen) and row.target.path:
+                    assert app.screen.path_list.current.id == row.target.path
+                elif isinstance(app.screen, PathsScreen):
+                    assert app.screen.filter_text == row.target.filter
+                if isinstance(app.screen, FixesScreen):
+                    assert app.screen.basket.fix.id == row.target.fix
+                while app.screen is not overview:
+                    await press(pilot, "escape")
+        assert visited == {PathsScreen, FixesScreen, CoverageDialog}
+
+
+async def test_unstaging(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "down", "down", "s", "u")
+        assert app.session.basket == []
+        assert "staged 0" in header(app)
+        await press(pilot, "u")
+        assert toasts(app)[-1] == "nothing is staged"
+        await press(pilot, "7", "space")
+        assert [one.fix for one in app.session.basket] == ["F-RBAC-RULE"]
+        await press(pilot, "space")
+        assert app.session.basket == []
+
+
+async def test_what_cannot_be_staged_says_why(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "s")
+        assert toasts(app)[-1] == "no fix is known for this step (exposed by load balancer)"
+        await press(pilot, "down", "s")
+        assert "needs a value first: Which user id does the image run as?" in toasts(app)[-1]
+        await press(pilot, "7")
+        app.screen.basket.select_fix(next(one.id for one in app.session.fixes if one.fix == "F-OWNER"))
+        await press(pilot, "space")
+        assert "blocked: owner-unknown: no such owner" in toasts(app)[-1]
+        assert app.session.basket == []
+
+
+async def test_a_conflict_is_shown_and_blocks_the_export(opened: Opened) -> None:
+    async with opened(fake.audit(raising={"conflict": ValueError()})) as (app, pilot):
+        await press(pilot, "7")
+        for one in app.session.fixes[:3]:
+            app.stage(one)
+        await settled(pilot)
+        assert "staged 3: conflict" in header(app)
+        assert "two fixes change one field differently" in app.screen.query_one("#whatif", TextPane).content_text
+        await press(pilot, "x")
+        assert not isinstance(app.screen, ExportDialog)
+        assert "cannot be exported" in toasts(app)[-1]
+
+
+async def test_a_directory_that_is_not_empty_asks(opened: Opened, isolated: Path) -> None:
+    full = isolated / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("mine", encoding="utf-8")
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "7", "space", "x")
+        app.screen.query_one(Input).value = "full"
+        await press(pilot, "enter")
+        assert isinstance(app.screen, ExportDialog)
+        assert "is not empty" in app.screen.query_one(TextPane).content_text
+        await press(pilot, "enter")
+        assert isinstance(app.screen, ExportDialog)
+        await press(pilot, "escape")
+        assert app.screen.query_one(Input).value == "full"
+        await press(pilot, "enter", "y")
+        assert isinstance(app.screen, FixesScreen)
+        assert sorted(path.name for path in full.iterdir()) == ["README.md", "fixes.json", "mine.txt"]
+
+
+async def test_quitting_asks_once_if_staged_fixes_would_be_lost(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "7", "space", "q")
+        assert isinstance(app.screen, QuitDialog)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, FixesScreen)
+        await press(pilot, "x")
+        await press(pilot, "ctrl+q")
+        assert isinstance(app.screen, QuitDialog)
+        await pilot.press("ctrl+q")
+    assert app.return_code == 0
+    assert app._exit
+
+
+async def test_ctrl_c_does_not_quit(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "ctrl+c")
+        assert toasts(app)[-1] == "press q to quit"
+        assert app.is_running
+
+
+async def test_single_letters_type_into_an_input(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "slash", *"qsux127y")
+        assert app.screen.filter_input.value == "qsux127y"
+        assert isinstance(app.screen, PathsScreen)
+        assert app.session.basket == []
+
+
+async def test_commands(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "colon", *typed("path secret"), "enter")
+        assert isinstance(app.screen, PathsScreen)
+        assert len(app.screen.path_list.items) == 3
+        assert "to secret x" in header(app)
+        await press(pilot, "escape")
+        assert len(app.screen.path_list.items) == 5
+        await press(pilot, "colon", *typed("path nowhere"), "enter")
+        assert "matches nothing" in toasts(app)[-1]
+        await press(pilot, "colon", *typed("theme light"), "enter")
+        assert app.theme == "light"
+        await press(pilot, "colon", *typed("theme nope"), "enter")
+        assert "no theme nope" in toasts(app)[-1]
+        await press(pilot, "colon", *"frobnicate", "enter")
+        assert "no command :frobnicate" in toasts(app)[-1]
+        await press(pilot, "colon", *"fix", "enter")
+        assert isinstance(app.screen, FixesScreen)
+        await press(pilot, "colon", *"help", "enter")
+        assert isinstance(app.screen, HelpScreen)
+        await press(pilot, "escape")
+        await press(pilot, "colon", *"q", "enter")
+    assert app._exit
+
+
+async def test_tab_completes_a_command(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "colon", *typed("theme da"), "tab")
+        assert app.screen.command_bar.value == "theme dark"
+
+
+async def test_reload_keeps_what_is_staged(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "7", "space")
+        first = app.session
+        await press(pilot, "r")
+        assert app.session is not first
+        assert [one.fix for one in app.session.basket] == ["F-RBAC-RULE"]
+        assert "staged 1: 5 -> 2 paths" in header(app)
+
+
+async def test_the_mouse_selects_and_opens(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await pilot.click("#status", offset=(15, 1))
+        await settled(pilot)
+        assert isinstance(app.screen, PathsScreen)
+        await pilot.click("#path-list", offset=(5, 8))
+        await settled(pilot)
+        assert app.screen.path_list.cursor == 2
+        await pilot.click("#canvas", offset=(3, 5))
+        await settled(pilot)
+        by_mouse = (app.screen.drawing.at, app.screen.step)
+        app.screen.drawing.go(0)
+        await press(pilot, "down", "down")
+        assert by_mouse == (app.screen.drawing.at, app.screen.step)
+        await pilot.click("#path-list", offset=(5, 2), times=2)
+        await settled(pilot)
+        assert app.screen.path_list.cursor == 0
+        assert isinstance(app.focused, PathDrawing)
+
+
+async def test_no_question_is_asked_on_the_thread_of_the_screen(opened: Opened) -> None:
+    audit = fake.audit()
+    async with opened(audit) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "right", "s", "f", "y", "7", "space", "down", "x", "escape", "r")
+    assert app.session is not None
+    assert audit.main_thread_calls == []

@@ -1,0 +1,267 @@
+"""Sizes and states: every screen fits, and nothing that goes wrong takes the app down."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import fake
+import pytest
+from conftest import Opened, settled
+from rich.style import Style
+from textual.geometry import Region
+
+from workbench.errors import Fault, InputError, UsageError
+from workbench.sources import SourceKind, SourceRequest
+from workbench.tui import state
+from workbench.tui.app import WorkbenchApp, default_directory
+from workbench.tui.screens.connect import FIRST_RUN, ConnectScreen
+from workbench.tui.screens.overview import OverviewScreen
+from workbench.tui.widgets.frame import TooSmall
+from workbench.tui.widgets.line_list import RowList
+from workbench.tui.widgets.painting import Painted, TextPane
+
+SIZES = [(80, 24), (100, 30), (120, 36), (160, 40), (220, 60)]
+
+
+def picture(app: WorkbenchApp) -> list[str]:
+    """What is on the screen, line by line."""
+    return [strip.text for strip in app.screen._compositor.render_strips()]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("view", ["connect", "overview", "paths", "fixes", "help"])
+async def test_every_screen_fits(opened: Opened, view: str, size: tuple[int, int]) -> None:
+    async with opened(fake.audit(), size=size) as (app, pilot):
+        if view == "help":
+            app.action_help()
+        else:
+            app.show_view(view)
+        await settled(pilot)
+        whole = Region(0, 0, *size)
+        visible = [widget for widget in app.screen.query("*") if widget.display and widget.region.area]
+        for widget in visible:
+            assert widget.region in whole, widget
+        assert any(isinstance(widget, Painted) for widget in visible)
+        assert app.focused is not None
+        assert app.focused.region.area, "what has the keys is on the screen"
+        assert not app.screen.query_one(TooSmall).display
+        for pane in getattr(app.screen, "PANES", ()):
+            app.screen.go_to_pane(pane)
+            await settled(pilot)
+            assert app.focused.region.area, pane
+            assert app.focused.region in whole, pane
+
+
+@pytest.mark.parametrize(("size", "panes"), [((80, 24), 1), ((100, 30), 2), ((120, 36), 3), ((160, 48), 3)])
+async def test_how_many_panes_of_paths_there_are(opened: Opened, size: tuple[int, int], panes: int) -> None:
+    async with opened(fake.audit(), size=size) as (app, pilot):
+        app.show_view("paths")
+        await settled(pilot)
+        shown = [pane for pane in app.screen.PANES if app.screen.query_one(pane.selector).region.area]
+        assert len(shown) == panes
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 15), (20, 5)])
+async def test_a_terminal_that_is_too_small_says_what_it_needs(opened: Opened, size: tuple[int, int]) -> None:
+    async with opened(fake.audit(), size=size) as (app, pilot):
+        text = f"needs 60x16, is {size[0]}x{size[1]}"
+        assert text[: size[0]] in picture(app)[0]
+        await pilot.resize_terminal(120, 36)
+        await settled(pilot)
+        assert not any("needs 60x16" in line for line in picture(app))
+
+
+async def test_resizing_keeps_the_cursor_in_view(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        for key in ("2", "enter", "G"):
+            await pilot.press(key)
+        await settled(pilot)
+        drawing = app.screen.drawing
+        for size in [(80, 24), (60, 16), (220, 60), (120, 36)]:
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            assert app.focused is drawing
+            row = drawing.picture.first_rows[drawing.at] - round(drawing.scroll_y)
+            assert 0 <= row < drawing.size.height
+
+
+async def test_a_long_name_is_never_cut_on_the_path(opened: Opened) -> None:
+    name = "frontend-" * 12 + "end"
+    async with opened(fake.audit(web=name), size=(80, 24)) as (app, pilot):
+        for key in ("2", "enter"):
+            await pilot.press(key)
+        await settled(pilot)
+        drawing = app.screen.drawing
+        rows = [
+            "".join(text for text, _ in row.spans) for row in drawing.picture.rows if row.node == 2 and row.step is None
+        ]
+        assert len(rows) > 1
+        assert "".join(row.strip(" ┃◎★")[0:].removeprefix("CTR").strip() for row in rows) == f"shop/{name}/web"
+        assert max(map(len, rows)) <= drawing.columns
+
+
+async def test_a_hardened_source_says_what_was_checked(opened: Opened) -> None:
+    async with opened(fake.hardened()) as (app, pilot):
+        text = app.screen.query_one("#box-paths", RowList).content_text
+        assert "no path from any default start, and these things were checked" in text
+        assert "40  permission sets" in text
+        await pilot.press("2")
+        await settled(pilot)
+        assert "no path from any default start" in app.screen.detail.query_one(TextPane).content_text
+        for key in ("enter", "s", "f", "y", "u", "x"):
+            await pilot.press(key)
+            await settled(pilot)
+        assert app.is_running
+
+
+async def test_a_partial_source_says_so(opened: Opened) -> None:
+    async with opened(fake.partial()) as (app, pilot):
+        assert "PARTIAL: 1" in picture(app)[0]
+        await pilot.press("exclamation_mark")
+        await settled(pilot)
+        text = app.screen.query_one(TextPane).content_text
+        assert "forbidden" in text
+        assert "Secret  ×3" in text
+        await pilot.press("escape")
+        await settled(pilot)
+        assert isinstance(app.screen, OverviewScreen)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            UsageError("no sample 'shpo'; did you mean shop?"),
+            ["cannot be opened.", "did you mean shop?", "r tries again"],
+        ),
+        (
+            InputError([Fault("a.yaml", "no kind", 1, 3), Fault("b.yaml", "not a number", 2, 9, "spec.replicas")]),
+            ["2 places in it are wrong", "a.yaml:3, document 1: no kind", "spec.replicas: not a number"],
+        ),
+        (
+            ZeroDivisionError("by\x1b[2J zero"),
+            ["an internal error", "ZeroDivisionError: by\\x1b[2J zero", "workbench.log"],
+        ),
+    ],
+)
+async def test_a_source_that_cannot_be_read_is_a_sentence(opened: Opened, error: Exception, said: list[str]) -> None:
+    async with opened(error) as (app, pilot):
+        assert isinstance(app.screen, OverviewScreen)
+        text = app.screen.query_one("#overview-message", TextPane).content_text
+        for part in said:
+            assert part in text
+        for key in ("2", "7", "s", "x", "1", "escape"):
+            await pilot.press(key)
+            await settled(pilot)
+        while not isinstance(app.screen, ConnectScreen):
+            await pilot.press("escape")
+            await settled(pilot)
+        app.loader = fake.loader(fake.audit())
+        app.open_source("sample:shop")
+        await settled(pilot)
+        assert app.session is not None
+
+
+async def test_an_exception_in_a_worker_is_shown_and_logged(opened: Opened) -> None:
+    audit = fake.audit(raising={"evidence": KeyError("lost"), "what_if": IndexError("gone"), "fixes": OSError("disk")})
+    async with opened(audit) as (app, pilot):
+        for key in ("2", "enter", "down", "down", "down", "7", "1", "2"):
+            await pilot.press(key)
+            await settled(pilot)
+        said = " ".join(notification.message for notification in app._notifications)
+        assert "internal error: KeyError: 'lost'" in said
+        assert str(state.log_path()) in said
+        assert app.is_running
+    log = state.log_path().read_text(encoding="utf-8")
+    assert "KeyError" in log
+    assert "Traceback" in log
+    assert stat.S_IMODE(os.stat(state.log_path()).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(state.state_directory()).st_mode) == 0o700
+
+
+async def test_loading_can_be_left_and_its_result_is_void(isolated: Path) -> None:
+    released = threading.Event()
+    begun = threading.Event()
+
+    def slow(request: SourceRequest, progress: Any) -> Any:
+        progress("reading files", 2, 7)
+        begun.set()
+        released.wait(20)
+        return fake.audit()
+
+    app = WorkbenchApp(SourceRequest(SourceKind.SAMPLE, name="shop"), loader=slow)
+    async with app.run_test(size=(120, 36)) as pilot:
+        while not begun.is_set():
+            await pilot.pause()
+        await pilot.pause()
+        text = app.screen.query_one("#overview-message", TextPane).content_text
+        assert "reading sample:shop" in text
+        assert "reading files 2 of 7" in text
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, ConnectScreen)
+        released.set()
+        await settled(pilot)
+        assert app.session is None
+        assert isinstance(app.screen, ConnectScreen)
+
+
+async def test_the_first_run_says_which_keys_to_begin_with(opened: Opened) -> None:
+    async with opened(None) as (app, _):
+        assert FIRST_RUN in app.screen.query_one(RowList).content_text
+        assert FIRST_RUN in "\n".join(picture(app))
+    async with opened(None) as (app, _):
+        assert FIRST_RUN not in app.screen.query_one(RowList).content_text
+
+
+async def test_no_color_leaves_bold_reverse_and_words(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(fake.audit()) as (app, pilot):
+        await pilot.press("2")
+        await settled(pilot)
+        assert app.theme == "mono"
+        filters = app.get_line_filters()
+        text = []
+        reversed_text = []
+        for strip in app.screen._compositor.render_strips():
+            for segment in strip.apply_filter(filters[-1], app.screen.background_colors[1]) if filters else strip:
+                style = segment.style or Style()
+                assert style.color is None or style.color.is_default, segment
+                assert style.bgcolor is None or style.bgcolor.is_default, segment
+                text.append(segment.text)
+                if style.reverse:
+                    reversed_text.append(segment.text)
+        joined = "".join(text)
+        for word in ("CRIT", "HIGH", "MED", "LOW"):
+            assert word in joined
+        assert any("CRIT" in part for part in reversed_text), "the cursor is reversed"
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "mono", "textual-dark", "ansi-dark"])
+async def test_a_change_of_theme_repaints(opened: Opened, theme: str) -> None:
+    async with opened(fake.audit(), theme="dark") as (app, pilot):
+        await pilot.press("2")
+        await settled(pilot)
+        app.run_command(f"theme {theme}")
+        await settled(pilot)
+        assert app.theme == theme
+        assert any("cluster-admin" in line for line in picture(app))
+
+
+@pytest.mark.parametrize(
+    ("title", "begins"),
+    [
+        ("sample shop", "./workbench-export-sample-shop-2"),
+        ("../../etc\x1b[2J (3 files)", "./workbench-export-etc-2j-3-files-2"),
+        ("", "./workbench-export-source-2"),
+    ],
+)
+def test_the_default_directory_is_a_plain_name(title: str, begins: str) -> None:
+    name = default_directory(title)
+    assert name.startswith(begins)
+    assert name.endswith("Z")
+    assert name.count("/") == 1

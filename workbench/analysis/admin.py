@@ -1,0 +1,111 @@
+"""Which identities are cluster admin: directly, or by a few calls to the Kubernetes API (``catalogue.md`` 3 a and b).
+
+*Direct* is an identity that holds a grant of everything in the cluster, itself or through a group.
+
+*Derivable* is one that gets there by techniques that need the Kubernetes API alone, each of weight 4 or less:
+binding or escalating roles, impersonating, making tokens or pods for an admin's account, issuing certificates,
+changing admission, a privileged pod where control-plane nodes are known. The fixed point of "reaches an identity
+that is admin" is one search backward from ClusterAdmin. Steps that depend on a fact which the objects do not show
+count, for unknown is never taken for safe; the weight is that before the surcharge. That a node of unknown
+name is a control-plane node does not count: then every identity that may create pods would be an admin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from workbench.analysis.compiled import Bools, Compiled
+from workbench.analysis.reach import leading_to
+from workbench.graph import nodes as node_ids
+from workbench.inventory.inventory import Inventory
+from workbench.inventory.objects import KubernetesObject
+
+MOST_EFFORT = 4
+"""The heaviest technique of a way that makes admin derivable."""
+
+HOLDING = ("PERMISSION_DISCOVER", "GROUP_MEMBER")
+"""How an identity comes to hold a permission set."""
+DIRECT = (*HOLDING, "CLUSTER_ADMIN", "SYSTEM_MASTERS")
+
+BOOTSTRAPPING = "kubernetes.io/bootstrapping"
+"""The label of the bindings that the API server itself makes (Kubernetes documentation, RBAC, auto-reconciliation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admins:
+    """The identities that are cluster admin."""
+
+    direct: frozenset[str]
+    derivable: frozenset[str]
+    """Those that are not direct."""
+
+    def of(self, node: str) -> Literal["direct", "derivable"] | None:
+        """How an identity is admin, ``None`` if it is not."""
+        if node in self.direct:
+            return "direct"
+        return "derivable" if node in self.derivable else None
+
+    def __contains__(self, node: object) -> bool:
+        return node in self.direct or node in self.derivable
+
+
+def techniques(compiled: Compiled, ids: tuple[str, ...]) -> Bools:
+    """A mask of some techniques and of the membership of hubs."""
+    chosen = compiled.catalogue.internal.copy()
+    for identifier in ids:
+        number = compiled.catalogue.numbers.get(identifier)
+        if number is not None:
+            chosen[number] = True
+    return chosen
+
+
+def admins(compiled: Compiled) -> Admins:
+    """Who is cluster admin in a graph, whatever techniques a search leaves out."""
+    goal = compiled.number(node_ids.CLUSTER_ADMIN)
+    if goal is None:
+        return Admins(frozenset(), frozenset())
+    source, target, _ = compiled.select(techniques(compiled, DIRECT), on=True)
+    direct = _identities(compiled, leading_to(compiled, source, target, [goal]))
+    chosen = techniques(compiled, DIRECT) | compiled.catalogue.api_only
+    source, target, _ = compiled.select(chosen, at_most=MOST_EFFORT)
+    last = np.zeros(len(chosen), np.bool_)
+    number = compiled.catalogue.numbers.get("NODE_CONTROL_PLANE")
+    if number is not None:
+        last[number] = True
+    more_source, more_target, _ = compiled.select(last, on=True)
+    found = leading_to(compiled, np.concatenate([source, more_source]), np.concatenate([target, more_target]), [goal])
+    return Admins(direct, _identities(compiled, found) - direct)
+
+
+def _identities(compiled: Compiled, which: Bools) -> frozenset[str]:
+    found = (compiled.nodes[number] for number in np.flatnonzero(which))
+    return frozenset(node for node in found if node_ids.kind(node) in node_ids.IDENTITIES)
+
+
+def binding_of(view: Inventory, permission_set: str) -> KubernetesObject | None:
+    """The binding that a permission set comes from, ``None`` for a virtual one.
+
+    The id is ``PermissionSet:ns/role@binding``; both names may hold an ``@``, so the objects decide.
+    """
+    namespace, slash, rest = permission_set.removeprefix("PermissionSet:").partition("/")
+    if not slash:
+        namespace, rest = "", namespace
+    at = rest.find("@")
+    while at >= 0:
+        role, name = rest[:at], rest[at + 1 :]
+        node = f"RoleBinding:{namespace}/{name}" if namespace else f"ClusterRoleBinding:{name}"
+        found = view.by_id(node)
+        if found is not None and getattr(getattr(found, "role_ref", None), "name", None) == role:
+            return found
+        at = rest.find("@", at + 1)
+    return None
+
+
+def is_kubernetes_own(view: Inventory, binding: KubernetesObject) -> bool:
+    """Whether Kubernetes made a binding: the API server (its label), kubeadm (its prefix), or built-in knowledge."""
+    if view.is_builtin(binding.id):
+        return True
+    return BOOTSTRAPPING in (binding.metadata.labels or {}) or binding.name.startswith("kubeadm:")

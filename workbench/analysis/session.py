@@ -1,0 +1,248 @@
+"""The analysis of one view: its graph compiled once, and the questions that are asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from workbench.analysis import selectors
+from workbench.analysis.admin import DIRECT, Admins, admins, techniques
+from workbench.analysis.compiled import Compiled
+from workbench.analysis.jewels import JEWEL_KEY, default_jewels, etcd, labelled, system_secrets, values
+from workbench.analysis.paths import PathSet, find_paths
+from workbench.analysis.replicas import Replicas
+from workbench.analysis.starts import breached, holders
+from workbench.errors import UsageError
+from workbench.graph import nodes as node_ids
+from workbench.graph.graph import Graph
+from workbench.inventory.changes import Change, overlay
+from workbench.inventory.inventory import Inventory
+from workbench.techniques.api import Technique
+from workbench.techniques.build import Bucket, recompute
+from workbench.techniques.registry import all_techniques
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Where paths start and end, and what they may use; empty is the default of DESIGN."""
+
+    sources: tuple[str, ...] = ()
+    """Selectors of the entry points."""
+    targets: tuple[str, ...] = ()
+    """Selectors of the targets."""
+    certain: bool = False
+    """Only steps that the objects prove."""
+    exclude: tuple[str, ...] = ()
+    """Techniques that paths do without."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the default selection is made of, kept so that a what-if renews only what it touches."""
+
+    breached: frozenset[str]
+    holders: frozenset[str]
+    labelled: tuple[str, ...]
+    etcd: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+
+class Analysis:
+    """A view, its graph, and what follows from both.
+
+    Attributes:
+        view, graph, techniques: What is analysed.
+        compiled: The graph as arrays, with every record.
+        replicas: Which nodes are replicas of each other.
+        admins: Which identities are cluster admin.
+    """
+
+    view: Inventory
+    graph: Graph
+    techniques: Sequence[Technique]
+    compiled: Compiled
+    replicas: Replicas
+    admins: Admins
+
+    def __init__(
+        self,
+        view: Inventory,
+        graph: Graph,
+        techniques: Sequence[Technique] | None = None,
+        *,
+        entry_points: Sequence[str] = (),
+        crown_jewels: Sequence[str] = (),
+        jewel_key: str = JEWEL_KEY,
+    ) -> None:
+        """Compile a graph.
+
+        Args:
+            view: The objects, not an overlay.
+            graph: What :func:`workbench.techniques.build.build` made of them.
+            techniques: What the graph was built from, all of the registry by default.
+            entry_points: Selectors that the operator set in place of the default entry points.
+            crown_jewels: Selectors of what the operator marked, beside the default crown jewels.
+            jewel_key: The label or annotation that marks an object.
+        """
+        self.view = view
+        self.graph = graph
+        self.techniques = all_techniques() if techniques is None else techniques
+        self._entry_points = tuple(entry_points)
+        self._crown_jewels = tuple(crown_jewels)
+        self._jewel_key = jewel_key
+        self.compiled = Compiled(graph, self.techniques)
+        self.replicas = Replicas(view, self.compiled)
+        self.admins = admins(self.compiled)
+        self._parts = _Parts(
+            breached=frozenset(breached(view)),
+            holders=frozenset(holders(view, self.compiled)),
+            labelled=tuple(labelled(view, self.compiled, jewel_key)),
+            etcd=tuple(etcd(view)),
+            secrets=tuple(system_secrets(self.compiled.nodes)),
+        )
+        self._over: tuple[Analysis, Sequence[Bucket]] | None = None
+        self._compiled: dict[tuple[bool, frozenset[str]], Compiled] = {(False, frozenset()): self.compiled}
+        self._found: dict[Query, PathSet] = {}
+        self._select()
+
+    def _select(self, base: Analysis | None = None) -> None:
+        self._jewels = default_jewels(
+            self.compiled,
+            self.admins,
+            secrets=self._parts.secrets,
+            etcd=self._parts.etcd,
+            marked=(*self._parts.labelled, *self._named(self._crown_jewels)),
+        )
+        if self._entry_points:
+            self._entries = tuple(self._named(self._entry_points))
+        elif base is not None and base._starts() == self._starts():
+            self._entries = base._entries
+        else:
+            self._entries = tuple(sorted({node_ids.INTERNET, *self._parts.breached, *self._starts()[1]}))
+
+    def _starts(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The default entry points beside the internet: those of a breach, and whose credentials leak."""
+        return self._parts.breached, self._parts.holders - self.admins.direct
+
+    def _named(self, given: Sequence[str]) -> list[str]:
+        """What the operator's own selectors name; after a change they may name nothing."""
+        return selectors.select(self.view, self.compiled, given, jewels=lambda: self._jewels, strict=False)
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The entry points of an empty query, sorted."""
+        return self._entries
+
+    @property
+    def jewels(self) -> dict[str, float]:
+        """The crown jewels of an empty query and their values, sorted."""
+        return dict(self._jewels)
+
+    def select(self, given: Sequence[str]) -> list[str]:
+        """The nodes that selectors name, sorted.
+
+        Raises:
+            UsageError: A selector matches nothing; the message names the nearest ids.
+        """
+        return selectors.select(self.view, self.compiled, given, jewels=lambda: self._jewels)
+
+    def paths(self, query: Query | None = None) -> PathSet:
+        """The best paths of a query, searched once.
+
+        Raises:
+            UsageError: A selector matches nothing, or an excluded technique is unknown.
+        """
+        query = query or Query()
+        found = self._found.get(query)
+        if found is None:
+            sources = self.select(query.sources) if query.sources else self._entries
+            targets = values(self.select(query.targets), self._jewels) if query.targets else self._jewels
+            found = self._found[query] = find_paths(self.searched(query), self.replicas, sources, targets)
+        return found
+
+    def searched(self, query: Query) -> Compiled:
+        """The graph with what a query leaves out left out.
+
+        Raises:
+            UsageError: An excluded technique is unknown.
+        """
+        unknown = [identifier for identifier in query.exclude if identifier not in self.compiled.catalogue.numbers]
+        if unknown:
+            raise UsageError(f"no technique is called {unknown[0]}; see: workbench techniques")
+        key = (query.certain, frozenset(query.exclude))
+        if key not in self._compiled:
+            if self._over is None:
+                self._compiled[key] = Compiled(self.graph, self.techniques, certain=key[0], exclude=key[1])
+            else:
+                base, buckets = self._over
+                self._compiled[key] = base.searched(query).patched(buckets)
+        return self._compiled[key]
+
+    # --- what-if ----------------------------------------------------------------------------------
+
+    def recomputed(self, changes: Iterable[Change]) -> tuple[Inventory, list[Bucket]]:
+        """The overlay of some changes, and the buckets that they touch, computed anew.
+
+        Raises:
+            FixError: A change does not fit its object.
+            Conflict: Two changes contradict each other.
+        """
+        view = overlay(self.view, changes)
+        return view, list(recompute(self.graph, view, self.techniques))
+
+    def after(self, view: Inventory, buckets: Sequence[Bucket]) -> Self:
+        """The analysis of an overlay, at the cost of the difference; equal to analysing it from the start.
+
+        Args:
+            view: An overlay of this analysis' view.
+            buckets: The buckets that it touches.
+        """
+        new = type(self).__new__(type(self))
+        new.view, new.graph, new.techniques = view, self.graph, self.techniques
+        new._entry_points, new._crown_jewels = self._entry_points, self._crown_jewels
+        new._jewel_key = self._jewel_key
+        new.compiled = self.compiled.patched(buckets)
+        new._over = (self, buckets)
+        new._compiled = {(False, frozenset()): new.compiled}
+        new.replicas = self.replicas.patched(view, new.compiled)
+        new.admins = admins(new.compiled) if self._changes(new.compiled, DIRECT, api=True) else self.admins
+        new._parts = self._renewed(new)
+        new._found = {}
+        new._select(self)
+        return new
+
+    def _changes(self, compiled: Compiled, ids: tuple[str, ...], *, api: bool = False) -> bool:
+        chosen = techniques(compiled, (*ids, "NODE_CONTROL_PLANE"))
+        if api:
+            chosen |= compiled.catalogue.api_only
+        return bool(chosen[np.array(sorted(compiled.changed_techniques), np.int64)].any())
+
+    def _renewed(self, new: Analysis) -> _Parts:
+        parts, view = self._parts, new.view
+        went = {old.id for old, _ in view.replaced.get("containers", ()) if old is not None}
+        came = {
+            fresh.id for _, fresh in view.replaced.get("containers", ()) if fresh is not None and not fresh.pod.mirror
+        }
+        grants = self._changes(new.compiled, ("PERMISSION_DISCOVER", "GROUP_MEMBER"))
+        bindings = bool({"RoleBinding", "ClusterRoleBinding"} & view.replaced.keys())
+        objects = [obj for pairs in view.replaced.values() for pair in pairs for obj in pair if obj is not None]
+        # Pods stand in the table of pods too, where their template's labels are seen.
+        marked = any(self._jewel_key in (entries or ()) for obj in objects for entries in _marks(obj))
+        mirrors = any(pod.mirror for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None)
+        names = new.compiled.nodes[len(self.compiled.nodes) :]
+        return _Parts(
+            breached=parts.breached - went | came if went != came else parts.breached,
+            holders=frozenset(holders(view, new.compiled)) if grants or bindings else parts.holders,
+            labelled=tuple(labelled(view, new.compiled, self._jewel_key)) if marked else parts.labelled,
+            etcd=tuple(etcd(view)) if mirrors else parts.etcd,
+            secrets=(*parts.secrets, *system_secrets(names)),
+        )
+
+
+def _marks(obj: Any) -> Iterable[Mapping[str, str | None] | None]:
+    meta = getattr(obj, "metadata", obj)
+    yield getattr(meta, "labels", None)
+    yield getattr(meta, "annotations", None)

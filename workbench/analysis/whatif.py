@@ -1,0 +1,247 @@
+"""What-if: what changes of objects do to the paths, proved by the techniques themselves.
+
+The changes are laid over the objects, the techniques recompute the buckets that this touches, the arrays are edited
+where records came or went, and only those searches run again whose distances can differ: an edge that lies on no
+shortest path to a jewel, before or after, changes nothing for that jewel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from workbench.analysis.compiled import Bools, Compiled, Floats, Ints
+from workbench.analysis.jewels import values
+from workbench.analysis.paths import Entries, Path, PathSet
+from workbench.analysis.reach import reached
+from workbench.analysis.search import Rows, Tree, grouped, search
+from workbench.analysis.session import Analysis, Query
+from workbench.graph import nodes as node_ids
+from workbench.inventory.changes import Change
+from workbench.inventory.inventory import Inventory
+from workbench.techniques.build import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first numbers, from two searches: how much is still reachable at all."""
+
+    entries_before: int
+    """Entry points that lead to some crown jewel."""
+    entries_after: int
+    pods_before: int
+    """Pods that the internet leads into."""
+    pods_after: int
+
+
+class WhatIf:
+    """The paths before and after some changes.
+
+    Attributes:
+        base: The analysis as it is.
+        changed: The analysis with the changes laid over.
+        query: What is asked of both.
+    """
+
+    def __init__(self, base: Analysis, changes: Iterable[Change], query: Query | None = None) -> None:
+        """Lay the changes over and recompute what they touch.
+
+        Args:
+            base: The analysis as it is.
+            changes: The changes, together.
+            query: Whose paths to compare.
+
+        Raises:
+            FixError: A change does not fit its object.
+            Conflict: Two changes contradict each other.
+            UsageError: A selector of the query matches nothing.
+        """
+        self.base = base
+        self.query = query or Query()
+        view, buckets = base.recomputed(changes)
+        self.changed = base.after(view, buckets)
+
+    @classmethod
+    def of(cls, base: Analysis, view: Inventory, buckets: Sequence[Bucket], query: Query | None = None) -> Self:
+        """The same from buckets that are recomputed already (:meth:`Analysis.recomputed`)."""
+        new = cls.__new__(cls)
+        new.base, new.query = base, query or Query()
+        new.changed = base.after(view, buckets)
+        return new
+
+    # --- the sets ---------------------------------------------------------------------------------
+
+    @cached_property
+    def before(self) -> PathSet:
+        """The paths as they are."""
+        return self.base.paths(self.query)
+
+    @cached_property
+    def _starts(self) -> Entries:
+        """The entry points after the changes."""
+        known = self.before.starts
+        if self.query.sources:
+            remaining = [node for node in known.ids if self._remains(node)]
+            return known if len(remaining) == len(known.ids) else Entries.of(self._compiled, remaining)
+        if self.changed.entries is self.base.entries:
+            return known
+        return Entries.of(self._compiled, self.changed.entries)
+
+    @cached_property
+    def _jewels(self) -> dict[str, float]:
+        """The crown jewels after the changes."""
+        if self.query.targets:
+            return values(self.before.jewels, self.changed.jewels)
+        return self.changed.jewels
+
+    @property
+    def _compiled(self) -> Compiled:
+        return self.changed.searched(self.query)
+
+    @cached_property
+    def after(self) -> PathSet:
+        """The paths with the changes."""
+        before, compiled, starts = self.before, self._compiled, self._starts
+        goals = compiled.numbers(self._jewels)
+        known = {tree.targets: tree for tree in before.trees}
+        rows = Rows.of(compiled, starts.numbers)
+        trees: list[Tree] = []
+        for group in grouped(compiled, starts.numbers.tolist(), goals.tolist()):
+            tree = known.get(group)
+            if tree is None or _differs(before.compiled, compiled, tree):
+                trees.append(search(compiled, self.changed.replicas, rows, group))
+            elif starts is before.starts:
+                trees.append(tree)
+            else:
+                distance = np.full(len(compiled.nodes), np.inf)
+                distance[: len(tree.distance)] = tree.distance
+                trees.append(search(compiled, self.changed.replicas, rows, group, distance))
+        return PathSet(compiled, self.changed.replicas, starts, dict(sorted(self._jewels.items())), trees)
+
+    def _remains(self, node: str) -> bool:
+        """Whether an entry point is still there: a container may go with a change."""
+        replaced = self.changed.view.replaced
+        return not any(
+            old is not None and old.id == node and new is None
+            for kind in ("containers", "pods")
+            for old, new in replaced.get(kind, ())
+        )
+
+    # --- numbers ----------------------------------------------------------------------------------
+
+    @cached_property
+    def first(self) -> First:
+        """The first numbers; they need no distances."""
+        before = self.before.compiled
+        return First(
+            _leading(before, self.before.starts, self.before.jewels),
+            _leading(self._compiled, self._starts, self._jewels),
+            pods_reached(before, node_ids.INTERNET),
+            pods_reached(self._compiled, node_ids.INTERNET),
+        )
+
+    @property
+    def severities(self) -> dict[str, tuple[int, int]]:
+        """How many paths there are of each severity, before and after."""
+        before, after = self.before.severities, self.after.severities
+        return {severity: (count, after[severity]) for severity, count in before.items()}
+
+    @property
+    def jewels(self) -> dict[str, tuple[int, int]]:
+        """How many entry points lead to each crown jewel, before and after, sorted by id."""
+        ids = sorted({*self.before.jewels, *self.after.jewels})
+        return {node: (len(self.before.pairs_to(node)), len(self.after.pairs_to(node))) for node in ids}
+
+    @property
+    def pairs(self) -> tuple[int, int]:
+        """How many pairs of an entry point and a crown jewel have a path, before and after."""
+        return self.before.pairs, self.after.pairs
+
+    @cached_property
+    def pods_from_internet(self) -> tuple[int, int]:
+        """How many pods the internet leads into, before and after."""
+        return self.first.pods_before, self.first.pods_after
+
+    # --- paths ------------------------------------------------------------------------------------
+
+    @cached_property
+    def _closed(self) -> Bools:
+        return ~self.before.having(lambda target: self.after.pairs_to(self.before.compiled.nodes[target]))
+
+    @cached_property
+    def _opened(self) -> Bools:
+        return self.after.having(self._new_pairs)
+
+    def _new_pairs(self, target: int) -> Ints:
+        node = self.after.compiled.nodes[target]
+        return np.setdiff1d(self.after.pairs_to(node), self.before.pairs_to(node), assume_unique=True)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many paths are closed, left and newly opened."""
+        closed, opened = int(self._closed.sum()), int(self._opened.sum())
+        return {"closed": closed, "left": len(self._opened) - opened, "opened": opened}
+
+    def closed(self, limit: int | None = None) -> list[Path]:
+        """The paths before the changes whose entry points have no way to the jewel any more."""
+        return self.before.listed(self._closed, limit)
+
+    def left(self, limit: int | None = None) -> list[Path]:
+        """The paths after the changes between ends that were joined before; the way may be another one."""
+        return self.after.listed(~self._opened, limit)
+
+    def opened(self, limit: int | None = None) -> list[Path]:
+        """The paths after the changes between ends that were not joined before."""
+        return self.after.listed(self._opened, limit)
+
+
+def _differs(before: Compiled, after: Compiled, tree: Tree) -> bool:
+    """Whether what a search found may differ after a change: exact for distances, wide for how a path is described."""
+    distance: Floats = tree.distance
+    size = len(distance)
+    for source, target in after.changed_pairs:
+        far = distance[source] if source < size else np.inf
+        near = distance[target] if target < size else np.inf
+        if not np.isfinite(near):
+            continue
+        old = before.edge_at(source, target) if source < size and target < size else -1
+        new = after.edge_at(source, target)
+        if old >= 0 and new >= 0 and _alike(before, old, after, new):
+            continue
+        if old >= 0 and before.weights[old] + near == far:
+            return True
+        if new >= 0 and after.weights[new] + near <= far:
+            return True
+    return False
+
+
+def _alike(before: Compiled, old: int, after: Compiled, new: int) -> bool:
+    return bool(
+        before.weights[old] == after.weights[new]
+        and before.technique[old] == after.technique[new]
+        and before.conditions[old] == after.conditions[new]
+    )
+
+
+def _leading(compiled: Compiled, starts: Entries, jewels: Iterable[str]) -> int:
+    leads = reached(compiled.reverse, compiled.numbers(jewels).tolist())
+    return int(np.count_nonzero(leads[starts.numbers]))
+
+
+def pods_reached(compiled: Compiled, start: str) -> int:
+    """How many pods a node leads into: the pod itself, or one of its containers."""
+    number = compiled.number(start)
+    if number is None:
+        return 0
+    found: set[str] = set()
+    for place in np.flatnonzero(reached(compiled.forward, [number])):
+        kind, _, rest = compiled.nodes[place].partition(":")
+        if kind == "Pod":
+            found.add(rest)
+        elif kind == "Container":
+            found.add(rest.rpartition("/")[0])
+    return len(found)

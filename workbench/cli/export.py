@@ -1,0 +1,48 @@
+"""``workbench export``: fixes as patches with their rollbacks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from workbench.cli import options
+from workbench.errors import ExitStatus
+
+HELP = "write fixes as patches, with rollbacks"
+DESCRIPTION = "Write patches for kubectl, their rollbacks, the fix records and a README that says how to apply them."
+EPILOG = """\
+examples:
+  workbench export --sample shop --fix F-PRIV -o patches
+  workbench export --sample shop --fix F-AUTOMOUNT F-BIND-SUBJ -o patches
+  workbench export --sample shop --fix all-ready -o patches"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    options.add_source(parser)
+    parser.add_argument(
+        "--fix",
+        metavar="ID",
+        nargs="+",
+        action="extend",
+        required=True,
+        help="record ids (a unique prefix will do), F-ids (all of that kind), or all-ready",
+    )
+    parser.add_argument("--format", choices=("kubectl",), default="kubectl", help="the format")
+    parser.add_argument("--force", action="store_true", help="write into a directory that is not empty")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", required=True, type=options.directory, help="the directory to write"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the patches."""
+    audit = options.load(args)
+    from workbench.text import shown
+
+    result = audit.export(audit.select_fixes(args.fix), args.output, format=args.format, force=args.force)
+    for line in result.messages:
+        print(f"workbench: {shown(line)}", file=sys.stderr)
+    for name in result.files:
+        options.write(shown(str(result.directory / name)))
+    return ExitStatus.DONE

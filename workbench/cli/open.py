@@ -1,0 +1,38 @@
+"""``workbench open``: the terminal interface."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from workbench.cli import options
+from workbench.errors import UsageError
+
+HELP = "the terminal interface (also without a command)"
+DESCRIPTION = "Open the terminal interface, at the list of sources or at the one that is named."
+EPILOG = """\
+examples:
+  workbench open
+  workbench open sample:shop
+  workbench open --manifests deploy/ --theme light"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help="sample:NAME, or a path of a snapshot or manifests")
+    options.add_source(parser)
+    parser.add_argument("--theme", metavar="NAME", help="dark, light, or one of Textual's themes")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the interface until the user quits."""
+    request = options.request_of(args)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("needs a terminal; try workbench paths")
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        raise UsageError("needs a terminal that can move the cursor (TERM is not set); try workbench paths")
+    from workbench.tui.app import run_app
+
+    return run_app(request, theme=args.theme, mouse=not args.no_mouse)

@@ -1,0 +1,607 @@
+"""The façade that all faces call: load → graph → paths → fixes → what-if → export. It knows no terminal."""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path as FilePath
+from typing import Any
+
+from workbench.analysis import alternatives as _alternatives
+from workbench.analysis.choke import ChokePoint, choke_points
+from workbench.analysis.paths import Path, PathSet, PathStep
+from workbench.analysis.properties import properties
+from workbench.analysis.reach import reached
+from workbench.analysis.session import Analysis, Query
+from workbench.analysis.whatif import WhatIf
+from workbench.errors import UsageError
+from workbench.graph import nodes
+from workbench.graph.graph import BlockedEdge, Edge, Graph
+from workbench.inventory.changes import edited, merged
+from workbench.inventory.decode import plain
+from workbench.inventory.evidence import Evidence, Gap
+from workbench.inventory.inventory import Inventory
+from workbench.inventory.objects import KubernetesObject
+from workbench.rbac import parse_resource, who_can
+from workbench.remediation import export as _export
+from workbench.remediation.catalogue import all_fixes
+from workbench.remediation.effects import Effect, effects, for_step
+from workbench.remediation.records import Fix, Status
+from workbench.sources import SourceRequest, collection_paused, load
+from workbench.sources.masking import as_yaml, line_of, masked, trimmed
+from workbench.techniques import access
+from workbench.techniques.api import Declaration, Technique
+from workbench.techniques.build import build
+from workbench.techniques.registry import all_techniques
+
+Progress = Callable[[str, int, int], None]
+"""Called with the phase, how much of it is done, and how much there is (0: unknown)."""
+
+_CHECKED = ("Container", "ServiceAccount", "PermissionSet", "Node", "Secret", "Endpoint")
+
+EDGE_LIMIT = 2_000_000
+"""Above this many expanded edges a graph is not written unless it is narrowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathQuery:
+    """Where paths start and end, what they may use, and how many are wanted."""
+
+    sources: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    limit: int | None = None
+    certain: bool = False
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> Query:
+        """The query of the analysis, which knows no limit."""
+        return Query(self.sources, self.targets, self.certain, self.exclude)
+
+
+@dataclass(frozen=True, slots=True)
+class PathReport:
+    """The paths of a query, and what they were looked for among."""
+
+    paths: list[Path]
+    total: int
+    """How many there are without the limit."""
+    severities: Mapping[str, int]
+    """How many there are of each severity, without the limit."""
+    entry_points: int
+    crown_jewels: int
+    pairs_with_a_path: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An object's text to look at, masked."""
+
+    object: str
+    title: str
+    text: str
+    first_line: int
+    """The number of the text's first line within its file."""
+    file: str | None
+
+    def lines_of(self, fields: Sequence[str]) -> set[int]:
+        """The lines (from 0, within the text) of some fields."""
+        found = (line_of(self.text, field) for field in fields if field)
+        return {line for line in found if line is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A node next to another, and what joins them."""
+
+    node: str
+    technique: str
+    outgoing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One subject that holds a permission."""
+
+    subject: str
+    namespace: str
+    """Where; empty for the whole cluster."""
+    binding: str
+    role: str
+    rule: int
+    names: tuple[str, ...]
+    """The objects that it is limited to; empty for all."""
+    builtin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIfReport:
+    """The paths before and after some fixes."""
+
+    paths_before: int
+    paths_after: int
+    rows: tuple[tuple[str, int, int], ...]
+    """Label, before, after."""
+    severities: Mapping[str, tuple[int, int]]
+    cut: tuple[tuple[Path, tuple[str, ...]], ...]
+    """Each closed path with the ids of the fixes that close it."""
+    stays: tuple[tuple[Path, tuple[str, ...]], ...]
+    """Each path that is left with the ids of fixes that would close it."""
+    opened: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the chosen fixes make of one object."""
+
+    target: str
+    title: str
+    diff: tuple[tuple[str, str], ...]
+    """Sign (`` ``, ``-``, ``+``) and line."""
+    patch: str
+    """The patch as YAML; empty where the object must be created anew."""
+    filename: str = ""
+    """The file that an export would write it to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export wrote."""
+
+    directory: FilePath
+    files: tuple[str, ...]
+    messages: tuple[str, ...]
+    next_command: str
+
+
+class Subgraph:
+    """A part of the graph to write: nodes, and edges on demand."""
+
+    def __init__(self, audit: Audit, chosen: set[str] | None, *, hubs: bool) -> None:
+        self._audit = audit
+        self._chosen = chosen
+        self._hubs = hubs
+
+    @property
+    def nodes(self) -> list[str]:
+        """The ids, sorted."""
+        return sorted(
+            node
+            for node in self._audit.graph.nodes
+            if (self._hubs or not nodes.is_hub(node)) and (self._chosen is None or node in self._chosen)
+        )
+
+    def edges(self) -> Iterator[Edge]:
+        """The edges between the nodes, hubs expanded unless they are kept; sorted by source, target, technique."""
+        graph = self._audit.graph
+        edges = graph.best_edges() if self._hubs else _expanded(graph)
+        kept = (
+            edge
+            for edge in edges
+            if self._chosen is None or (edge.source in self._chosen and edge.target in self._chosen)
+        )
+        yield from sorted(kept, key=lambda edge: (edge.source, edge.target, edge.technique))
+
+
+def _members(graph: Graph) -> dict[str, list[str]]:
+    """The concrete members of each hub."""
+    direct: dict[str, list[str]] = {}
+    for edge in graph.best_edges():
+        if nodes.is_hub(edge.source):
+            direct.setdefault(edge.source, []).append(edge.target)
+
+    def of(hub: str) -> list[str]:
+        out: list[str] = []
+        for member in direct.get(hub, ()):
+            out.extend(of(member) if nodes.is_hub(member) else [member])
+        return out
+
+    return {hub: of(hub) for hub in direct}
+
+
+def _expanded(graph: Graph) -> Iterator[Edge]:
+    members = _members(graph)
+    size = sum(
+        len(members.get(graph.nodes[target], ())) if nodes.is_hub(graph.nodes[target]) else 1 for target in graph.target
+    )
+    if size > EDGE_LIMIT:
+        raise UsageError(f"the graph has {size:,} edges with its hubs expanded: narrow it with --around, or use --hubs")
+    best: dict[tuple[str, str, str], Edge] = {}
+    for edge in graph.best_edges():
+        if nodes.is_hub(edge.source):
+            continue
+        for target in members.get(edge.target, ()) if nodes.is_hub(edge.target) else (edge.target,):
+            if target == edge.source:
+                continue
+            concrete = Edge(edge.source, target, edge.technique, edge.effort, edge.missing, edge.cause)
+            key = (edge.source, target, edge.technique)
+            if key not in best or concrete.rank < best[key].rank:
+                best[key] = concrete
+    yield from best.values()
+
+
+class Audit:
+    """One loaded source and everything that is asked of it. Safe to call from several threads."""
+
+    def __init__(self, request: SourceRequest, inventory: Inventory, graph: Graph, analysis: Analysis) -> None:
+        self.request = request
+        self.inventory = inventory
+        self.graph = graph
+        self.analysis = analysis
+        self._lock = threading.RLock()
+
+    @classmethod
+    def load(cls, request: SourceRequest, progress: Progress | None = None) -> Audit:
+        """Read a source and build its graph.
+
+        Raises:
+            InputError: The source is not what it claims to be.
+            UsageError: There is no such sample.
+            NotYetSupported: The source is of a kind that this version cannot read.
+        """
+        tell = progress or (lambda phase, done, total: None)
+        with collection_paused():
+            inventory = load(request, progress)
+            tell("building the graph", 0, 0)
+            graph = build(inventory)
+            tell("finding paths", 0, 0)
+            analysis = Analysis(inventory, graph)
+        gc.freeze()
+        return cls(request, inventory, graph, analysis)
+
+    # --- what it is -------------------------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        """What was read, for people."""
+        return self.inventory.source
+
+    @property
+    def kind(self) -> str:
+        """``manifests``, ``snapshot`` or ``sample``."""
+        return str(self.request.kind)
+
+    @property
+    def coverage(self) -> list[Gap]:
+        """What could not be read; empty means everything."""
+        return self.inventory.coverage
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """How many nodes of each kind there are."""
+        return self.graph.kinds()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the source."""
+        out: list[str] = []
+        if self.inventory.server_version.assumed:
+            out.append(f"server version assumed: {self.inventory.server_version} (say it with --server-version)")
+        return out
+
+    def checked(self) -> list[tuple[str, int]]:
+        """What was looked at, for the sentence that there is no path."""
+        counts = self.counts
+        techniques = sum(1 for technique in all_techniques() if not technique.declaration.internal)
+        return [
+            ("techniques", techniques),
+            *((nodes.PLURAL[kind], counts[kind]) for kind in _CHECKED if counts.get(kind)),
+            ("steps", len(self.graph)),
+            ("steps that something blocks", len(self.graph.blocked)),
+        ]
+
+    # --- paths ------------------------------------------------------------------------------------
+
+    def path_set(self, query: PathQuery = PathQuery()) -> PathSet:
+        """The searched paths of a query."""
+        with self._lock:
+            return self.analysis.paths(query.query)
+
+    def paths(self, query: PathQuery = PathQuery()) -> PathReport:
+        """The paths of a query, by risk.
+
+        Raises:
+            UsageError: A selector matches nothing, or a technique is unknown.
+        """
+        with self._lock:
+            found = self.analysis.paths(query.query)
+            summary = found.summary
+            return PathReport(
+                paths=found.paths(query.limit),
+                total=found.total,
+                severities=found.severities,
+                entry_points=summary["entry_points"],
+                crown_jewels=summary["crown_jewels"],
+                pairs_with_a_path=summary["pairs_with_a_path"],
+            )
+
+    def alternatives(self, path: Path, limit: int = 20) -> list[Path]:
+        """Other simple paths between the same two ends, the shortest first."""
+        with self._lock:
+            return _alternatives.alternatives(self.analysis.paths(), path.source, path.target, limit)
+
+    def choke_points(self, limit: int | None = 50) -> list[ChokePoint]:
+        """Nodes and single steps by how many pairs of entry point and crown jewel they cut, exactly."""
+        with self._lock:
+            return choke_points(self.analysis.paths(), limit)
+
+    def blocked(self) -> list[BlockedEdge]:
+        """What a mitigation turns off, sorted."""
+        return sorted(self.graph.blocked, key=lambda edge: (edge.source, edge.target, edge.technique))
+
+    # --- nodes and steps --------------------------------------------------------------------------
+
+    def technique(self, identifier: str) -> Technique:
+        """The technique of an id."""
+        return next(technique for technique in all_techniques() if technique.id == identifier)
+
+    def declaration(self, identifier: str) -> Declaration:
+        """What a technique is."""
+        return self.technique(identifier).declaration
+
+    def evidence(self, step: PathStep | Edge) -> list[Evidence]:
+        """What proves a step, the principal field first."""
+        edges = (step,) if isinstance(step, Edge) else step.edges
+        out: list[Evidence] = []
+        with self._lock:
+            for edge in edges:
+                technique = self.technique(edge.technique)
+                if technique.declaration.internal:
+                    continue
+                concrete = Edge(edge.source, step.target, edge.technique, edge.effort, edge.missing, edge.cause)
+                out.extend(item for item in technique.evidence(self.inventory, concrete) if item not in out)
+        return out
+
+    def properties(self, node: str) -> dict[str, Any]:
+        """The properties of a node, as plain data."""
+        return properties(self.inventory, self.analysis.admins, node)
+
+    def describe(self, node: str) -> list[tuple[str, str]]:
+        """The properties of a node as rows of label and value."""
+        rows = [("id", node), ("kind", nodes.kind(node))]
+        return rows + [(key.replace("_", " "), str(value)) for key, value in self.properties(node).items()]
+
+    def neighbours(self, node: str, limit: int = 20) -> list[Neighbour]:
+        """The nodes next to a node, hubs looked through, outgoing ones first; sorted."""
+        return self._neighbours.get(node, [])[:limit]
+
+    @cached_property
+    def _neighbours(self) -> dict[str, list[Neighbour]]:
+        out: dict[str, set[tuple[bool, str, str]]] = {}
+        for edge in self.graph.best_edges():
+            if nodes.is_hub(edge.source) or nodes.is_hub(edge.target):
+                continue
+            out.setdefault(edge.source, set()).add((False, edge.target, edge.technique))
+            out.setdefault(edge.target, set()).add((True, edge.source, edge.technique))
+        return {
+            node: [Neighbour(other, technique, not incoming) for incoming, other, technique in sorted(found)]
+            for node, found in out.items()
+        }
+
+    def subgraph(
+        self,
+        sources: Sequence[str] = (),
+        targets: Sequence[str] = (),
+        around: Sequence[str] = (),
+        *,
+        hubs: bool = False,
+    ) -> Subgraph:
+        """A part of the graph: what the sources reach, what reaches the targets, what stands around a node.
+
+        Raises:
+            UsageError: A selector matches nothing.
+        """
+        compiled = self.analysis.compiled
+        chosen: set[str] | None = None
+
+        def narrow(found: set[str]) -> None:
+            nonlocal chosen
+            chosen = found if chosen is None else chosen & found
+
+        if sources:
+            mask = reached(compiled.forward, compiled.numbers(self.analysis.select(sources)))
+            narrow({compiled.nodes[number] for number in mask.nonzero()[0]})
+        if targets:
+            mask = reached(compiled.reverse, compiled.numbers(self.analysis.select(targets)))
+            narrow({compiled.nodes[number] for number in mask.nonzero()[0]})
+        if around:
+            centre = set(self.analysis.select(around))
+            found = set(centre)
+            for edge in self.graph.best_edges() if hubs else _expanded(self.graph):
+                if edge.source in centre:
+                    found.add(edge.target)
+                if edge.target in centre:
+                    found.add(edge.source)
+            narrow(found)
+        return Subgraph(self, chosen, hubs=hubs)
+
+    def document(self, node: str) -> Document | None:
+        """The text of an object, masked; ``None`` for what is no object."""
+        obj = self._object(node)
+        if obj is None:
+            return None
+        origin = self.inventory.origin(obj.id)
+        written = origin.text() if origin else None
+        text = masked(written[0]) if written else None
+        if written is None or text is None:
+            where = f"{origin.file}, " if origin and origin.file else ""
+            return Document(obj.id, f"{where}fields the analysis reads", trimmed(obj), 1, None)
+        file = origin.file if origin else None
+        return Document(obj.id, f"{file}:{written[1]}", text, written[1], file)
+
+    def _object(self, node: str) -> KubernetesObject | None:
+        found = self.inventory.by_id(node)
+        if found is not None:
+            return found
+        pod = self.inventory.pods.get(node)
+        if pod is not None:
+            return pod.obj
+        container = self.inventory.containers.get(node)
+        if container is not None:
+            return container.pod.obj
+        grant = access.grant(self.inventory, node)
+        return grant.binding if grant is not None and not grant.virtual else None
+
+    # --- permissions ------------------------------------------------------------------------------
+
+    def who_can(self, verb: str, resource: str, namespace: str | None = None) -> list[Holder]:
+        """Who may do something, and through which binding.
+
+        Raises:
+            UsageError: The resource cannot be understood.
+        """
+        try:
+            query = parse_resource(resource)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        out: list[Holder] = []
+        for found in who_can(access.real_grants(self.inventory), verb, query, namespace=namespace):
+            grant = found.grant
+            out.extend(
+                Holder(
+                    subject=identity,
+                    namespace=grant.namespace,
+                    binding=grant.binding.id,
+                    role=grant.sources[found.rules[0]].object,
+                    rule=grant.sources[found.rules[0]].index,
+                    names=tuple(sorted(found.names or ())),
+                    builtin=self.inventory.is_builtin(grant.binding.id),
+                )
+                for identity in found.identities
+            )
+        return sorted(out, key=lambda holder: (holder.builtin, holder.subject, holder.namespace, holder.binding))
+
+    # --- fixes ------------------------------------------------------------------------------------
+
+    @cached_property
+    def _effects(self) -> list[Effect]:
+        with self._lock:
+            return effects(self.analysis, all_fixes(self.inventory))
+
+    def fixes(self) -> list[Fix]:
+        """Every fix that applies, those that cut most first."""
+        return [effect.fix for effect in self._effects]
+
+    def fixes_for(self, step: PathStep) -> list[Fix]:
+        """The fixes that take a step away, the best recommendation first."""
+        return for_step(self._effects, step)
+
+    def recommended(self, step: PathStep) -> Fix | None:
+        """The fix of a step that is ready and cuts most for its risk."""
+        return next((fix for fix in self.fixes_for(step) if fix.status is Status.READY), None)
+
+    def select_fixes(self, wanted: Sequence[str]) -> list[Fix]:
+        """The fixes that ids name: record ids or unique prefixes, F-ids (all of that kind), ``all-ready``.
+
+        Raises:
+            UsageError: An id names nothing, or several.
+        """
+        known = self.fixes()
+        chosen: dict[str, Fix] = {}
+        for identifier in wanted:
+            if identifier == "all-ready":
+                found = [fix for fix in known if fix.status is Status.READY]
+            elif identifier.upper().startswith("F-"):
+                found = [fix for fix in known if fix.fix == identifier.upper()]
+                if not found:
+                    raise UsageError(f"no fix {identifier.upper()} applies here: {_kinds(known)}")
+            else:
+                found = [fix for fix in known if fix.id.startswith(identifier)]
+                if len(found) > 1:
+                    raise UsageError(f"{identifier} begins the ids of {len(found)} fixes: give more of it")
+                if not found:
+                    near = difflib.get_close_matches(identifier, [fix.id for fix in known], 3, 0.3)
+                    raise UsageError(f"no fix {identifier!r}" + (f"; near: {', '.join(near)}" if near else ""))
+            chosen.update((fix.id, fix) for fix in found)
+        return list(chosen.values())
+
+    def fix(self, identifier: str) -> Fix:
+        """One fix by its id or a unique prefix of it.
+
+        Raises:
+            UsageError: The id names nothing, or several.
+        """
+        return self.select_fixes([identifier])[0]
+
+    def what_if(self, fixes: Sequence[Fix], limit: int = 200) -> WhatIfReport:
+        """What the fixes do to the paths, proved by recomputing what they touch.
+
+        Raises:
+            Conflict: Two fixes contradict each other.
+            FixError: A fix does not fit its object.
+        """
+        by_id = {effect.fix.id: effect for effect in self._effects}
+        staged = [by_id[fix.id] for fix in fixes if fix.id in by_id]
+        ready = [effect for effect in self._effects if effect.fix.status is Status.READY and effect not in staged]
+        with self._lock:
+            found = WhatIf(self.analysis, merged(fix.change for fix in fixes))
+            before, after = found.before, found.after
+            rows = [(f"paths to {jewel}", *count) for jewel, count in found.jewels.items() if any(count)]
+            rows.append(("pods reachable from the internet", *found.pods_from_internet))
+            rows.append(("new paths introduced", 0, found.counts["opened"]))
+            return WhatIfReport(
+                paths_before=before.total,
+                paths_after=after.total,
+                rows=tuple(rows),
+                severities=found.severities,
+                cut=tuple((path, _closing(staged, path)) for path in found.closed(limit)),
+                stays=tuple((path, _closing(ready, path)[:3]) for path in found.left(limit)),
+                opened=tuple(found.opened(limit)),
+            )
+
+    def previews(self, fixes: Sequence[Fix]) -> list[Preview]:
+        """What the fixes make of each object, fixes on one object merged.
+
+        Raises:
+            Conflict: Two fixes contradict each other.
+        """
+        plan = _export.plan(self.inventory, fixes, self.title)
+        out: list[Preview] = []
+        for change in merged(fix.change for fix in fixes):
+            obj = self.inventory.by_id(change.target.id)
+            if obj is None:
+                continue
+            before = trimmed(obj).splitlines()
+            after = as_yaml(edited(plain(obj), change.ops)).splitlines()
+            title = f"{change.target.id}  (fields the analysis reads)"
+            name, content = plan.patch_of(change.target.id)
+            out.append(Preview(change.target.id, title, tuple(_diff(before, after)), content, name))
+        return out
+
+    def export(
+        self, fixes: Sequence[Fix], directory: FilePath, *, format: str = "kubectl", force: bool = False
+    ) -> ExportResult:
+        """Write the fixes as patches with their rollbacks.
+
+        Raises:
+            Conflict: Two fixes contradict each other.
+            UsageError: The directory cannot be written, or is not empty.
+        """
+        if format != "kubectl":
+            raise UsageError(f"no format {format!r}: kubectl")
+        plan = _export.plan(self.inventory, fixes, self.title)
+        _export.write(plan, directory, force=force)
+        names = tuple(file.name for file in plan.files)
+        return ExportResult(directory, names, plan.messages, plan.next_command)
+
+
+def _closing(known: Sequence[Effect], path: Path) -> tuple[str, ...]:
+    return tuple(effect.fix.id for effect in known if effect.cuts_path(path))
+
+
+def _kinds(known: Sequence[Fix]) -> str:
+    return ", ".join(sorted({fix.fix for fix in known})) or "none does"
+
+
+def _diff(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for line in difflib.unified_diff(before, after, lineterm="", n=3):
+        if line.startswith(("---", "+++")):
+            continue
+        if line.startswith("@@"):
+            yield "@", ""
+        else:
+            yield line[0], line[1:]

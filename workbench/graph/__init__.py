@@ -1,0 +1,1 @@
+"""Nodes, edges, hubs and buckets, and the formats to exchange them."""

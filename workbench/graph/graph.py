@@ -1,0 +1,176 @@
+"""The graph as columns: one record for each cause of each edge, in buckets by (technique, subject).
+
+Several records may join the same two nodes by one technique (parallel causes) or by several techniques. One
+edge is shown for each (source, target, technique): of several causes the best (``on`` before ``cond``, least
+effort, fewest missing facts). The edge goes when its last cause goes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from workbench.graph import nodes
+
+Fact: TypeAlias = tuple[str, str]
+"""A missing fact and the object it is about: ``("C-VULN", "Image:nginx")``."""
+
+SURCHARGE = 2
+"""What a conditional verdict adds to the effort, once (``catalogue.md`` section 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One record of the graph."""
+
+    source: str
+    target: str
+    technique: str
+    effort: int
+    """With the surcharge of a conditional verdict; 0 out of a hub."""
+    missing: tuple[Fact, ...]
+    cause: Any
+    """The small key from which the technique rebuilds the evidence."""
+
+    @property
+    def verdict(self) -> str:
+        """``on`` or ``cond``."""
+        return "cond" if self.missing else "on"
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The ids of the missing facts, sorted, each once."""
+        return tuple(sorted({fact for fact, _ in self.missing}))
+
+    @property
+    def rank(self) -> tuple[bool, int, int, tuple[Fact, ...]]:
+        """What orders parallel causes, the best first; equally good ones by the facts, not by order of appearance."""
+        return (bool(self.missing), self.effort, len(self.missing), self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedEdge:
+    """An edge that a mitigation turns off, kept to answer "why not?"."""
+
+    source: str
+    target: str
+    technique: str
+    mitigation: str
+
+
+class Graph:
+    """Nodes and records; built once, then read only.
+
+    Attributes:
+        nodes: The ids, in the order of their numbers.
+        numbers: The number of each id.
+        techniques: The technique ids, in the order of their numbers.
+        source, target, technique, effort, missing: The columns of the records; ``missing`` is a number of
+            ``facts``, where 0 is the empty set.
+        causes: The cause of each record.
+        blocked: What a mitigation turned off.
+    """
+
+    def __init__(self, techniques: Sequence[str]) -> None:
+        self.nodes: list[str] = []
+        self.numbers: dict[str, int] = {}
+        self.techniques = list(techniques)
+        self.technique_numbers = {technique: number for number, technique in enumerate(techniques)}
+        self.source = array("i")
+        self.target = array("i")
+        self.technique = array("H")
+        self.effort = array("B")
+        self.missing = array("i")
+        self.causes: list[Any] = []
+        self.facts: list[tuple[Fact, ...]] = [()]
+        self._fact_numbers: dict[tuple[Fact, ...], int] = {(): 0}
+        self.blocked: list[BlockedEdge] = []
+        self._bucket_keys: list[list[str]] = [[] for _ in techniques]
+        self._bucket_starts: list[array[int]] = [array("i") for _ in techniques]
+        self._bucket_ends: list[int] = [0 for _ in techniques]
+        self._buckets: dict[int, dict[str, range]] = {}
+
+    def number(self, node: str) -> int:
+        """The number of a node, which is added if it is new."""
+        found = self.numbers.get(node)
+        if found is None:
+            found = self.numbers[node] = len(self.nodes)
+            self.nodes.append(node)
+        return found
+
+    def fact_number(self, missing: tuple[Fact, ...]) -> int:
+        """The number of a set of missing facts."""
+        found = self._fact_numbers.get(missing)
+        if found is None:
+            found = self._fact_numbers[missing] = len(self.facts)
+            self.facts.append(missing)
+        return found
+
+    def open_bucket(self, technique: int, subject: str) -> None:
+        """Begin the bucket of a subject; the records added next belong to it. One technique at a time."""
+        self._bucket_keys[technique].append(subject)
+        self._bucket_starts[technique].append(len(self.source))
+
+    def close_technique(self, technique: int) -> None:
+        """All records of a technique are added."""
+        self._bucket_ends[technique] = len(self.source)
+
+    def bucket(self, technique: int, subject: str) -> range:
+        """The positions of the records of a bucket, empty if there is none."""
+        buckets = self._buckets.get(technique)
+        if buckets is None:
+            keys, starts = self._bucket_keys[technique], self._bucket_starts[technique]
+            ends = [*starts[1:], self._bucket_ends[technique]] if starts else []
+            buckets = self._buckets[technique] = {
+                key: range(start, end) for key, start, end in zip(keys, starts, ends, strict=True)
+            }
+        return buckets.get(subject, range(0))
+
+    def subjects(self, technique: int) -> list[str]:
+        """The subjects that a technique has buckets for."""
+        return self._bucket_keys[technique]
+
+    def edge(self, position: int) -> Edge:
+        """One record."""
+        return Edge(
+            source=self.nodes[self.source[position]],
+            target=self.nodes[self.target[position]],
+            technique=self.techniques[self.technique[position]],
+            effort=self.effort[position],
+            missing=self.facts[self.missing[position]],
+            cause=self.causes[position],
+        )
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def edges(self) -> Iterator[Edge]:
+        """All records."""
+        for position in range(len(self.source)):
+            yield self.edge(position)
+
+    def best_edges(self) -> Iterator[Edge]:
+        """One edge for each (source, target, technique): the best of its causes; in order of appearance."""
+        best: dict[tuple[int, int, int], int] = {}
+        for position in range(len(self.source)):
+            key = (self.source[position], self.target[position], self.technique[position])
+            known = best.get(key)
+            if known is None or self._rank(position) < self._rank(known):
+                best[key] = position
+        for position in best.values():
+            yield self.edge(position)
+
+    def _rank(self, position: int) -> tuple[bool, int, int, tuple[Fact, ...]]:
+        missing = self.missing[position]
+        return (missing != 0, self.effort[position], len(self.facts[missing]), self.facts[missing])
+
+    def kinds(self) -> Mapping[str, int]:
+        """How many nodes of each kind there are, hubs aside, sorted by kind."""
+        counts: dict[str, int] = {}
+        for node in self.nodes:
+            kind = nodes.kind(node)
+            if kind != nodes.HUB:
+                counts[kind] = counts.get(kind, 0) + 1
+        return dict(sorted(counts.items()))

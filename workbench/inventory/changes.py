@@ -1,0 +1,214 @@
+"""Changes: edit operations on objects, and the overlay that they lead to.
+
+A change to a workload's template also changes every live pod that the workload owns, or a what-if would do
+nothing on a live cluster. Running pods of a Job or a CronJob stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from workbench.errors import Conflict, FixError
+from workbench.inventory import fields
+from workbench.inventory.decode import DecodeError, from_data, plain, pod_spec_prefix
+from workbench.inventory.fields import Path
+from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
+from workbench.inventory.objects import KINDS, KubernetesObject, Pod
+
+TOKEN_VOLUME = "kube-api-access-"
+"""How the API server's admission names the token volume that it adds to a pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One edit of one field."""
+
+    op: Literal["set", "remove"]
+    path: str
+    """A JSON pointer whose list steps may be selectors: ``/spec/containers[name=web]/image``."""
+    value: Any = None
+    """The new value as plain data (``set``)."""
+    old: Any = None
+    """What the field held when the change was made; ``None`` where it was absent."""
+
+    @property
+    def steps(self) -> Path:
+        return fields.parse(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The object that a change is aimed at."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str | None = None
+    resource_version: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The node id of the object."""
+        return f"{self.kind}:{self.namespace}/{self.name}" if self.namespace else f"{self.kind}:{self.name}"
+
+    @classmethod
+    def of(cls, obj: KubernetesObject) -> Target:
+        """The target that is this object."""
+        meta = obj.metadata
+        return cls(obj.api_version, obj.kind, obj.namespace, obj.name, meta.uid, meta.resource_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Edits of one object, in the order in which they apply."""
+
+    target: Target
+    ops: tuple[Op, ...]
+
+
+def merged(changes: Iterable[Change]) -> list[Change]:
+    """One change for each target, in order of first appearance.
+
+    Raises:
+        Conflict: Two changes set one field of one object to different values.
+    """
+    out: dict[str, tuple[Target, list[Op]]] = {}
+    for change in changes:
+        _, ops = out.setdefault(change.target.id, (change.target, []))
+        for op in change.ops:
+            same = next((known for known in ops if known.path == op.path), None)
+            if same is None:
+                ops.append(op)
+            elif (same.op, same.value) != (op.op, op.value):
+                raise Conflict(f"{change.target.id}: two fixes change {fields.dotted(op.steps)} differently")
+    return [Change(target, tuple(ops)) for target, ops in out.values()]
+
+
+def edited(data: Mapping[str, Any], ops: Sequence[Op], *, lenient: bool = False) -> dict[str, Any]:
+    """Plain data after the ops; the argument is left as it is.
+
+    Args:
+        data: An object as plain data (wire names).
+        ops: The edits, in order.
+        lenient: Pass over an op whose list item is not there, instead of raising.
+
+    Raises:
+        FixError: A list item that an op names is not there.
+    """
+    out: dict[str, Any] = copy.deepcopy(dict(data))
+    for op in ops:
+        try:
+            _edit(out, op)
+        except FixError:
+            if not lenient:
+                raise
+    return out
+
+
+def _edit(data: dict[str, Any], op: Op) -> None:
+    steps = op.steps
+    holder: Any = data
+    for step in steps[:-1]:
+        if isinstance(step, str):
+            if holder.get(step) is None:
+                if op.op == "remove":
+                    return
+                holder[step] = {}
+            holder = holder[step]
+        else:
+            at = fields.index_of(holder, step) if isinstance(holder, list) else None
+            if at is None:
+                raise FixError(f"no item {fields.dotted(steps)}")
+            holder = holder[at]
+    last = steps[-1]
+    if isinstance(last, str):
+        if op.op == "remove":
+            holder.pop(last, None)
+        else:
+            holder[last] = copy.deepcopy(op.value)
+        return
+    at = fields.index_of(holder, last) if isinstance(holder, list) else None
+    if at is None:
+        raise FixError(f"no item {fields.dotted(steps)}")
+    if op.op == "remove":
+        del holder[at]
+    else:
+        holder[at] = copy.deepcopy(op.value)
+
+
+def holds(data: Mapping[str, Any], op: Op) -> bool:
+    """Whether the field still holds what the change found there."""
+    _, value = fields.find(dict(data), op.steps)
+    return bool(value == op.old)
+
+
+def replaced(view: Inventory, changes: Iterable[Change]) -> dict[str, KubernetesObject | None]:
+    """The objects that changes lead to, by id: the targets and the live pods that they own.
+
+    Raises:
+        FixError: A target is not in the inventory, or an edit does not fit it.
+        Conflict: Two changes contradict each other.
+    """
+    out: dict[str, KubernetesObject | None] = {}
+    for change in merged(changes):
+        target = view.by_id(change.target.id)
+        if target is None:
+            raise FixError(f"{change.target.id} is not in {view.source}")
+        out[target.id] = _rebuilt(target, edited(plain(target), change.ops))
+        if target.kind in ("Pod", "Job", "CronJob") or target.kind not in KINDS:
+            continue
+        template_ops = _pod_ops(target.kind, change.ops)
+        if template_ops:
+            for pod in view.index(PODS_BY_OWNER)[target.id]:
+                if pod.live and isinstance(pod.obj, Pod):
+                    out[pod.obj.id] = _rebuilt(pod.obj, _edited_pod(plain(pod.obj), template_ops))
+    return out
+
+
+def overlay(view: Inventory, changes: Iterable[Change]) -> Inventory:
+    """The view with the changes laid over it; raises as :func:`replaced` does."""
+    return view.overlay(replaced(view, changes))
+
+
+def _rebuilt(obj: KubernetesObject, data: dict[str, Any]) -> KubernetesObject:
+    data.pop("kind", None)
+    try:
+        return from_data(type(obj), data, obj.namespace)
+    except DecodeError as error:
+        raise FixError(f"{obj.id}: {error.field}: {error.problem}") from error
+
+
+def _pod_ops(kind: str, ops: Sequence[Op]) -> list[Op]:
+    spec = fields.parse(pod_spec_prefix(kind))
+    template = spec[:-1]
+    out: list[Op] = []
+    for op in ops:
+        steps = op.steps
+        if steps[: len(spec)] == spec:
+            out.append(Op(op.op, fields.pointer(("spec", *steps[len(spec) :])), op.value, op.old))
+        elif steps[: len(template) + 1] == (*template, "metadata") and steps[-1] != "metadata":
+            out.append(Op(op.op, fields.pointer(steps[len(template) :]), op.value, op.old))
+    return out
+
+
+def _edited_pod(data: dict[str, Any], ops: Sequence[Op]) -> dict[str, Any]:
+    out = edited(data, ops, lenient=True)
+    if any(op.path == "/spec/automountServiceAccountToken" and op.value is False for op in ops):
+        _take_token(out["spec"])
+    return out
+
+
+def _take_token(spec: dict[str, Any]) -> None:
+    """What admission would no longer add: the token volume and its mounts."""
+    volumes = spec.get("volumes") or []
+    names = {volume.get("name") for volume in volumes if str(volume.get("name")).startswith(TOKEN_VOLUME)}
+    spec["volumes"] = [volume for volume in volumes if volume.get("name") not in names]
+    for key in ("containers", "initContainers", "ephemeralContainers"):
+        for container in spec.get(key) or ():
+            mounts = container.get("volumeMounts")
+            if mounts:
+                container["volumeMounts"] = [mount for mount in mounts if mount.get("name") not in names]

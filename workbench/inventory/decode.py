@@ -1,0 +1,395 @@
+"""From JSON or plain data to the trimmed objects: one path for files, snapshots and clusters.
+
+Values that must not enter the inventory are dropped here: environment values (never decoded), the data
+of Secrets and ConfigMaps (key names stay), annotation values and program arguments that no rule reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any
+
+import msgspec
+
+from workbench.inventory import objects
+from workbench.inventory.objects import (
+    CLUSTER_SCOPED,
+    ConfigMap,
+    Container,
+    CronJob,
+    EnvVar,
+    KubernetesObject,
+    Labels,
+    ObjectMeta,
+    OwnerReference,
+    Pod,
+    PodSpec,
+    PodStatus,
+    Record,
+    Secret,
+)
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+ANNOTATION_VALUES = re.compile(
+    r"""^(
+      kubernetes\.io/(config\.(mirror|source)|service-account\.(name|uid)|ingress\.class|enforce-mountable-secrets)
+    | container\.apparmor\.security\.beta\.kubernetes\.io/.*
+    | pv\.kubernetes\.io/.* | ingressclass\.kubernetes\.io/is-default-class
+    | .*load-balancer-(internal|type|scheme) | networking\.gke\.io/load-balancer-type
+    | nginx\.ingress\.kubernetes\.io/(auth-.*|whitelist-source-range|allowlist-source-range|denylist-source-range)
+    | traefik\.ingress\.kubernetes\.io/router\.middlewares | haproxy\.org/(auth-type|whitelist|allow-list)
+    | alb\.ingress\.kubernetes\.io/(scheme|auth-type|inbound-cidrs)
+    | rbac\.authorization\.kubernetes\.io/autoupdate
+    | argocd\.argoproj\.io/(tracking-id|instance) | meta\.helm\.sh/release-(name|namespace)
+    | eks\.amazonaws\.com/.* | iam\.gke\.io/.* | azure\.workload\.identity/.*
+    | olm\..* | deployment\.kubernetes\.io/revision | workbench/.*
+    )$""",
+    re.VERBOSE,
+)
+"""The annotations whose values some rule reads; of all others only the key stays."""
+
+ARGUMENT_VALUES = re.compile(
+    r"""^--?(
+      (election-id|controller-class|ingress-class(-by-name)?|publish-service|watch-ingress-without-class
+      |providers\.kubernetesingress(\.ingressclass)?|entrypoints\.[^=]*|configmap|report-node-internal-ip-address)
+    | (admission-control-config-file|enable-admission-plugins|disable-admission-plugins|anonymous-auth
+      |authorization-mode|authorization-config|feature-gates|service-account-issuer|api-audiences
+      |use-service-account-credentials|controllers|enable-bootstrap-token-auth|client-cert-auth|listen-client-urls
+      |secure-port|bind-address|insecure-.*|kubelet-.*|cluster-signing-.*|allow-privileged)
+    | (default-service-account|no-cross-namespace-refs|namespaced|application-namespaces|auth-mode|authentication-mode)
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""The program arguments whose values some rule reads; of all others ``--name=…`` stays as ``--name``."""
+
+CONFIG_VALUES: dict[str, frozenset[str]] = {
+    "argocd-cm": frozenset({"application.namespaces", "users.anonymous.enabled", "admin.enabled"}),
+    "argocd-rbac-cm": frozenset({"policy.default", "policy.csv", "scopes"}),
+    "kubeadm-config": frozenset({"ClusterConfiguration"}),
+    "calico-config": frozenset({"typha_service_name", "calico_backend"}),
+    "cilium-config": frozenset({"enable-policy", "policy-enforcement-mode"}),
+}
+"""The ConfigMaps, and the keys in them, that are read by name."""
+
+CONFIG_KEYS = frozenset({"allow-snippet-annotations", "annotations-risk-level"})
+"""Keys of ingress-nginx' ConfigMap, whose name the installation chooses."""
+
+WITH_MANAGERS = frozenset(kind.__name__ for kind in objects.WORKLOADS) | {
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "Service",
+    "ServiceAccount",
+}
+"""Kinds that keep ``managedFields``: fixes are aimed at them."""
+
+
+class DecodeError(ValueError):
+    """A field of an object has the wrong type or is missing.
+
+    Attributes:
+        problem: What is wrong, in one sentence.
+        field: The dotted path of the field, empty for the object itself.
+    """
+
+    def __init__(self, problem: str, field: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.field = field
+
+
+class Header(msgspec.Struct, gc=False):
+    """What tells what a document is."""
+
+    api_version: str | None = msgspec.field(default=None, name="apiVersion")
+    kind: str | None = None
+
+
+class _SecretIn(Secret):
+    data: dict[str, Any] | None = None
+    string_data: dict[str, Any] | None = None
+
+
+class _ConfigMapIn(KubernetesObject):
+    data_keys: list[str] | None = None
+    data: dict[str, Any] | None = None
+    binary_data: dict[str, Any] | None = None
+
+
+class _PodMetaIn(Record):
+    """The metadata of a pod without ``managedFields``: building them would take longer than all the rest."""
+
+    name: str | None = None
+    generate_name: str | None = None
+    namespace: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    labels: Labels | None = None
+    annotations: Labels | None = None
+    owner_references: list[OwnerReference] | None = None
+    deletion_timestamp: str | None = None
+
+
+class _PodIn(Record):
+    api_version: str = ""
+    metadata: _PodMetaIn = msgspec.field(default_factory=_PodMetaIn)
+    spec: PodSpec | None = None
+    status: PodStatus | None = None
+
+
+_WIRE: dict[type[KubernetesObject], type[Record]] = {Secret: _SecretIn, ConfigMap: _ConfigMapIn, Pod: _PodIn}
+
+
+class _EnvValue(msgspec.Struct, gc=False):
+    name: str | None = None
+    value: str | None = None
+
+
+@cache
+def _decoder(kind: type[KubernetesObject]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_WIRE.get(kind, kind))
+
+
+def from_json(kind: type[KubernetesObject], raw: bytes | memoryview, namespace: str = "") -> KubernetesObject:
+    """Decode one object from JSON.
+
+    Args:
+        kind: The class to decode to.
+        raw: The JSON text of one object.
+        namespace: Where to place a namespaced object that names no namespace.
+
+    Raises:
+        DecodeError: A used field has the wrong type, or there is no name.
+    """
+    try:
+        decoded = _decoder(kind).decode(raw)
+    except msgspec.ValidationError as error:
+        raise _fault(error) from error
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"not UTF-8 text: byte 0x{error.object[error.start]:02x}") from error
+    return _finish(kind, decoded, namespace, lambda: msgspec.json.decode(raw))
+
+
+def from_data(kind: type[KubernetesObject], data: Any, namespace: str = "") -> KubernetesObject:
+    """Decode one object from plain data (as YAML gives it); otherwise as :func:`from_json`."""
+    try:
+        decoded = msgspec.convert(data, _WIRE.get(kind, kind))
+    except msgspec.ValidationError as error:
+        raise _fault(error) from error
+    return _finish(kind, decoded, namespace, lambda: data)
+
+
+def plain(obj: KubernetesObject) -> dict[str, Any]:
+    """The object as plain data with the wire's names, absent fields left out, kind included."""
+    # Through JSON, for to_builtins leaves tuples, which are no lists to a path.
+    data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(obj))
+    return {"apiVersion": data.pop("apiVersion", ""), "kind": obj.kind, **data}
+
+
+def _fault(error: msgspec.ValidationError, within: str = "") -> DecodeError:
+    text = str(error)
+    problem, _, where = text.partition(" - at `$")
+    return DecodeError(problem[:1].lower() + problem[1:], within or where.rstrip("`").lstrip("."))
+
+
+def _finish(kind: type[KubernetesObject], decoded: Any, namespace: str, raw: Callable[[], Any]) -> KubernetesObject:
+    if isinstance(decoded, _SecretIn):
+        decoded = _secret(decoded)
+    elif isinstance(decoded, _ConfigMapIn):
+        decoded = _config_map(decoded)
+    elif isinstance(decoded, _PodIn):
+        decoded = _pod(decoded)
+    obj: KubernetesObject = decoded
+    meta = obj.metadata
+    if not meta.name:
+        if not meta.generate_name:
+            raise DecodeError("an object needs a name", "metadata.name")
+        meta.name = f"{meta.generate_name}*"
+    if kind.__name__ in CLUSTER_SCOPED:
+        meta.namespace = None
+    elif not meta.namespace:
+        meta.namespace = namespace or "default"
+    _trim_meta(meta, kind.__name__)
+    spec = _pod_spec(obj)
+    if spec is not None:
+        _trim_pod_spec(spec, obj, raw)
+    return obj
+
+
+def _trim_meta(meta: ObjectMeta, kind: str) -> None:
+    if meta.annotations:
+        meta.annotations = trimmed_annotations(meta.annotations)
+    if meta.managed_fields is not None and kind not in WITH_MANAGERS:
+        meta.managed_fields = None
+
+
+def trimmed_annotations(annotations: Labels) -> Labels:
+    """The annotations with only those values that some rule reads."""
+    return {key: value if _is_read(key) else None for key, value in annotations.items()}
+
+
+@lru_cache(maxsize=4096)
+def _is_read(annotation: str) -> bool:
+    return ANNOTATION_VALUES.match(annotation) is not None
+
+
+def _secret(decoded: _SecretIn) -> Secret:
+    keys = {*(decoded.data or ()), *(decoded.string_data or ()), *(decoded.data_keys or ())}
+    return Secret(
+        api_version=decoded.api_version,
+        metadata=decoded.metadata,
+        type=decoded.type,
+        data_keys=sorted(keys) or None,
+    )
+
+
+def _config_map(decoded: _ConfigMapIn) -> ConfigMap:
+    keys = {*(decoded.data or ()), *(decoded.binary_data or ()), *(decoded.data_keys or ())}
+    wanted = CONFIG_VALUES.get(decoded.metadata.name or "", frozenset()) | CONFIG_KEYS
+    kept = {key: value for key, value in (decoded.data or {}).items() if key in wanted and isinstance(value, str)}
+    return ConfigMap(
+        api_version=decoded.api_version,
+        metadata=decoded.metadata,
+        data_keys=sorted(keys) or None,
+        data=kept or None,
+    )
+
+
+def _pod(decoded: _PodIn) -> Pod:
+    meta = decoded.metadata
+    return Pod(
+        api_version=decoded.api_version,
+        metadata=ObjectMeta(
+            name=meta.name,
+            generate_name=meta.generate_name,
+            namespace=meta.namespace,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+            labels=meta.labels,
+            annotations=meta.annotations,
+            owner_references=meta.owner_references,
+            deletion_timestamp=meta.deletion_timestamp,
+        ),
+        spec=decoded.spec,
+        status=decoded.status,
+    )
+
+
+def _pod_spec(obj: KubernetesObject) -> PodSpec | None:
+    if isinstance(obj, Pod):
+        return obj.spec
+    template = _template_of(obj)
+    return template.spec if template else None
+
+
+def _template_of(obj: KubernetesObject) -> objects.PodTemplate | None:
+    if isinstance(obj, CronJob):
+        job = obj.spec.job_template if obj.spec else None
+        template = job.spec.template if job and job.spec else None
+    elif isinstance(obj, objects.WORKLOADS):
+        spec: Any = getattr(obj, "spec", None)
+        template = spec.template if spec else None
+    else:
+        return None
+    if template and template.metadata and template.metadata.annotations:
+        template.metadata.annotations = trimmed_annotations(template.metadata.annotations)
+    return template
+
+
+def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any]) -> None:
+    unresolved = False
+    for group in (spec.containers, spec.init_containers, spec.ephemeral_containers):
+        for container in group or ():
+            if container.args:
+                container.args = trimmed_arguments(container.args)
+            if container.command:
+                container.command = trimmed_arguments(container.command)
+            for mount in container.volume_mounts or ():
+                if mount.sub_path_expr:
+                    unresolved = True
+    if unresolved:
+        _expand_sub_paths(spec, obj, raw())
+
+
+def trimmed_arguments(arguments: list[str]) -> list[str]:
+    """Program arguments with only those values that some rule reads; scripts after ``-c`` go too."""
+    out: list[str] = []
+    previous = ""
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        if name.startswith("-"):
+            out.append(argument if not equals or ARGUMENT_VALUES.match(name) else name)
+        elif previous.startswith("-"):
+            out.append(argument if ARGUMENT_VALUES.match(previous) else "…")
+        elif not equals and len(argument) <= 64 and re.fullmatch(r"[\w./:@-]+", argument):
+            out.append(argument)
+        else:
+            out.append("…")
+        previous = argument if name.startswith("-") and not equals else ""
+    return out
+
+
+_REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
+
+
+def _expand_sub_paths(spec: PodSpec, obj: KubernetesObject, data: Any) -> None:
+    """Expand ``subPathExpr`` with the literal environment values, which are then forgotten.
+
+    Source: Kubernetes documentation, Volumes, "Using subPath with expanded environment variables".
+    """
+    holder = data
+    for step in _template_steps(obj):
+        holder = holder.get(step) if isinstance(holder, dict) else None
+    if not isinstance(holder, dict):
+        return
+    groups: tuple[tuple[list[Container] | None, str], ...] = (
+        (spec.containers, "containers"),
+        (spec.init_containers, "initContainers"),
+        (spec.ephemeral_containers, "ephemeralContainers"),
+    )
+    for containers, key in groups:
+        for container, source in zip(containers or (), holder.get(key) or (), strict=False):
+            values: dict[str, str] = {}
+            for entry in source.get("env") or () if isinstance(source, dict) else ():
+                try:
+                    variable = msgspec.convert(entry, _EnvValue)
+                except msgspec.ValidationError as error:
+                    raise _fault(error, f"{pod_spec_prefix(obj.kind)}.{key}[name={container.name}].env") from error
+                if variable.name and variable.value is not None and "$(" not in variable.value:
+                    values[variable.name] = variable.value
+            _resolve_field_refs(container.env, obj, values)
+            for mount in container.volume_mounts or ():
+                if mount.sub_path_expr:
+                    mount.sub_path_expr = _REFERENCE.sub(
+                        lambda match, known=values: (  # type: ignore[misc]
+                            "$" if match[0] == "$$" else known.get(match[1], match[0])
+                        ),
+                        mount.sub_path_expr,
+                    )
+
+
+def _resolve_field_refs(env: list[EnvVar] | None, obj: KubernetesObject, values: dict[str, str]) -> None:
+    if not isinstance(obj, Pod):
+        return
+    known = {"metadata.name": obj.name, "metadata.namespace": obj.namespace}
+    for variable in env or ():
+        ref = variable.value_from.field_ref if variable.value_from else None
+        if variable.name and ref and ref.field_path in known:
+            values[variable.name] = known[ref.field_path]
+
+
+def _template_steps(obj: KubernetesObject) -> tuple[str, ...]:
+    return tuple(pod_spec_prefix(obj.kind).split("."))
+
+
+def pod_spec_prefix(kind: str) -> str:
+    """The dotted path of the pod spec within an object of a kind that has one."""
+    if kind == "Pod":
+        return "spec"
+    if kind == "CronJob":
+        return "spec.jobTemplate.spec.template.spec"
+    return "spec.template.spec"

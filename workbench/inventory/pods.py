@@ -1,0 +1,336 @@
+"""Pods and containers as the rules see them: live pods, and representatives of workloads that have none.
+
+A workload of manifest origin stands for its pods: one representative, named after the workload, whose
+evidence points into the workload's template. Rules ask a :class:`PodInstance` and a
+:class:`ContainerInstance`, and need not know which of the two it is.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import Any
+
+from workbench.inventory.decode import pod_spec_prefix
+from workbench.inventory.objects import (
+    Capabilities,
+    Container,
+    ContainerStatus,
+    CronJob,
+    KubernetesObject,
+    Labels,
+    Pod,
+    PodSpec,
+    PodStatus,
+    PodTemplate,
+    SecurityContext,
+    Volume,
+)
+
+UNKNOWN_NODE = "Node:*"
+"""The node of a pod that is not scheduled yet (manifests)."""
+
+MIRROR = "kubernetes.io/config.mirror"
+
+
+class Trait(enum.StrEnum):
+    """What makes a container a candidate for a family of techniques; an index finds them by it.
+
+    A trait is read from the pod alone and errs wide: the technique decides.
+    """
+
+    PRIVILEGED = "privileged"
+    ADDED_CAPABILITIES = "added-capabilities"
+    DEFAULT_CAPABILITIES_DROPPED = "drops-capabilities"
+    HOST_PID = "host-pid"
+    HOST_IPC = "host-ipc"
+    HOST_NETWORK = "host-network"
+    HOST_PATH = "host-path"
+    """Mounts a volume that may be a directory of the host: hostPath, a claim, CSI or flexVolume."""
+    MOUNTS = "mounts"
+    DEVICES = "devices"
+    SHARED_PROCESSES = "shared-processes"
+    SHARED_VOLUME = "shared-volume"
+    """Mounts a volume that another container may mount too: of the same pod, or a claim."""
+    SECRET = "secret"
+    """Names a Secret in a volume or the environment."""
+    CONFIG_MAP = "config-map"
+    HOST_PROCESS = "host-process"
+
+
+class ContainerType(enum.StrEnum):
+    """Which list of the pod spec a container stands in."""
+
+    CONTAINER = "containers"
+    INIT = "initContainers"
+    EPHEMERAL = "ephemeralContainers"
+
+
+class PodInstance:
+    """One pod of the graph: a live Pod, a Pod object not yet admitted, or a workload's representative."""
+
+    __slots__ = (
+        "_volumes",
+        "account_name",
+        "containers",
+        "host_users",
+        "id",
+        "live",
+        "mirror",
+        "name",
+        "namespace",
+        "node",
+        "obj",
+        "owner",
+        "owner_known",
+        "prefix",
+        "spec",
+        "template",
+    )
+
+    def __init__(self, obj: KubernetesObject, spec: PodSpec, name: str, *, owner: str, owner_known: bool) -> None:
+        self.obj = obj
+        """The object as read: the Pod, or the workload that this pod represents."""
+        self.spec = spec
+        self.name = name
+        self.namespace = obj.metadata.namespace or "default"
+        self.id = f"Pod:{self.namespace}/{name}"
+        self.prefix = pod_spec_prefix(obj.kind)
+        """The dotted path of the pod spec within the object."""
+        self.owner = owner
+        """The id of the top owner; the pod's own id if it has none."""
+        self.owner_known = owner_known
+        """Whether every controller up to the top is in the inventory."""
+        pod = obj if isinstance(obj, Pod) else None
+        self.live = pod is not None and is_live(pod)
+        """Whether this is a pod that runs, with a node and a status; else it is not yet admitted."""
+        self.template = None if pod is not None else template_of(obj)
+        self.node = f"Node:{spec.node_name}" if spec.node_name else UNKNOWN_NODE
+        self.account_name = spec.service_account_name or spec.service_account or "default"
+        owners = obj.metadata.owner_references or ()
+        self.mirror = pod is not None and (
+            MIRROR in (obj.metadata.annotations or ()) or any(ref.kind == "Node" for ref in owners)
+        )
+        self.host_users = spec.host_users
+        self._volumes: dict[str, Volume] | None = None
+        self.containers: tuple[ContainerInstance, ...] = tuple(self._make_containers())
+        """The containers that run (R1); a representative's plain init containers are not among them."""
+
+    def _make_containers(self) -> Iterator[ContainerInstance]:
+        spec = self.spec
+        if not self.live:
+            if isinstance(self.obj, Pod) and _finished(self.obj.status):
+                return
+            for container in spec.containers or ():
+                yield ContainerInstance(self, container, ContainerType.CONTAINER, None)
+            for container in spec.init_containers or ():
+                if container.restart_policy == "Always":
+                    yield ContainerInstance(self, container, ContainerType.INIT, None)
+            return
+        status: PodStatus | None = self.obj.status  # type: ignore[attr-defined]
+        if status is None or _finished(status):
+            return
+        yield from self._running(spec.containers, status.container_statuses, ContainerType.CONTAINER, status.phase)
+        yield from self._running(spec.init_containers, status.init_container_statuses, ContainerType.INIT, None)
+        yield from self._running(
+            spec.ephemeral_containers, status.ephemeral_container_statuses, ContainerType.EPHEMERAL, None
+        )
+
+    def _running(
+        self,
+        containers: list[Container] | None,
+        statuses: list[ContainerStatus] | None,
+        which: ContainerType,
+        phase: str | None,
+    ) -> Iterator[ContainerInstance]:
+        for container in containers or ():
+            status = None
+            for candidate in statuses or ():
+                if candidate.name == container.name:
+                    status = candidate
+                    break
+            if status is None:
+                # A collector that drops the statuses must not make running pods disappear.
+                running = phase == "Running" and not statuses
+            else:
+                running = status.state is not None and status.state.running is not None
+                running = running or (status.state is None and phase == "Running")
+            if running:
+                yield ContainerInstance(self, container, which, status)
+
+    @property
+    def account(self) -> str:
+        """The id of the pod's service account."""
+        return f"ServiceAccount:{self.namespace}/{self.account_name}"
+
+    @property
+    def labels(self) -> Labels:
+        if self.template is not None:
+            return (self.template.metadata.labels if self.template.metadata else None) or {}
+        return self.obj.metadata.labels or {}
+
+    @property
+    def annotations(self) -> Labels:
+        if self.template is not None:
+            return (self.template.metadata.annotations if self.template.metadata else None) or {}
+        return self.obj.metadata.annotations or {}
+
+    @property
+    def status(self) -> PodStatus | None:
+        return self.obj.status if isinstance(self.obj, Pod) else None
+
+    @property
+    def volumes(self) -> dict[str, Volume]:
+        """The pod's volumes by name."""
+        if self._volumes is None:
+            self._volumes = {volume.name or "": volume for volume in self.spec.volumes or ()}
+        return self._volumes
+
+    def volume_id(self, volume: str) -> str:
+        """The node id of one of the pod's volumes."""
+        return f"Volume:{self.namespace}/{self.name}/{volume}"
+
+    def field(self, path: str) -> str:
+        """A path within the pod spec as a path within the object as read."""
+        return f"{self.prefix}.{path}"
+
+    def annotation_field(self, key: str) -> str:
+        """The path of an annotation of the pod (or its template) within the object as read."""
+        prefix = "metadata" if self.template is None else self.prefix.removesuffix("spec") + "metadata"
+        return f"{prefix}.annotations[{key}]"
+
+    def __repr__(self) -> str:
+        return f"<{self.id}>"
+
+
+class ContainerInstance:
+    """One running container."""
+
+    __slots__ = ("id", "pod", "spec", "status", "traits", "type")
+
+    def __init__(self, pod: PodInstance, spec: Container, which: ContainerType, status: ContainerStatus | None) -> None:
+        self.pod = pod
+        self.spec = spec
+        self.type = which
+        self.status = status
+        self.id = f"Container:{pod.namespace}/{pod.name}/{spec.name or ''}"
+        self.traits = _traits(pod.spec, spec)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name or ""
+
+    @property
+    def security_context(self) -> SecurityContext:
+        return self.spec.security_context or _NO_CONTEXT
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.security_context.capabilities or _NO_CAPABILITIES
+
+    @property
+    def privileged(self) -> bool:
+        return self.security_context.privileged is True
+
+    @property
+    def image(self) -> str:
+        """The id of the image as written."""
+        return f"Image:{self.spec.image or ''}"
+
+    def field(self, path: str = "") -> str:
+        """A path within the container as a path within the object as read."""
+        base = f"{self.pod.prefix}.{self.type.value}[name={self.spec.name}]"
+        return f"{base}.{path}" if path else base
+
+    def __repr__(self) -> str:
+        return f"<{self.id}>"
+
+
+_NO_CONTEXT = SecurityContext()
+_NO_CAPABILITIES = Capabilities()
+
+
+def _traits(pod: PodSpec, spec: Container) -> frozenset[Trait]:
+    out: list[Trait] = []
+    context = spec.security_context
+    if context is not None:
+        if context.privileged:
+            out.append(Trait.PRIVILEGED)
+        if context.capabilities is not None and context.capabilities.add:
+            out.append(Trait.ADDED_CAPABILITIES)
+        if context.windows_options is not None and context.windows_options.host_process:
+            out.append(Trait.HOST_PROCESS)
+    if pod.host_pid:
+        out.append(Trait.HOST_PID)
+    if pod.host_ipc:
+        out.append(Trait.HOST_IPC)
+    if pod.host_network:
+        out.append(Trait.HOST_NETWORK)
+    if pod.share_process_namespace or spec.target_container_name:
+        out.append(Trait.SHARED_PROCESSES)
+    if spec.volume_devices:
+        out.append(Trait.DEVICES)
+    if spec.volume_mounts:
+        out.append(Trait.MOUNTS)
+        mounted = {mount.name for mount in spec.volume_mounts}
+        for volume in pod.volumes or ():
+            if volume.name not in mounted:
+                continue
+            if volume.host_path or volume.persistent_volume_claim or volume.csi or volume.flex_volume:
+                out.append(Trait.HOST_PATH)
+            if volume.secret is not None:
+                out.append(Trait.SECRET)
+            if volume.config_map is not None:
+                out.append(Trait.CONFIG_MAP)
+            if volume.projected is not None:
+                for source in volume.projected.sources or ():
+                    if source.secret is not None:
+                        out.append(Trait.SECRET)
+                    if source.config_map is not None:
+                        out.append(Trait.CONFIG_MAP)
+            if volume.persistent_volume_claim or volume.empty_dir is not None or volume.host_path:
+                out.append(Trait.SHARED_VOLUME)
+    for variable in spec.env or ():
+        source_of = variable.value_from
+        if source_of is not None:
+            if source_of.secret_key_ref is not None:
+                out.append(Trait.SECRET)
+            if source_of.config_map_key_ref is not None:
+                out.append(Trait.CONFIG_MAP)
+    for bulk in spec.env_from or ():
+        if bulk.secret_ref is not None:
+            out.append(Trait.SECRET)
+        if bulk.config_map_ref is not None:
+            out.append(Trait.CONFIG_MAP)
+    return _interned(tuple(out))
+
+
+_SETS: dict[tuple[Trait, ...], frozenset[Trait]] = {}
+
+
+def _interned(traits: tuple[Trait, ...]) -> frozenset[Trait]:
+    found = _SETS.get(traits)
+    if found is None:
+        found = _SETS[traits] = frozenset(traits)
+    return found
+
+
+def is_live(pod: Pod) -> bool:
+    """Whether a Pod object is a live pod, wherever it was read: it carries a node and a status."""
+    return pod.spec is not None and bool(pod.spec.node_name) and pod.status is not None
+
+
+def _finished(status: PodStatus | None) -> bool:
+    return status is not None and status.phase in ("Succeeded", "Failed")
+
+
+def template_of(obj: KubernetesObject) -> PodTemplate | None:
+    """The pod template of a workload, ``None`` for other objects and for a workload without one."""
+    spec: Any = getattr(obj, "spec", None)
+    if spec is None:
+        return None
+    if isinstance(obj, CronJob):
+        job = spec.job_template
+        spec = job.spec if job is not None else None
+    template = getattr(spec, "template", None)
+    return template if isinstance(template, PodTemplate) else None

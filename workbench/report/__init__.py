@@ -1,0 +1,1 @@
+"""What the program says on paper: JSON, tables, Markdown, CSV."""

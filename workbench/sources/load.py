@@ -1,0 +1,136 @@
+"""From a request to an inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.errors import Fault, InputError, NotYetSupported, UsageError
+from workbench.inventory.evidence import Gap, Origin
+from workbench.inventory.inventory import Inventory, ServerVersion
+from workbench.inventory.objects import KubernetesObject
+from workbench.rbac.builtin import LATEST_MINOR, builtin_policy
+from workbench.sources.detect import Content, detect
+from workbench.sources.manifests import Progress, read_manifests, source_name
+from workbench.sources.memory import collection_paused
+from workbench.sources.request import SourceKind, SourceRequest
+from workbench.sources.samples import sample, samples
+from workbench.sources.snapshot import read, server_version_of
+from workbench.text import shown
+
+
+def load(request: SourceRequest, progress: Progress | None = None) -> Inventory:
+    """Read a source.
+
+    Args:
+        request: What to read, and how.
+        progress: Hears what is being done, how much of it is done, and how much there is.
+
+    Returns:
+        The objects with their origins and coverage gaps, Kubernetes' own roles and bindings added where the
+        source does not hold them.
+
+    Raises:
+        InputError: The input is wrong; lists every place. A snapshot's is a ``SnapshotError``.
+        UsageError: There is no such sample, or the request names no path.
+        NotYetSupported: A source that this version cannot read.
+    """
+    with collection_paused():
+        match SourceKind(request.kind):
+            case SourceKind.MANIFESTS:
+                return _manifests(request, progress)
+            case SourceKind.SNAPSHOT:
+                return _snapshot(request, progress)
+            case SourceKind.SAMPLE:
+                return _sample(request, progress)
+            case SourceKind.CONTEXT:
+                names = ", ".join(found.name for found in samples())
+                raise NotYetSupported(
+                    "live clusters come next; until then use --manifests (kubectl get -o json), --snapshot FILE or "
+                    f"--sample NAME{f' ({names})' if names else ''}"
+                )
+
+
+def _manifests(request: SourceRequest, progress: Progress | None) -> Inventory:
+    for path in request.paths:
+        content = detect(path)
+        if content is Content.SNAPSHOT:
+            raise InputError(Fault(shown(path), "a snapshot, no manifests: use --snapshot"))
+        if content is not Content.MANIFESTS:
+            raise InputError(Fault(shown(path), f"a {content}, no manifests: unpack it first"))
+    found = read_manifests(
+        request.paths,
+        default_namespace=request.default_namespace,
+        keep_going=request.keep_going,
+        progress=progress,
+    )
+    return _inventory(request, found.objects, found.gaps, source_name(request.paths, found.files), None)
+
+
+def _sample(request: SourceRequest, progress: Progress | None) -> Inventory:
+    chosen = sample(request.name)
+    found = read_manifests(
+        [chosen.path],
+        default_namespace=request.default_namespace,
+        keep_going=request.keep_going,
+        progress=progress,
+        names=chosen.shown,
+    )
+    return _inventory(request, found.objects, found.gaps, f"sample {chosen.name}", None)
+
+
+def _snapshot(request: SourceRequest, progress: Progress | None) -> Inventory:
+    if len(request.paths) != 1:
+        raise UsageError("name one snapshot")
+    path = request.paths[0]
+    if detect(path) is Content.KUBEHOUND_DUMP:
+        raise NotYetSupported(f"{shown(path)}: KubeHound dumps cannot be read yet; use --manifests or --snapshot")
+    if progress is not None:
+        progress("reading the snapshot", 0, 1)
+    header, objects, gaps = read(path)
+    if progress is not None:
+        progress("reading the snapshot", 1, 1)
+    return _inventory(request, objects, [*header.coverage, *gaps], header.source, server_version_of(header))
+
+
+def _inventory(
+    request: SourceRequest,
+    objects: Sequence[tuple[KubernetesObject, Origin | None]],
+    coverage: Sequence[Gap],
+    source: str,
+    server_version: ServerVersion | None,
+) -> Inventory:
+    version = request.version or server_version
+    return Inventory(
+        objects,
+        source=source,
+        coverage=coverage,
+        server_version=version,
+        users=request.users,
+        builtins=_builtins(objects, coverage, version),
+    )
+
+
+def _builtins(
+    objects: Sequence[tuple[KubernetesObject, Origin | None]], coverage: Sequence[Gap], version: ServerVersion | None
+) -> list[KubernetesObject]:
+    """Kubernetes' own roles and bindings, without the kinds of them that were listed in a live cluster.
+
+    Of those nothing is missing, and what the operators took away must stay away. A kind was listed if most of
+    its own objects are there with a uid (a few may have been saved with ``kubectl get -o yaml``) and no gap says
+    that something is missing.
+    """
+    policy = builtin_policy(version.minor if version is not None else LATEST_MINOR)
+    live = {obj.id for obj, _ in objects if obj.metadata.uid}
+    gaps = {gap.kind for gap in coverage}
+    out: list[KubernetesObject] = []
+    kinds: tuple[Sequence[KubernetesObject], ...] = (
+        policy.cluster_roles,
+        policy.roles,
+        policy.cluster_role_bindings,
+        policy.role_bindings,
+    )
+    for own in kinds:
+        read = sum(obj.id in live for obj in own)
+        if read * 2 < len(own) or own[0].kind in gaps:
+            out.extend(own)
+    return out

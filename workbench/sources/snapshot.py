@@ -1,0 +1,376 @@
+"""Snapshots: the trimmed objects of a source in one file, to look at later, elsewhere, or to compare with.
+
+The file is gzip over JSON lines, so that ``zcat`` and ``grep`` read it too: a header; for each kind a line that
+names it and one line for each object; an end with a count and a checksum, by which a file that was cut off or
+changed is found. Objects hold what the inventory holds, so no value of a Secret, a ConfigMap (but for the few
+keys that rules read) or an environment variable is in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import msgspec
+
+import workbench
+from workbench.errors import InputError, SnapshotError, UsageError
+from workbench.inventory.evidence import Gap, Origin, Problem
+from workbench.inventory.inventory import Inventory, ServerVersion
+from workbench.inventory.objects import KINDS, KubernetesObject
+from workbench.sources.detect import FORMAT, GZIP, Content, detect_head
+from workbench.sources.documents import JSON_ERRORS, TextFile
+from workbench.sources.origin import RecordedOrigin
+from workbench.sources.versions import parse_version
+from workbench.text import shown
+
+VERSION = 1
+"""The version of the format that this program writes, and the newest that it reads."""
+
+_CHUNK = 1 << 20
+_MAX_LINE = 64 << 20
+_MAX_SIZE = 8 << 30
+_LEVEL = 6
+
+
+class Header(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """The first line: what a snapshot is of."""
+
+    format: str
+    version: int
+    program: str = ""
+    """The version of the program that wrote it."""
+    server_version: str | None = None
+    """Absent if it was not known."""
+    source: str = ""
+    """What was read, for people."""
+    collected: str | None = None
+    """When, as RFC 3339; absent for manifests."""
+    live: bool = False
+    """Whether it holds pods that ran."""
+    counts: dict[str, int] = {}
+    coverage: list[Gap] = []
+    files: list[str] = []
+    """The files that objects were read from; objects name them by index."""
+
+
+class _Version(msgspec.Struct):
+    format: str = ""
+    version: int = 0
+    program: str = ""
+
+
+class _Section(msgspec.Struct):
+    section: str
+    count: int
+
+
+class _End(msgspec.Struct):
+    objects: int
+    sha256: str
+
+
+class _Trailer(msgspec.Struct):
+    end: _End
+
+
+class _Place(msgspec.Struct, array_like=True, gc=False):
+    file: int | None
+    document: int | None
+    line: int | None
+
+
+@cache
+def _line_type(kind: type[KubernetesObject]) -> type[msgspec.Struct]:
+    return msgspec.defstruct(
+        f"{kind.__name__}Line", [("object", kind), ("at", _Place | None, None)], omit_defaults=True, gc=False
+    )
+
+
+@cache
+def _line_decoder(kind: type[KubernetesObject]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_line_type(kind))
+
+
+# --- writing ------------------------------------------------------------------------------------------
+
+
+def write(inventory: Inventory, path: str, *, collected: str | None = None) -> int:
+    """Write an inventory to a file, which appears whole or not at all and which only its owner may read.
+
+    What the program itself knows of Kubernetes' own objects is left out. The same inventory gives the same bytes.
+
+    Args:
+        inventory: What to write.
+        path: The file; one that is there is replaced.
+        collected: When the source was read, as RFC 3339.
+
+    Returns:
+        How many objects the file holds.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    directory = os.path.dirname(path) or "."
+    try:
+        # mkstemp gives the file to its owner alone (0600).
+        handle, temporary = tempfile.mkstemp(prefix=".workbench-", dir=directory)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                with gzip.GzipFile(filename="", mode="wb", fileobj=stream, compresslevel=_LEVEL, mtime=0) as zipped:
+                    count = _write(inventory, zipped, collected)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        return count
+    except OSError as error:
+        raise UsageError(f"{shown(path)}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _write(inventory: Inventory, stream: gzip.GzipFile, collected: str | None) -> int:
+    groups: dict[str, list[tuple[KubernetesObject, Origin | None]]] = {}
+    files: dict[str, int] = {}
+    for name, kind in KINDS.items():
+        for obj in inventory.all(kind):
+            if inventory.is_builtin(obj.id):
+                continue
+            origin = inventory.origin(obj.id)
+            groups.setdefault(name, []).append((obj, origin))
+            if origin is not None and origin.file is not None:
+                files.setdefault(origin.file, len(files))
+    version = inventory.server_version
+    encode = msgspec.json.Encoder().encode
+    digest = hashlib.sha256()
+
+    def put(item: Any) -> None:
+        line = encode(item) + b"\n"
+        digest.update(line)
+        stream.write(line)
+
+    put(
+        Header(
+            format=FORMAT,
+            version=VERSION,
+            program=workbench.__version__,
+            server_version=None if version.assumed else str(version),
+            source=inventory.source,
+            collected=collected,
+            live=inventory.has_live_pods,
+            counts={name: len(items) for name, items in groups.items()},
+            coverage=inventory.coverage,
+            files=list(files),
+        )
+    )
+    for name, items in groups.items():
+        put(_Section(name, len(items)))
+        line_type = _line_type(KINDS[name])
+        for obj, origin in items:
+            put(line_type(object=obj, at=_place(origin, files)))
+    total = sum(len(items) for items in groups.values())
+    stream.write(encode(_Trailer(_End(total, digest.hexdigest()))) + b"\n")
+    return total
+
+
+def _place(origin: Origin | None, files: dict[str, int]) -> _Place | None:
+    if origin is None:
+        return None
+    return _Place(files.get(origin.file) if origin.file is not None else None, origin.document, origin.line(""))
+
+
+# --- reading ------------------------------------------------------------------------------------------
+
+
+def read_header(path: str) -> Header:
+    """What a snapshot is of, without its objects.
+
+    Raises:
+        SnapshotError: As :func:`read`, as far as the first line shows it.
+        InputError: The file cannot be opened.
+    """
+    return _header(path, next(_lines(path), b""))
+
+
+def read(path: str) -> tuple[Header, list[tuple[KubernetesObject, Origin | None]], list[Gap]]:
+    """The header, the objects, and a gap for each object that does not decode.
+
+    Raises:
+        SnapshotError: The file is no snapshot, was cut off, was changed, or is of a newer version.
+        InputError: The file cannot be opened.
+    """
+    lines = _lines(path)
+    first = next(lines, b"")
+    header = _header(path, first)
+    reader = _Reader(path, header)
+    reader.digest.update(first)
+    for line in lines:
+        if line.startswith(b'{"end":'):
+            reader.end(line)
+            for _ in lines:
+                raise _bad(path, "there is more after its end")
+            return header, reader.objects, reader.gaps
+        reader.take(line)
+    raise _cut_off(path)
+
+
+class _Reader:
+    """Reads the lines between the header and the end."""
+
+    def __init__(self, path: str, header: Header) -> None:
+        self.path = path
+        self.digest = hashlib.sha256()
+        self.objects: list[tuple[KubernetesObject, Origin | None]] = []
+        self.gaps: list[Gap] = []
+        self.header = header
+        self._files: list[str | None] = list(header.files)
+        self._kind = ""
+        self._left = 0
+        self._count = 0
+        self._known = False
+        self._decoder: msgspec.json.Decoder[Any] | None = None
+
+    def take(self, line: bytes) -> None:
+        """One line: a section, or an object of the section."""
+        self.digest.update(line)
+        if not self._left:
+            try:
+                section = msgspec.json.decode(line, type=_Section)
+            except JSON_ERRORS as error:
+                raise _bad(self.path, "a line of it is damaged") from error
+            self._kind, self._left = section.section, section.count
+            kind = KINDS.get(self._kind)
+            self._decoder = _line_decoder(kind) if kind is not None else None
+            if kind is None:
+                detail = "a kind that this version does not analyse"
+                self.gaps.append(Gap(shown(self._kind), None, Problem.SKIPPED, self._left, detail))
+            return
+        self._left -= 1
+        self._count += 1
+        if self._decoder is None:
+            return
+        try:
+            read = self._decoder.decode(line)
+        except msgspec.ValidationError as error:
+            self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, shown(str(error))))
+            return
+        except JSON_ERRORS as error:
+            raise _bad(self.path, "a line of it is damaged") from error
+        if not read.object.metadata.name:
+            self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, "an object without a name"))
+            return
+        self.objects.append((read.object, self._origin(read.at)))
+
+    def _origin(self, at: _Place | None) -> Origin | None:
+        if at is None:
+            return None
+        known = at.file is not None and 0 <= at.file < len(self._files)
+        return RecordedOrigin(self._files[at.file] if known and at.file is not None else None, at.document, at.line)
+
+    def end(self, line: bytes) -> None:
+        """The last line, which tells whether all is there and as it was written."""
+        try:
+            end = msgspec.json.decode(line, type=_Trailer).end
+        except JSON_ERRORS as error:
+            raise _cut_off(self.path) from error
+        if self._left or end.objects != self._count:
+            raise _cut_off(self.path)
+        if end.sha256 != self.digest.hexdigest():
+            raise _bad(self.path, "it was changed after it was written: its checksum does not match")
+
+
+def _header(path: str, line: bytes) -> Header:
+    try:
+        version = msgspec.json.decode(line, type=_Version)
+    except JSON_ERRORS:
+        version = _Version()
+    if version.format != FORMAT:
+        raise _bad(path, f"no snapshot: its first line does not say {FORMAT}")
+    if version.version > VERSION:
+        raise _bad(
+            path,
+            f"a snapshot of format version {version.version}, written by workbench {shown(version.program)}; "
+            f"this is workbench {workbench.__version__}, which reads up to version {VERSION}: use a newer workbench",
+        )
+    try:
+        return msgspec.json.decode(line, type=Header)
+    except JSON_ERRORS as error:
+        raise _bad(path, f"its first line is damaged: {shown(str(error))}") from error
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    """The lines of a snapshot, compressed or not, each with its line break."""
+    rest = b""
+    size = 0
+    for part in _inflated(path):
+        size += len(part)
+        if size > _MAX_SIZE:
+            raise _bad(path, f"too large: more than the {_MAX_SIZE:,} bytes that are read")
+        lines = (rest + part).splitlines(keepends=True)
+        rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        if len(rest) > _MAX_LINE:
+            raise _bad(path, f"a line of it is longer than {_MAX_LINE:,} bytes")
+        yield from lines
+    if rest:
+        raise _cut_off(path)
+
+
+def _inflated(path: str) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_CHUNK)
+            if not head:
+                raise _bad(path, "no snapshot: the file is empty")
+            content = detect_head(head)
+            if content is not Content.SNAPSHOT:
+                raise _bad(path, _what_else(content))
+            if not head.startswith(GZIP):
+                while head:
+                    yield head
+                    head = stream.read(_CHUNK)
+                return
+            unzip = zlib.decompressobj(wbits=31)
+            while head:
+                yield unzip.decompress(head, _CHUNK)
+                head = unzip.unconsumed_tail or (b"" if unzip.eof else stream.read(_CHUNK))
+            if not unzip.eof:
+                raise _cut_off(path)
+            if unzip.unused_data or stream.read(1):
+                raise _bad(path, "there is more after its end")
+    except zlib.error as error:
+        raise _bad(path, f"the compressed data is damaged ({error})") from error
+    except OSError as error:
+        raise InputError(TextFile(path, path).fault((error.strerror or str(error)).lower())) from error
+
+
+def _what_else(content: Content) -> str:
+    if content is Content.MANIFESTS:
+        return "no snapshot as workbench collect writes it; for YAML or JSON of Kubernetes use --manifests"
+    if content is Content.KUBEHOUND_DUMP:
+        return "an archive, no snapshot as workbench collect writes it"
+    return "a compressed file that holds no snapshot as workbench collect writes it, or one that is damaged"
+
+
+def _cut_off(path: str) -> SnapshotError:
+    return _bad(path, "the snapshot is cut off: its end is missing; copy or collect it again")
+
+
+def _bad(path: str, problem: str) -> SnapshotError:
+    return SnapshotError(TextFile(path, path).fault(problem))
+
+
+def server_version_of(header: Header) -> ServerVersion | None:
+    """The API server's version that a snapshot states, ``None`` if it states none that can be read."""
+    if header.server_version is None:
+        return None
+    try:
+        return parse_version(header.server_version)
+    except UsageError:
+        return None

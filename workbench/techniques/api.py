@@ -1,0 +1,146 @@
+"""The public interface of a technique, version 1.
+
+A technique is a :class:`Declaration` and a detector in three functions. Third parties register a
+:class:`Technique` instance (or a list of them) under the entry-point group ``workbench.techniques``.
+
+The contract of the three functions:
+
+* ``subjects(view)`` gives the candidates, through indexes, never by a scan of everything. It only narrows:
+  ``detect`` of any other subject of the same type gives nothing, rather than something wrong.
+* ``detect(view, subject)`` yields :class:`Found` and :class:`Blocked`. It reads the view alone: no clock, no
+  file, no graph. The same view and subject give the same answers in the same order.
+* ``evidence(view, edge)`` rebuilds the proof from the cause, only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from workbench.graph.graph import Edge, Fact
+from workbench.inventory.evidence import Evidence
+from workbench.inventory.inventory import Inventory
+
+API_VERSION = 1
+
+
+class Reason(enum.StrEnum):
+    """Why an effort is what it is (``catalogue.md`` section 0)."""
+
+    POSSESSED = "p"
+    API_CALL = "a"
+    RECIPE = "t"
+    INFRASTRUCTURE = "i"
+    WAITING = "w"
+    COMPLEX = "c"
+    VERSION = "v"
+    UNRELIABLE = "k"
+    LABORATORY = "x"
+
+
+class SubjectType(enum.StrEnum):
+    """What a technique's subjects are, and what ``detect`` is given."""
+
+    CONTAINER = "container"
+    """A ``ContainerInstance``."""
+    POD = "pod"
+    """A ``PodInstance``."""
+    NODE = "node"
+    """A node id as text, for a node that pods run on may not be in the inventory."""
+    OBJECT = "object"
+    """An object of one of the kinds in ``Declaration.subject_kinds``."""
+    GRANT = "grant"
+    """A ``Grant``: one permission set."""
+    IDENTITY = "identity"
+    """The id of a service account, user or group as text."""
+    IMAGE = "image"
+    """The id of an image as text."""
+    SCOPE = "scope"
+    """A namespace as text, or ``*``: for the membership of hubs."""
+    SINGLETON = "singleton"
+    """The one text ``*``: a technique that does not depend on any object."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a technique is; help pages, the catalogue, SARIF rules and the step detail come from it."""
+
+    id: str
+    title: str
+    """A short verb phrase that reads between two nodes: ``mounts the node's disk``."""
+    source: tuple[str, ...]
+    """The kinds of node that an edge starts at."""
+    target: tuple[str, ...]
+    """The kinds of node that an edge leads to."""
+    description: str
+    """What the attacker does, in one to three sentences."""
+    mitre: tuple[str, ...]
+    """MITRE ATT&CK technique ids."""
+    effort: int
+    """The catalogue's weight, before adjustments of the row."""
+    reason: Reason
+    reads: frozenset[str]
+    """The object kinds that the detector reads; ``Pod`` implies the workloads that stand for pods."""
+    subject_type: SubjectType
+    subject_kinds: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
+    """Ids of ``catalogue.md`` section 4."""
+    references: tuple[str, ...] = ()
+    family: str = ""
+    internal: bool = False
+    """Membership of hubs: never shown."""
+    api_only: bool = False
+    """Whether calls to the Kubernetes API alone carry it out (derivable admin, section 3 of the catalogue)."""
+
+
+class Found(NamedTuple):
+    """An edge that a detector found."""
+
+    source: str
+    target: str
+    effort: int
+    """Before the surcharge of a conditional verdict."""
+    missing: tuple[Fact, ...] = ()
+    """The facts it takes; empty means that the objects prove it."""
+    cause: Any = None
+    """A small hashable key from which ``evidence`` rebuilds the fields."""
+
+
+class Blocked(NamedTuple):
+    """An edge that a mitigation turns off, kept for "why not?"."""
+
+    source: str
+    target: str
+    mitigation: str
+    """One sentence that names the field: ``hostUsers: false puts the container in a user namespace``."""
+
+
+class Technique(ABC):
+    """One attack technique."""
+
+    declaration: Declaration
+
+    @property
+    def id(self) -> str:
+        """The technique's id, such as ``CE_NSENTER``."""
+        return self.declaration.id
+
+    @abstractmethod
+    def subjects(self, view: Inventory) -> Iterable[Any]:
+        """The candidates: things with an ``id``, or ids as text."""
+
+    @abstractmethod
+    def detect(self, view: Inventory, subject: Any) -> Iterator[Found | Blocked]:
+        """The edges of one subject."""
+
+    @abstractmethod
+    def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
+        """What proves an edge, the principal field first."""
+
+
+def fact(condition: str, about: str) -> tuple[Fact, ...]:
+    """One missing fact, as a value for ``Found.missing``."""
+    return ((condition, about),)

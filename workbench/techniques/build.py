@@ -1,0 +1,232 @@
+"""Run the techniques over a view: a full build, or the buckets that changes touch. One code for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.graph.graph import SURCHARGE, BlockedEdge, Edge, Graph
+from workbench.graph.nodes import CLUSTER_ADMIN, INTERNET
+from workbench.inventory.inventory import (
+    PODS_BY_ACCOUNT,
+    PODS_BY_NAMESPACE,
+    PODS_BY_NODE,
+    Inventory,
+)
+from workbench.inventory.objects import WORKLOADS, KubernetesObject
+from workbench.inventory.pods import PodInstance
+from workbench.techniques import access
+from workbench.techniques.api import Blocked, Found, SubjectType, Technique
+from workbench.techniques.registry import all_techniques
+
+ALL = None
+"""Every subject of a technique: what :func:`touched` answers where it cannot narrow."""
+
+_RBAC = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
+_PODS = frozenset({"Pod", *(kind.__name__ for kind in WORKLOADS)})
+
+
+def key_of(subject: Any) -> str:
+    """The key of a subject's bucket."""
+    return subject if isinstance(subject, str) else str(subject.id)
+
+
+def build(view: Inventory, techniques: Sequence[Technique] | None = None) -> Graph:
+    """The whole graph of a view.
+
+    Args:
+        view: An inventory, or an overlay.
+        techniques: The techniques to run, all of the registry by default.
+    """
+    chosen = all_techniques() if techniques is None else techniques
+    graph = Graph([technique.id for technique in chosen])
+    for node in all_nodes(view):
+        graph.number(node)
+    for number, technique in enumerate(chosen):
+        for subject in technique.subjects(view):
+            graph.open_bucket(number, key_of(subject))
+            for found in technique.detect(view, subject):
+                if isinstance(found, Found):
+                    source, target, effort, missing, cause = found
+                    graph.source.append(graph.number(source))
+                    graph.target.append(graph.number(target))
+                    graph.technique.append(number)
+                    if missing:
+                        graph.effort.append(effort + SURCHARGE)
+                        graph.missing.append(graph.fact_number(missing))
+                    else:
+                        graph.effort.append(effort)
+                        graph.missing.append(0)
+                    graph.causes.append(cause)
+                else:
+                    graph.blocked.append(_blocked(technique, found))
+        graph.close_technique(number)
+    return graph
+
+
+def all_nodes(view: Inventory) -> Iterator[str]:
+    """The nodes that exist without any edge: the two ends, and every object of a kind that is a node."""
+    yield INTERNET
+    yield CLUSTER_ADMIN
+    yield from access.object_nodes(view)
+    for pod in view.pods:
+        yield pod.id
+        for container in pod.containers:
+            yield container.id
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One recomputed bucket: its key and its records now."""
+
+    technique: int
+    subject: str
+    edges: list[Edge]
+    blocked: list[BlockedEdge]
+
+
+def recompute(graph: Graph, view: Inventory, techniques: Sequence[Technique] | None = None) -> Iterator[Bucket]:
+    """The buckets that an overlay's changes touch, computed anew over the overlay.
+
+    Args:
+        graph: The graph of the inventory that ``view`` lies over.
+        view: An overlay of one level.
+        techniques: As for :func:`build`.
+    """
+    chosen = all_techniques() if techniques is None else techniques
+    for number, technique in enumerate(chosen):
+        keys = touched(technique, view)
+        resolved: Iterable[tuple[str, Any]]
+        if keys is ALL:
+            now = {key_of(subject): subject for subject in technique.subjects(view)}
+            resolved = [*now.items(), *((key, None) for key in graph.subjects(number) if key not in now)]
+        else:
+            resolved = [(key, subject_of(technique, view, key)) for key in sorted(keys)]
+        for key, subject in resolved:
+            edges: list[Edge] = []
+            blocked: list[BlockedEdge] = []
+            if subject is not None:
+                for found in technique.detect(view, subject):
+                    if isinstance(found, Found):
+                        edges.append(_edge(technique, found))
+                    else:
+                        blocked.append(_blocked(technique, found))
+            yield Bucket(number, key, edges, blocked)
+
+
+def _edge(technique: Technique, found: Found) -> Edge:
+    effort = found.effort + (SURCHARGE if found.missing else 0)
+    return Edge(found.source, found.target, technique.id, effort, found.missing, found.cause)
+
+
+def _blocked(technique: Technique, found: Blocked) -> BlockedEdge:
+    return BlockedEdge(found.source, found.target, technique.id, found.mitigation)
+
+
+def subject_of(technique: Technique, view: Inventory, key: str) -> Any:
+    """The subject of a bucket's key in a view, ``None`` if it is not there any more."""
+    match technique.declaration.subject_type:
+        case SubjectType.CONTAINER:
+            return view.containers.get(key)
+        case SubjectType.POD:
+            return view.pods.get(key)
+        case SubjectType.OBJECT:
+            return view.by_id(key)
+        case SubjectType.GRANT:
+            return access.grant(view, key)
+        case _:
+            return key
+
+
+def touched(technique: Technique, view: Inventory) -> set[str] | None:
+    """The subjects of a technique that an overlay's changes touch; it errs wide, never narrow.
+
+    Returns:
+        The keys of their buckets, or ``ALL``.
+    """
+    base = view.base
+    assert base is not None, "only an overlay has changes"
+    declaration = technique.declaration
+    keys: set[str] = set()
+    for kind, pairs in view.replaced.items():
+        if kind in ("pods", "containers"):
+            if "Pod" not in declaration.reads:
+                continue
+        elif kind in _PODS:
+            if declaration.subject_type is SubjectType.OBJECT and kind in declaration.subject_kinds:
+                keys.update(obj.id for pair in pairs for obj in pair if obj is not None)
+            if kind == "Pod" or kind not in declaration.reads:
+                continue
+        elif kind not in declaration.reads:
+            continue
+        for old, new in pairs:
+            for item in (old, new):
+                if item is None:
+                    continue
+                found = _touched_by(technique, base if item is old else view, kind, item)
+                if found is ALL:
+                    return ALL
+                keys |= found
+    return keys
+
+
+def _touched_by(technique: Technique, view: Inventory, kind: str, item: Any) -> set[str] | None:
+    match technique.declaration.subject_type:
+        case SubjectType.CONTAINER | SubjectType.POD:
+            pods = _pods_touched(view, kind, item)
+            if pods is ALL:
+                return ALL
+            if technique.declaration.subject_type is SubjectType.POD:
+                return {pod.id for pod in pods}
+            return {container.id for pod in pods for container in pod.containers} | (
+                {item.id} if kind == "containers" else set()
+            )
+        case SubjectType.NODE:
+            if kind in ("pods", "containers"):
+                return {item.node if kind == "pods" else item.pod.node}
+            return {item.id} if kind == "Node" else ALL
+        case SubjectType.IMAGE:
+            if kind == "containers":
+                return {item.image}
+            # Init containers that do not run have images too, and are in no table.
+            return _images_of(item) if kind == "pods" else ALL
+        case SubjectType.SCOPE:
+            if kind == "containers":
+                return set()
+            namespace = item.namespace if kind == "pods" else item.metadata.namespace
+            return {namespace, "*"} if namespace else ALL
+        case SubjectType.GRANT:
+            if kind in ("RoleBinding", "ClusterRoleBinding"):
+                return access.grant_ids(view, item)
+            return ALL
+        case SubjectType.OBJECT:
+            if kind in technique.declaration.subject_kinds and isinstance(item, KubernetesObject):
+                return {item.id} if len(technique.declaration.reads) == 1 else ALL
+            return ALL
+        case _:
+            return ALL
+
+
+def _images_of(pod: PodInstance) -> set[str]:
+    spec = pod.spec
+    groups = (spec.containers, spec.init_containers, spec.ephemeral_containers)
+    return {f"Image:{container.image or ''}" for group in groups for container in group or ()}
+
+
+def _pods_touched(view: Inventory, kind: str, item: Any) -> list[Any] | None:
+    match kind:
+        case "pods":
+            # A technique between two containers has their node or namespace as its subject, not one of them.
+            return [item]
+        case "containers":
+            return [item.pod]
+        case "ServiceAccount":
+            return list(view.index(PODS_BY_ACCOUNT)[item.id])
+        case "Node":
+            return list(view.index(PODS_BY_NODE)[item.id])
+        case "Secret" | "ConfigMap" | "PersistentVolumeClaim":
+            return list(view.index(PODS_BY_NAMESPACE)[item.namespace])
+        case _:
+            return ALL
+

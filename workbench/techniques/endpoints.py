@@ -1,0 +1,522 @@
+"""The Endpoints of a namespace: what listens there, under which id, and which containers stand behind it.
+
+An Endpoint stands for every Service port, every backend of an Ingress, every hostPort, and every declared container
+port that no Service covers; where a pod declares no port and no Service covers it, its Endpoint's port is ``any``.
+
+============================  ==================================================================
+``Endpoint:ns/service/80``    the Service's port number, with ``-udp`` or ``-sctp`` when not TCP
+``Endpoint:ns/pod.NAME/80``   a container port of a pod that no Service covers; ``any``
+``Endpoint:ns/ingress.NAME/80``  the backends of an Ingress with one Service port
+``Endpoint:node.NAME/80``     a hostPort, or a declared port of a pod in the node's network
+============================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from workbench.graph.graph import Edge
+from workbench.inventory.evidence import Evidence
+from workbench.inventory.fields import literal
+from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
+from workbench.inventory.objects import (
+    EndpointSlice,
+    Ingress,
+    IngressBackend,
+    IntOrString,
+    Service,
+    ServicePort,
+)
+from workbench.inventory.pods import ContainerInstance, ContainerType, PodInstance
+from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+
+READS = frozenset({"Pod", "Service", "EndpointSlice", "Ingress"})
+"""The kinds that the Endpoints of a namespace depend on."""
+
+ANY = "any"
+SLICE_SERVICE = "kubernetes.io/service-name"
+
+
+class EndpointType(enum.StrEnum):
+    """What an Endpoint stands for."""
+
+    SERVICE = "service"
+    POD = "pod"
+    INGRESS = "ingress"
+    HOST_PORT = "node"
+
+
+class Target(NamedTuple):
+    """One pod behind an Endpoint."""
+
+    pod: PodInstance
+    port: int | None
+    """The number that the traffic arrives at in the pod; ``None`` for any."""
+    containers: tuple[ContainerInstance, ...]
+    """The containers that may listen there: those that declare the port, else all of the pod."""
+
+
+@dataclass(slots=True)
+class EndpointNode:
+    """One Endpoint of the graph."""
+
+    id: str
+    type: EndpointType
+    object: str
+    """The id of the Service, Pod or Ingress that it comes from; of a hostPort the pod's."""
+    port: int | None
+    """The number that a client connects to; ``None`` for any."""
+    protocol: str
+    targets: list[Target] = field(default_factory=list)
+    """The ready pods behind it. Empty: nothing in the source listens there."""
+    where: str = ""
+    """The dotted path, within the object, of what declares it."""
+    loopback: bool = False
+    """Whether only the node itself can connect (``hostIP`` on loopback)."""
+    resolved: bool = True
+    """Whether the source shows what is behind it; a Service without selector needs its EndpointSlices."""
+
+
+def port_suffix(protocol: str) -> str:
+    """What stands after the port in an Endpoint's id."""
+    return "" if protocol == "TCP" else f"-{protocol.lower()}"
+
+
+def service_endpoint(namespace: str, service: str, port: int | None, protocol: str | None = None) -> str:
+    """The id of the Endpoint of a Service's port."""
+    return f"Endpoint:{namespace}/{service}/{port}{port_suffix(protocol or 'TCP')}"
+
+
+def ingress_endpoint(namespace: str, ingress: str, port: int) -> str:
+    """The id of the Endpoint of an Ingress's backends with one Service port."""
+    return f"Endpoint:{namespace}/ingress.{ingress}/{port}"
+
+
+def host_endpoint(node_id: str, port: int, protocol: str | None = None) -> str:
+    """The id of the Endpoint of a port of a node."""
+    return f"Endpoint:node.{node_id.removeprefix('Node:')}/{port}{port_suffix(protocol or 'TCP')}"
+
+
+def endpoints_of(view: Inventory, namespace: str) -> Sequence[EndpointNode]:
+    """The Endpoints of a namespace, hostPorts of its pods included.
+
+    Args:
+        view: An inventory, or an overlay, which computes only the namespaces that its changes touch.
+        namespace: The namespace's name.
+    """
+    base = view.base
+    if base is not None and not _touches(view, namespace):
+        return endpoints_of(base, namespace)
+    found: list[EndpointNode] = view.derived(
+        f"endpoints of {namespace}", READS, lambda over: list(_endpoints(over, namespace))
+    )
+    return found
+
+
+def namespaces(view: Inventory) -> list[str]:
+    """The namespaces that may have Endpoints: those of pods, Services and Ingresses."""
+    found = dict.fromkeys(view.index(PODS_BY_NAMESPACE).keys())
+    for kind in (Service, Ingress):
+        found.update(dict.fromkeys(obj.namespace for obj in view.all(kind)))
+    return list(found)
+
+
+def host_ports(pod: PodInstance) -> Iterator[tuple[ContainerInstance, int, int, str, str | None]]:
+    """The ports of a pod on its node: container, position in ``ports``, number, protocol and ``hostIP``.
+
+    A pod in the node's network listens there with every port that it declares.
+    """
+    shared = pod.spec.host_network
+    for container in pod.containers:
+        for index, port in enumerate(container.spec.ports or ()):
+            number = port.host_port or (port.container_port if shared else None)
+            if number:
+                yield container, index, number, port.protocol or "TCP", port.host_ip
+
+
+def is_ready(pod: PodInstance) -> bool:
+    """Whether a pod takes traffic: by its Ready condition; a representative, or a pod without conditions, does."""
+    if not pod.containers:
+        return False
+    status = pod.status
+    for condition in (status.conditions or ()) if status is not None else ():
+        if condition.type == "Ready":
+            return condition.status == "True"
+    return True
+
+
+def listeners(pod: PodInstance, port: int | None, protocol: str) -> tuple[ContainerInstance, ...]:
+    """The containers of a pod that may listen on a port: those that declare it, else all but ephemeral ones.
+
+    Declaring a port is information only: a container may listen on any (Kubernetes API reference, ContainerPort).
+    """
+    containers = pod.containers
+    if len(containers) == 1:
+        return containers
+    if port is not None:
+        declaring = tuple(
+            container
+            for container in containers
+            if any(
+                declared.container_port == port and (declared.protocol or "TCP") == protocol
+                for declared in container.spec.ports or ()
+            )
+        )
+        if declaring:
+            return declaring
+    return tuple(container for container in containers if container.type is not ContainerType.EPHEMERAL)
+
+
+def backends(ingress: Ingress) -> Iterator[tuple[str, str, IntOrString]]:
+    """The Service backends of an Ingress: the field, the Service's name, and its port's number or name."""
+    spec = ingress.spec
+    if spec is None:
+        return
+    candidates: list[tuple[str, IngressBackend | None]] = [
+        ("spec.defaultBackend", spec.default_backend),
+        ("spec.backend", spec.backend),
+    ]
+    for at, rule in enumerate(spec.rules or ()):
+        for index, path in enumerate(rule.http.paths or () if rule.http else ()):
+            candidates.append((f"spec.rules[{at}].http.paths[{index}].backend", path.backend))
+    for where, backend in candidates:
+        if backend is None:
+            continue
+        service = backend.service
+        if service is not None and service.name and service.port is not None:
+            port = service.port.number if service.port.number else service.port.name
+            if port:
+                yield where, service.name, port
+        elif backend.service_name and backend.service_port:
+            yield where, backend.service_name, backend.service_port
+
+
+def backend_port(service: Service | None, port: IntOrString) -> tuple[int, str] | None:
+    """The number and protocol of the Service port that an Ingress backend names, ``None`` if there is none.
+
+    A number may be the port's or, as controllers allow, its targetPort's.
+    """
+    ports = (service.spec.ports or ()) if service is not None and service.spec is not None else ()
+    for candidate in ports:
+        if candidate.port and port in (candidate.port, candidate.name):
+            return candidate.port, candidate.protocol or "TCP"
+    for candidate in ports:
+        if candidate.port and candidate.target_port == port:
+            return candidate.port, candidate.protocol or "TCP"
+    return None
+
+
+# --- making them ------------------------------------------------------------------------------------
+
+
+def _touches(view: Inventory, namespace: str) -> bool:
+    for kind, pairs in view.replaced.items():
+        if kind == "pods":
+            if any(pod is not None and pod.namespace == namespace for pair in pairs for pod in pair):
+                return True
+        elif kind in READS and kind != "Pod":
+            for pair in pairs:
+                if any(obj is not None and obj.metadata.namespace == namespace for obj in pair):
+                    return True
+    return False
+
+
+def _endpoints(view: Inventory, namespace: str) -> Iterator[EndpointNode]:
+    services = view.in_namespace(Service, namespace)
+    pods = view.index(PODS_BY_NAMESPACE)[namespace]
+    covered: set[tuple[str, int | None, str]] = set()
+    by_service: dict[tuple[str, int, str], EndpointNode] = {}
+    behind = _pods_by_service(view, namespace, services, pods)
+    for service in services:
+        spec = service.spec
+        if spec is None or spec.type == "ExternalName":
+            continue
+        selected = behind[service.name]
+        for index, port in enumerate(spec.ports or ()):
+            if port.port is None:
+                continue
+            node = _service_port(service, index, port, selected)
+            by_service[service.name, port.port, node.protocol] = node
+            for target in node.targets:
+                covered.add((target.pod.id, target.port, node.protocol))
+            yield node
+    served = {pod for pod, _, _ in covered}
+    for pod in pods:
+        if pod.containers:
+            yield from _of_pod(pod, covered, served)
+    for ingress in view.in_namespace(Ingress, namespace):
+        yield from _of_ingress(view, ingress, by_service)
+
+
+def _service_port(
+    service: Service, index: int, port: ServicePort, selected: Sequence[PodInstance] | None
+) -> EndpointNode:
+    protocol = port.protocol or "TCP"
+    assert port.port is not None
+    node = EndpointNode(
+        service_endpoint(service.namespace, service.name, port.port, protocol),
+        EndpointType.SERVICE,
+        service.id,
+        port.port,
+        protocol,
+        where=f"spec.ports[{index}]",
+        resolved=selected is not None,
+    )
+    wanted = port.target_port if port.target_port not in (None, "", 0) else port.port
+    if isinstance(wanted, str) and wanted.isdigit():
+        wanted = int(wanted)
+    targets = node.targets
+    for pod in selected or ():
+        if isinstance(wanted, int):
+            targets.append(Target(pod, wanted, listeners(pod, wanted, protocol)))
+        else:
+            named = _named_port(pod, wanted or "", protocol)
+            if named is not None:
+                targets.append(Target(pod, named[0], (named[1],)))
+    return node
+
+
+def _named_port(pod: PodInstance, name: str, protocol: str) -> tuple[int, ContainerInstance] | None:
+    for container in pod.containers:
+        for port in container.spec.ports or ():
+            if port.name == name and (port.protocol or "TCP") == protocol and port.container_port:
+                return port.container_port, container
+    return None
+
+
+def _pods_by_service(
+    view: Inventory, namespace: str, services: Sequence[Service], pods: Sequence[PodInstance]
+) -> dict[str, Sequence[PodInstance] | None]:
+    """The ready pods behind every Service; ``None`` where the source does not show it."""
+    out: dict[str, Sequence[PodInstance] | None] = {}
+    wanted: set[tuple[str, str | None]] = set()
+    for service in services:
+        selector = service.spec.selector if service.spec else None
+        if selector:
+            wanted.add(next(iter(selector.items())))
+    by_label: dict[tuple[str, str | None], list[PodInstance]] = {label: [] for label in wanted}
+    if wanted:
+        keys = list(dict.fromkeys(key for key, _ in wanted))
+        for pod in pods:
+            if not pod.containers:
+                continue
+            labels = pod.labels
+            for key in keys:
+                if key in labels:
+                    bucket = by_label.get((key, labels[key]))
+                    if bucket is not None:
+                        bucket.append(pod)
+    for service in services:
+        spec = service.spec
+        selector = spec.selector if spec else None
+        if spec is None or not selector:
+            out[service.name] = _from_slices(view, service)
+            continue
+        items = list(selector.items())
+        candidates = by_label[items[0]]
+        rest = items[1:]
+        unready = spec.publish_not_ready_addresses is True
+        found: list[PodInstance] = []
+        for pod in candidates:
+            if rest:
+                labels = pod.labels
+                if any(labels.get(key) != value for key, value in rest):
+                    continue
+            if unready or is_ready(pod):
+                found.append(pod)
+        out[service.name] = found
+    return out
+
+
+def _from_slices(view: Inventory, service: Service) -> list[PodInstance] | None:
+    """The pods that a Service's EndpointSlices name (a Service without selector)."""
+    slices = [
+        item
+        for item in view.in_namespace(EndpointSlice, service.namespace)
+        if (item.metadata.labels or {}).get(SLICE_SERVICE) == service.name
+    ]
+    if not slices:
+        return None
+    found: list[PodInstance] = []
+    for item in slices:
+        for endpoint in item.endpoints or ():
+            ref = endpoint.target_ref
+            if ref is None or ref.kind != "Pod":
+                continue
+            ready = endpoint.conditions is None or endpoint.conditions.ready is not False
+            pod = view.pods.get(f"Pod:{ref.namespace or service.namespace}/{ref.name}")
+            if pod is not None and ready and pod.containers and pod not in found:
+                found.append(pod)
+    return found
+
+
+def _of_pod(pod: PodInstance, covered: set[tuple[str, int | None, str]], served: set[str]) -> Iterator[EndpointNode]:
+    shared = pod.spec.host_network
+    declares = False
+    name = pod.id
+    for container in pod.containers:
+        for index, port in enumerate(container.spec.ports or ()):
+            number = port.container_port
+            if not number:
+                continue
+            declares = True
+            protocol = port.protocol or "TCP"
+            on_host = port.host_port or (number if shared else None)
+            if on_host:
+                yield EndpointNode(
+                    host_endpoint(pod.node, on_host, protocol),
+                    EndpointType.HOST_PORT,
+                    name,
+                    on_host,
+                    protocol,
+                    [Target(pod, number, (container,))],
+                    f"{container.field('ports')}[{index}]",
+                    port.host_ip is not None and is_loopback(port.host_ip),
+                )
+            if not shared and (name, number, protocol) not in covered:
+                covered.add((name, number, protocol))
+                yield EndpointNode(
+                    f"Endpoint:{pod.namespace}/pod.{pod.name}/{number}{port_suffix(protocol)}",
+                    EndpointType.POD,
+                    name,
+                    number,
+                    protocol,
+                    [Target(pod, number, listeners(pod, number, protocol))],
+                    f"{container.field('ports')}[{index}]",
+                )
+    if not declares and name not in served:
+        yield EndpointNode(
+            f"Endpoint:{pod.namespace}/pod.{pod.name}/{ANY}",
+            EndpointType.POD,
+            name,
+            None,
+            "TCP",
+            [Target(pod, None, listeners(pod, None, "TCP"))],
+        )
+
+
+def _of_ingress(
+    view: Inventory, ingress: Ingress, by_service: dict[tuple[str, int, str], EndpointNode]
+) -> Iterator[EndpointNode]:
+    made: dict[int, EndpointNode] = {}
+    for where, name, port in backends(ingress):
+        service = view.get(Service, name, ingress.namespace)
+        resolved = backend_port(service, port)
+        if resolved is not None:
+            number, protocol = resolved
+        elif isinstance(port, int):
+            number, protocol = port, "TCP"
+        else:
+            continue
+        node = made.get(number)
+        if node is None:
+            node = made[number] = EndpointNode(
+                ingress_endpoint(ingress.namespace, ingress.name, number),
+                EndpointType.INGRESS,
+                ingress.id,
+                number,
+                "TCP",
+                where=where,
+            )
+        behind = by_service.get((name, number, protocol)) if resolved is not None else None
+        if behind is not None:
+            known = {target.pod.id for target in node.targets}
+            node.targets.extend(target for target in behind.targets if target.pod.id not in known)
+            node.resolved = node.resolved and behind.resolved
+    yield from made.values()
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is on the loopback interface."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+# --- exploiting them --------------------------------------------------------------------------------
+
+
+class EndpointExploit(Technique):
+    """ENDPOINT_EXPLOIT: who reaches a listener with a remotely exploitable defect runs code in its container."""
+
+    declaration = Declaration(
+        id="ENDPOINT_EXPLOIT",
+        title="leads, by a defect in the listener, into",
+        source=("Endpoint",),
+        target=("Container",),
+        description=(
+            "The endpoint resolves to the container. A defect in what listens there that gives remote code execution "
+            "puts the attacker into the container; declared ports do not limit what a container listens on."
+        ),
+        mitre=("T1190", "T1210"),
+        effort=6,
+        reason=Reason.COMPLEX,
+        reads=READS,
+        subject_type=SubjectType.SCOPE,
+        fixes=("F-IMG-UP", "F-NP-IN"),
+        references=("https://kubehound.io/reference/attacks/ENDPOINT_EXPLOIT/",),
+        family="exposure",
+    )
+
+    def subjects(self, view: Inventory) -> Iterable[str]:
+        return namespaces(view)
+
+    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+        facts: dict[str | None, tuple[tuple[str, str], ...]] = {}
+        for endpoint in endpoints_of(view, subject):
+            source = endpoint.id
+            cause = (endpoint.object, endpoint.where)
+            for target in endpoint.targets:
+                for container in target.containers:
+                    image = container.spec.image
+                    missing = facts.get(image)
+                    if missing is None:
+                        missing = facts[image] = fact("C-VULN", container.image)
+                    yield Found(source, container.id, 6, missing, cause)
+
+    def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
+        container = view.containers.get(edge.target)
+        if container is None:
+            return []
+        pod = container.pod
+        owner, where = edge.cause
+        found = [view.evidence(pod.obj, container.field("image"))]
+        if container.status is not None and container.type is ContainerType.CONTAINER:
+            found.append(view.evidence(pod.obj, f"status.containerStatuses[name={container.name}].imageID"))
+        if owner == pod.id:
+            found.append(view.evidence(pod.obj, where or container.field("ports")))
+            return found
+        found.append(view.evidence(owner, where))
+        service = view.by_id(owner)
+        if isinstance(service, Ingress):
+            service = self._backend(view, service, edge)
+        if isinstance(service, Service):
+            if service.id != owner:
+                found.append(view.evidence(service, "spec.ports"))
+            found.append(view.evidence(service, "spec.selector"))
+            labels = "metadata.labels"
+            prefix = labels if pod.template is None else f"{pod.prefix.removesuffix('spec')}{labels}"
+            for key in (service.spec.selector or ()) if service.spec else ():
+                found.append(view.evidence(pod.obj, f"{prefix}{literal(key)}"))
+        found.append(view.evidence(pod.obj, container.field("ports")))
+        return found
+
+    def _backend(self, view: Inventory, ingress: Ingress, edge: Edge) -> Service | None:
+        number = edge.source.rpartition("/")[2]
+        for _, name, port in backends(ingress):
+            service = view.get(Service, name, ingress.namespace)
+            resolved = backend_port(service, port)
+            if service is None or resolved is None or str(resolved[0]) != number:
+                continue
+            wanted = service_endpoint(ingress.namespace, name, resolved[0], resolved[1])
+            for endpoint in endpoints_of(view, ingress.namespace):
+                if endpoint.id == wanted and any(
+                    container.id == edge.target for target in endpoint.targets for container in target.containers
+                ):
+                    return service
+        return None

@@ -1,0 +1,461 @@
+"""From a container to its node through directories of the host (``catalogue.md`` 2.3, R7).
+
+The volume is the evidence; the edge goes from the container, whose user, sandbox and security module decide.
+EXPLOIT_HOST_* and CE_VAR_LOG_SYMLINK ignore user namespaces and sandboxes: the files keep their owners there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from workbench.graph.graph import Edge, Fact
+from workbench.inventory.evidence import Evidence
+from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, PODS_BY_NODE, Inventory
+from workbench.inventory.pods import ContainerInstance, PodInstance, Trait
+from workbench.rbac.abilities import Ability
+from workbench.techniques import access
+from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs
+from workbench.techniques.resolve.confinement import host_files_evidence, host_files_open
+from workbench.techniques.resolve.container import node_evidence, node_of, on_linux, shares_node
+from workbench.techniques.resolve.host_paths import (
+    INIT_SOCKETS,
+    KUBELET_PODS,
+    MICROK8S,
+    SOCKETS,
+    VAR_LOG,
+    Danger,
+    HostMount,
+    at_or_above,
+    host_mounts,
+    is_device,
+    mount_evidence,
+    mount_of,
+    read_danger,
+    write_danger,
+)
+from workbench.techniques.resolve.isolation import (
+    isolation_evidence,
+    no_sandbox,
+    no_user_namespace,
+    not_isolated,
+)
+from workbench.techniques.resolve.token import TokenMount, TokenSource, api_tokens, token_evidence
+from workbench.techniques.resolve.user import as_root, effective_user, user_evidence
+
+FAMILY = "host_path"
+READS = frozenset({"Pod", "Node", "PersistentVolume", "PersistentVolumeClaim"})
+WITH_RUNTIME_CLASS = READS | {"RuntimeClass"}
+WITH_RBAC = READS | {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ServiceAccount", "Secret"}
+WITH_TOKENS = READS | {"ServiceAccount", "Secret"}
+
+UNKNOWN_PATH_EFFORT = 6
+"""Of a path that nobody knows to be dangerous (C-PATH, C-CSI)."""
+
+_CORE_PATTERN = frozenset(("/", "/proc", "/proc/sys", "/proc/sys/kernel", "/proc/sys/kernel/core_pattern"))
+
+HOST_PATH_DOCS = "https://kubernetes.io/docs/concepts/storage/volumes/#hostpath"
+_FIXES = ("F-HP-DEL", "F-HP-RO", "F-NONROOT")
+
+
+class _ThroughMount(Technique):
+    """A step from a container to its node through one of its mounts; ``cause`` names the mount."""
+
+    def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
+        return view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_PATH]
+
+    def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
+        blocked = ""
+        found = False
+        for mount in host_mounts(view, subject):
+            if not on_linux(view, subject.pod):
+                return
+            for effort, answer, cause in self.ways(view, subject, mount):
+                if answer.off is not None:
+                    blocked = blocked or answer.off
+                else:
+                    found = True
+                    yield Found(subject.id, subject.pod.node, effort, answer.missing, (mount.key, cause))
+        if blocked and not found:
+            yield Blocked(subject.id, subject.pod.node, blocked)
+
+    def ways(
+        self, view: Inventory, container: ContainerInstance, mount: HostMount
+    ) -> Iterator[tuple[int, Answer, str]]:
+        """The ways through one mount: effort, what it takes, and the rest of the cause."""
+        raise NotImplementedError
+
+    def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
+        container = view.containers.get(edge.source)
+        if container is None:
+            return []
+        mount = mount_of(view, container, edge.cause[0])
+        if mount is None:
+            return []
+        return distinct(
+            [
+                *mount_evidence(view, container, mount),
+                *user_evidence(view, container),
+                *self.proof(view, container, edge.cause[1]),
+                *host_files_evidence(view, container),
+                *node_evidence(view, container.pod, "operatingSystem"),
+            ]
+        )
+
+    def proof(self, view: Inventory, container: ContainerInstance, cause: str) -> Iterable[Evidence]:
+        """Evidence beyond the mount, the user and the host."""
+        return ()
+
+
+def _declare(
+    identifier: str,
+    title: str,
+    description: str,
+    *,
+    effort: int = 3,
+    reason: Reason = Reason.RECIPE,
+    mitre: tuple[str, ...] = ("T1611",),
+    target: str = "Node",
+    reads: frozenset[str] = READS,
+    subject_type: SubjectType = SubjectType.CONTAINER,
+    fixes: tuple[str, ...] = _FIXES,
+    references: tuple[str, ...] = (),
+) -> Declaration:
+    return Declaration(
+        id=identifier,
+        title=title,
+        source=("Container",),
+        target=(target,),
+        description=description,
+        mitre=mitre,
+        effort=effort,
+        reason=reason,
+        reads=reads,
+        subject_type=subject_type,
+        fixes=fixes,
+        references=(*references, HOST_PATH_DOCS),
+        family=FAMILY,
+    )
+
+
+def _takes(missing: Iterable[Fact]) -> Answer:
+    return Answer(tuple(missing))
+
+
+def _rated(container: ContainerInstance, path: str, danger: Danger, effort: int) -> tuple[int, Answer] | None:
+    """The effort of a path and what it takes that it is dangerous; ``None`` if it is not."""
+    if is_device(path) and not container.privileged:
+        return None
+    if danger is Danger.NONE:
+        return None
+    if danger is Danger.POSSIBLE:
+        return UNKNOWN_PATH_EFFORT, needs("C-PATH", container.pod.obj.id)
+    return effort, HOLDS
+
+
+class HostWrite(_ThroughMount):
+    """EXPLOIT_HOST_WRITE: what the node runs can be written to."""
+
+    declaration = _declare(
+        "EXPLOIT_HOST_WRITE",
+        "writes files that the node runs",
+        "Root writes to a mounted directory of the node whose files the node runs or trusts: cron, systemd, static "
+        "pods, network plugins, sockets of device plugins, volumes of other pods.",
+        references=("https://kubehound.io/reference/attacks/EXPLOIT_HOST_WRITE/",),
+    )
+
+    def ways(
+        self, view: Inventory, container: ContainerInstance, mount: HostMount
+    ) -> Iterator[tuple[int, Answer, str]]:
+        best: tuple[int, Answer, str] | None = None
+        if mount.path is None and not mount.read_only:
+            best = (UNKNOWN_PATH_EFFORT, _takes(mount.missing), "")
+        for path, missing in mount.writable():
+            rated = _rated(container, path, write_danger(path), self.declaration.effort)
+            if rated is not None and (best is None or rated[0] < best[0]):
+                best = (rated[0], all_of(rated[1], _takes(missing)), path)
+        if best is not None:
+            effort, answer, path = best
+            yield effort, all_of(as_root(container), host_files_open(view, container), answer), path
+
+
+class HostRead(_ThroughMount):
+    """EXPLOIT_HOST_READ: credentials of the node can be read."""
+
+    declaration = _declare(
+        "EXPLOIT_HOST_READ",
+        "reads credentials of the node",
+        "Root reads a mounted directory of the node that holds credentials: keys of the cluster, kubeconfigs, the "
+        "kubelet's certificates, secrets of other pods.",
+        mitre=("T1552.001",),
+        fixes=("F-HP-DEL", "F-NONROOT"),
+        references=("https://kubehound.io/reference/attacks/EXPLOIT_HOST_READ/",),
+    )
+
+    def ways(
+        self, view: Inventory, container: ContainerInstance, mount: HostMount
+    ) -> Iterator[tuple[int, Answer, str]]:
+        rated: tuple[int, Answer] | None = (UNKNOWN_PATH_EFFORT, HOLDS)
+        if mount.path is not None:
+            rated = _rated(container, mount.path, read_danger(mount.path), self.declaration.effort)
+        if rated is not None:
+            effort, answer = rated
+            base = all_of(as_root(container), host_files_open(view, container))
+            yield effort, all_of(base, answer, _takes(mount.missing)), mount.path or ""
+
+
+class CorePattern(_ThroughMount):
+    """CE_UMH_CORE_PATTERN: the kernel starts a program of the attacker's on the node."""
+
+    declaration = _declare(
+        "CE_UMH_CORE_PATTERN",
+        "sets the node's core pattern",
+        "Root writes to the node's /proc/sys/kernel/core_pattern the program that the kernel starts on the node when "
+        "a process crashes. It takes no capability.",
+        reads=WITH_RUNTIME_CLASS,
+        fixes=("F-HP-DEL", "F-HP-RO", "F-NONROOT", "F-USERNS", "F-SANDBOX"),
+        references=(
+            "https://kubehound.io/reference/attacks/CE_UMH_CORE_PATTERN/",
+            "https://man7.org/linux/man-pages/man5/core.5.html",
+        ),
+    )
+
+    def ways(
+        self, view: Inventory, container: ContainerInstance, mount: HostMount
+    ) -> Iterator[tuple[int, Answer, str]]:
+        if mount.path not in _CORE_PATTERN:
+            return
+        writable = next(((p, missing) for p, missing in mount.writable() if p in _CORE_PATTERN), None)
+        if writable is None:
+            yield 0, Answer((), f"readOnly: true on the mount of {mount.path} keeps the core pattern as it is"), ""
+            return
+        base = all_of(not_isolated(view, container.pod), as_root(container), host_files_open(view, container))
+        yield self.declaration.effort, all_of(base, _takes(writable[1])), writable[0]
+
+    def proof(self, view: Inventory, container: ContainerInstance, cause: str) -> Iterable[Evidence]:
+        return isolation_evidence(view, container.pod)
+
+
+class VarLogSymlink(_ThroughMount):
+    """CE_VAR_LOG_SYMLINK: the kubelet follows a link out of the directory of logs."""
+
+    declaration = _declare(
+        "CE_VAR_LOG_SYMLINK",
+        "reads the node's files through the kubelet's logs",
+        "Root puts a symbolic link into the node's /var/log and asks the kubelet for that log; the kubelet follows "
+        "the link and returns any file of the node. With pods/log alone a file comes out line by line.",
+        mitre=("T1552",),
+        reads=WITH_RBAC,
+        fixes=("F-HP-DEL", "F-HP-RO", "F-NONROOT", "F-RBAC-RULE"),
+        references=("https://kubehound.io/reference/attacks/CE_VAR_LOG_SYMLINK/",),
+    )
+
+    def ways(
+        self, view: Inventory, container: ContainerInstance, mount: HostMount
+    ) -> Iterator[tuple[int, Answer, str]]:
+        for path, missing in mount.writable():
+            if not at_or_above(path, VAR_LOG):
+                continue
+            base = all_of(as_root(container), host_files_open(view, container), _takes(missing))
+            grant, line_wise = _reader_of_logs(view, container)
+            if not grant:
+                # Somebody else has to ask for the log in the attacker's place.
+                yield self.declaration.effort, all_of(base, needs("C-EXEC", container.pod.obj.id)), ""
+            else:
+                yield (UNKNOWN_PATH_EFFORT if line_wise else self.declaration.effort), base, grant
+
+    def proof(self, view: Inventory, container: ContainerInstance, cause: str) -> Iterable[Evidence]:
+        grant = access.grant(view, cause) if cause else None
+        if grant is None:
+            return ()
+        held = [ability for ability in (*_READS_LOGS, Ability.GET_PODS_LOG) if grant.has(ability)]
+        out = access.grant_evidence(view, grant, *held)
+        for token in api_tokens(view, container):
+            out += token_evidence(view, container, token)
+        return out
+
+
+_READS_LOGS = (Ability.GET_NODES_LOG, Ability.GET_NODES_PROXY, Ability.CREATE_NODES_PROXY)
+
+
+def _reader_of_logs(view: Inventory, container: ContainerInstance) -> tuple[str, bool]:
+    """The permission set by which a container reads its node's logs (empty if none), and whether line by line."""
+    pod = container.pod
+    name = pod.name if pod.live else None
+    line_wise = ""
+    for token in api_tokens(view, container):
+        for grant in access.effective(view, token.account).grants:
+            # Only a cluster-wide permission set reaches nodes (R10).
+            if not grant.namespace and grant.compiled.has_any(_READS_LOGS, pod.spec.node_name):
+                return grant.id, False
+            within = grant.namespace in ("", pod.namespace)
+            if not line_wise and within and grant.compiled.has(Ability.GET_PODS_LOG, name):
+                line_wise = grant.id
+    return line_wise, True
+
+
+class RuntimeSocket(_ThroughMount):
+    """EXPLOIT_CONTAINERD_SOCK: the container runtime takes orders from the container."""
+
+    declaration = _declare(
+        "EXPLOIT_CONTAINERD_SOCK",
+        "orders the container runtime",
+        "The container reaches the socket of the node's container runtime and starts a privileged container on the "
+        "node. A read-only mount does not keep it from connecting.",
+        effort=2,
+        reason=Reason.API_CALL,
+        mitre=("T1610", "T1611"),
+        reads=WITH_RUNTIME_CLASS,
+        fixes=("F-HP-DEL", "F-NONROOT", "F-SANDBOX"),
+        references=("https://kubehound.io/reference/attacks/EXPLOIT_CONTAINERD_SOCK/",),
+    )
+
+    def ways(
+        self, view: Inventory, container: ContainerInstance, mount: HostMount
+    ) -> Iterator[tuple[int, Answer, str]]:
+        path = mount.path
+        if path is None:
+            return
+        pod = container.pod
+        socket = next((socket for socket in SOCKETS if at_or_above(path, socket)), "")
+        init_socket = next((socket for socket in INIT_SOCKETS if at_or_above(path, socket)), "")
+        if not socket and not init_socket:
+            return
+        group = needs("C-GID", pod.node)
+        users = no_user_namespace(view, pod)
+        base = all_of(
+            no_sandbox(view, pod),
+            # Whether the socket takes root of a user namespace depends on how it is mounted.
+            group if users.off is not None else users,
+            host_files_open(view, container),
+            _takes(mount.missing),
+        )
+        unsure = needs("C-PATH", pod.obj.id)
+        if not socket:
+            yield self.declaration.effort, all_of(base, as_root(container), unsure), init_socket
+            return
+        if socket.startswith(MICROK8S) and not path.startswith(MICROK8S) and not _is_microk8s(view, pod):
+            base = all_of(base, unsure)
+        root = as_root(container)
+        if root.off is None:
+            yield self.declaration.effort, all_of(base, root), socket
+        if effective_user(container).root is False:
+            yield self.declaration.effort, all_of(base, group), socket
+
+    def proof(self, view: Inventory, container: ContainerInstance, cause: str) -> Iterable[Evidence]:
+        return isolation_evidence(view, container.pod)
+
+
+def _is_microk8s(view: Inventory, pod: PodInstance) -> bool:
+    node = node_of(view, pod)
+    return node is not None and "microk8s.io/cluster" in (node.metadata.labels or {})
+
+
+class HostTraverse(Technique):
+    """EXPLOIT_HOST_TRAVERSE: the tokens of the node's other pods."""
+
+    declaration = _declare(
+        "EXPLOIT_HOST_TRAVERSE",
+        "reads from the node's disk the token of",
+        "Root reads the kubelet's directory of pods, where the volumes of all pods of the node lie, and takes their "
+        "API tokens.",
+        effort=2,
+        reason=Reason.API_CALL,
+        mitre=("T1552.001",),
+        target="ServiceAccount",
+        reads=WITH_TOKENS,
+        subject_type=SubjectType.NODE,
+        fixes=("F-HP-DEL", "F-NONROOT"),
+        references=("https://kubehound.io/reference/attacks/EXPLOIT_HOST_TRAVERSE/",),
+    )
+
+    def subjects(self, view: Inventory) -> Iterable[str]:
+        found: dict[str, None] = {}
+        for container in view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_PATH]:
+            if container.pod.node not in found and any(_holds_pods(m) for m in host_mounts(view, container)):
+                found[container.pod.node] = None
+        return list(found)
+
+    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+        pods = view.index(PODS_BY_NODE)[subject]
+        starts = [
+            (container, mount)
+            for pod in pods
+            for container in pod.containers
+            if Trait.HOST_PATH in container.traits and on_linux(view, pod)
+            for mount in host_mounts(view, container)
+            if _holds_pods(mount)
+        ]
+        if not starts:
+            return
+        tokens = _tokens_on_disk(view, pods)
+        for container, mount in starts:
+            base = all_of(as_root(container), host_files_open(view, container), _takes(mount.missing))
+            if base.off is not None:
+                yield Blocked(container.id, container.pod.node, base.off)
+                continue
+            for account, holders in tokens.items():
+                holder, shares = _nearest(view, container.pod, holders)
+                missing = all_of(base, shares).missing
+                yield Found(container.id, account, self.declaration.effort, missing, (mount.key, holder.id))
+
+    def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
+        container = view.containers.get(edge.source)
+        holder = view.containers.get(edge.cause[1])
+        mount = mount_of(view, container, edge.cause[0]) if container is not None else None
+        if container is None or holder is None or mount is None:
+            return []
+        out = [*mount_evidence(view, container, mount), *user_evidence(view, container)]
+        for token in _on_disk(view, holder):
+            if token.account == edge.target:
+                out += token_evidence(view, holder, token)
+        return distinct(
+            [
+                *out,
+                *node_evidence(view, container.pod),
+                *node_evidence(view, holder.pod),
+                *host_files_evidence(view, container),
+            ]
+        )
+
+
+def _holds_pods(mount: HostMount) -> bool:
+    return mount.path is not None and at_or_above(mount.path, KUBELET_PODS)
+
+
+def _on_disk(view: Inventory, container: ContainerInstance) -> list[TokenMount]:
+    return [t for t in api_tokens(view, container) if t.source is not TokenSource.SECRET_ENVIRONMENT]
+
+
+def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, list[ContainerInstance]]:
+    """The accounts whose tokens lie on a node's disk, with one container of each pod that mounts one."""
+    out: dict[str, list[ContainerInstance]] = {}
+    for pod in pods:
+        for container in pod.containers:
+            for token in _on_disk(view, container):
+                holders = out.setdefault(token.account, [])
+                if not holders or holders[-1].pod is not pod:
+                    holders.append(container)
+    return out
+
+
+def _nearest(
+    view: Inventory, pod: PodInstance, holders: Sequence[ContainerInstance]
+) -> tuple[ContainerInstance, Answer]:
+    """The first holder that surely shares the node with a pod, else the first."""
+    first = shares_node(view, pod, holders[0].pod)
+    if first.missing:
+        for holder in holders[1:]:
+            if not shares_node(view, pod, holder.pod).missing:
+                return holder, HOLDS
+    return holders[0], first
+
+
+TECHNIQUES: tuple[Technique, ...] = (
+    CorePattern(),
+    VarLogSymlink(),
+    HostWrite(),
+    HostRead(),
+    HostTraverse(),
+    RuntimeSocket(),
+)

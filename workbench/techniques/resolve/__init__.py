@@ -1,0 +1,64 @@
+"""Resolvers: what several techniques ask about a container, answered once (``catalogue.md`` R2-R8).
+
+Each answers with an :class:`Answer`: it holds, it holds if some facts do, or a named mitigation rules it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from workbench.graph.graph import Fact
+from workbench.inventory.evidence import Evidence
+
+CLUSTER = "Cluster"
+"""What facts about the cluster as a whole are about."""
+
+
+class Answer(NamedTuple):
+    """Whether a precondition holds."""
+
+    missing: tuple[Fact, ...] = ()
+    """The facts that it takes; sorted, each once."""
+    off: str | None = None
+    """The mitigation that rules it out, one sentence that names the field."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether nothing rules it out."""
+        return self.off is None
+
+
+HOLDS = Answer()
+"""The objects prove the precondition."""
+
+
+def needs(condition: str, about: str) -> Answer:
+    """It holds if one fact does: ``needs("C-USER", "Image:nginx")``."""
+    return Answer(((condition, about),))
+
+
+def ruled_out(mitigation: str) -> Answer:
+    """A mitigation rules it out."""
+    return Answer((), mitigation)
+
+
+def all_of(*answers: Answer) -> Answer:
+    """All preconditions together: the first mitigation, else every missing fact."""
+    missing: set[Fact] | None = None
+    for answer in answers:
+        if answer is HOLDS:
+            continue
+        if answer.off is not None:
+            return answer
+        if answer.missing:
+            missing = {*(missing or ()), *answer.missing}
+    return Answer(tuple(sorted(missing))) if missing else HOLDS
+
+
+def distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """Evidence with each field of each object once, at its first place."""
+    seen: dict[tuple[str, str], Evidence] = {}
+    for item in evidence:
+        seen.setdefault((item.object, item.field), item)
+    return list(seen.values())

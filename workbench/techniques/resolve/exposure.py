@@ -1,0 +1,174 @@
+"""Whether the internet reaches a Service, a port of a node, or the backends of an Ingress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.graph.graph import Fact
+from workbench.inventory.inventory import Inventory
+from workbench.inventory.objects import Ingress, LoadBalancerStatus, Node, Service, ServiceStatus
+from workbench.inventory.pods import PodInstance
+from workbench.techniques.api import fact
+from workbench.techniques.endpoints import EndpointType, endpoints_of, host_ports, is_loopback
+from workbench.techniques.resolve import ingress as classes
+from workbench.techniques.resolve.addresses import exposed_node, external_address, is_public, ranges
+from workbench.techniques.resolve.nodes import api_server_flag
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """How the internet reaches a Service or a pod: the facts it takes, and the cause; or what keeps it out."""
+
+    missing: tuple[Fact, ...] = ()
+    cause: Any = None
+    mitigation: str = ""
+
+    @property
+    def open(self) -> bool:
+        return not self.mitigation
+
+
+def internal_annotation(service: Service) -> str | None:
+    """The annotation that makes a Service's load balancer an internal one, by its key.
+
+    Source: Kubernetes documentation, Service, "Internal load balancer"; the AWS Load Balancer Controller's and
+    GKE's annotations.
+    """
+    for key, value in (service.metadata.annotations or {}).items():
+        if value is None:
+            continue
+        text = value.strip().lower()
+        if key.endswith("load-balancer-internal"):
+            # AWS's in-tree provider took an address range here, which meant "internal" all the same.
+            if text not in ("", "false"):
+                return key
+        elif (key.endswith("aws-load-balancer-scheme") or key.endswith("/load-balancer-type")) and text == "internal":
+            return key
+    return None
+
+
+def load_balancer(service: Service) -> Exposure | None:
+    """Whether the internet reaches a Service by its load balancer; ``None`` if it has none."""
+    spec = service.spec
+    if spec is None or spec.type != "LoadBalancer":
+        return None
+    key = internal_annotation(service)
+    if key is not None:
+        return Exposure(mitigation=f"metadata.annotations[{key}] makes the load balancer an internal one")
+    addresses = balancer_addresses(service.status)
+    if addresses and not any(is_public(address) for address in addresses):
+        return Exposure(mitigation=f"status.loadBalancer holds private addresses only ({addresses[0]})")
+    missing: tuple[Fact, ...] = ()
+    if spec.load_balancer_source_ranges:
+        admitted = ranges(spec.load_balancer_source_ranges)
+        if admitted == "private":
+            return Exposure(mitigation="spec.loadBalancerSourceRanges admits private addresses only")
+        if admitted == "some":
+            missing += fact("C-FW", "Node:*")
+    if not addresses:
+        missing += fact("C-LB", service.id)
+    return Exposure(missing, "loadBalancer")
+
+
+def node_port(view: Inventory) -> Exposure:
+    """Whether the internet reaches a port of every node."""
+    node, public = exposed_node(view)
+    return Exposure(() if public else fact("C-FW", node), node)
+
+
+def external_ip(view: Inventory, service: Service) -> Exposure | None:
+    """Whether the internet reaches a Service by its ``externalIPs``; ``None`` if it has no routable one."""
+    routable = [address for address in (service.spec.external_ips or ()) if is_public(address)] if service.spec else []
+    if not routable:
+        return None
+    plugins = api_server_flag(view, "--enable-admission-plugins") or ""
+    if "DenyServiceExternalIPs" in plugins.split(","):
+        return Exposure(mitigation="the API server's admission plugin DenyServiceExternalIPs refuses externalIPs")
+    return Exposure((), routable[0])
+
+
+def host_port(view: Inventory, pod: PodInstance, host_ip: str | None) -> Exposure | None:
+    """Whether the internet reaches a port that a pod opens on its node; ``None`` if it listens on loopback."""
+    if host_ip:
+        if is_loopback(host_ip):
+            return None
+        if host_ip not in ("0.0.0.0", "::") and not is_public(host_ip):
+            return Exposure(fact("C-FW", pod.node))
+    node = view.by_id(pod.node)
+    if isinstance(node, Node) and external_address(node) is not None:
+        return Exposure()
+    return Exposure(fact("C-FW", pod.node))
+
+
+def balancer_addresses(status: ServiceStatus | None) -> list[str]:
+    balancer: LoadBalancerStatus | None = status.load_balancer if status is not None else None
+    found = [item.ip or item.hostname for item in balancer.ingress or ()] if balancer is not None else []
+    return [address for address in found if address]
+
+
+def _best(exposures: Iterable[Exposure | None]) -> Exposure | None:
+    """The open exposure that takes the fewest facts, ``None`` if there is none."""
+    found = [exposure for exposure in exposures if exposure is not None and exposure.open]
+    return min(found, key=lambda exposure: len(exposure.missing), default=None)
+
+
+def ingress_exposure(view: Inventory, ingress: Ingress) -> Exposure:
+    """Whether the internet reaches the backends of an Ingress through its controller."""
+    name, found = classes.ingress_class(view, ingress)
+    controller = classes.controller_name(name, found)
+    guarded = fact("C-INGRESS", ingress.id)
+    protected = guarded if classes.protections(ingress) else ()
+    if controller in classes.CLOUD:
+        return _by_cloud(ingress, name, controller, protected)
+    serving = classes.controllers(view, name, controller)
+    if not serving:
+        return Exposure(guarded)
+    exposed = _best(_pod_exposures(view, {container.pod.id: container.pod for container in serving}))
+    if exposed is None:
+        if controller in classes.SPLIT:
+            return Exposure(guarded, (serving[0].id, None))
+        return Exposure(mitigation=f"the controller {serving[0].pod.id} is not exposed")
+    return Exposure(protected + exposed.missing, (serving[0].id, exposed.cause))
+
+
+def _by_cloud(ingress: Ingress, name: str | None, controller: str | None, protected: tuple[Fact, ...]) -> Exposure:
+    scheme = (ingress.metadata.annotations or {}).get("alb.ingress.kubernetes.io/scheme")
+    if controller == classes.ALB and scheme != "internet-facing":
+        # The controller's own default; an IngressClassParams object, which is not read, may set another.
+        if scheme == "internal":
+            return Exposure(mitigation="metadata.annotations[alb.ingress.kubernetes.io/scheme] is internal")
+        return Exposure(fact("C-INGRESS", ingress.id))
+    if name == "gce-internal":
+        return Exposure(mitigation="the class gce-internal is an internal load balancer")
+    addresses = balancer_addresses(ingress.status)
+    if not addresses:
+        return Exposure(protected + fact("C-LB", ingress.id))
+    if not any(is_public(address) for address in addresses):
+        return Exposure(mitigation=f"status.loadBalancer holds private addresses only ({addresses[0]})")
+    return Exposure(protected)
+
+
+def _pod_exposures(view: Inventory, pods: dict[str, PodInstance]) -> Iterator[Exposure]:
+    """Every way in which the internet reaches one of some pods, with the id of the object that opens it."""
+    for namespace in dict.fromkeys(pod.namespace for pod in pods.values()):
+        for endpoint in endpoints_of(view, namespace):
+            if endpoint.type is not EndpointType.SERVICE:
+                continue
+            if not any(target.pod.id in pods for target in endpoint.targets):
+                continue
+            service = view.by_id(endpoint.object)
+            if not isinstance(service, Service) or service.spec is None:
+                continue
+            ways = [load_balancer(service), external_ip(view, service)]
+            if service.spec.type == "NodePort" or any(port.node_port for port in service.spec.ports or ()):
+                ways.append(node_port(view))
+            for way in ways:
+                if way is not None and way.open:
+                    yield Exposure(way.missing, service.id)
+    for pod in pods.values():
+        for container, _, _, _, host_ip in host_ports(pod):
+            exposure = host_port(view, pod, host_ip)
+            if exposure is not None:
+                yield Exposure(exposure.missing, container.id)

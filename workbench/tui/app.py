@@ -1,0 +1,655 @@
+"""The app: it owns what is loaded and the basket, runs all work in workers, and changes between screens.
+
+Importing this module loads Textual and light modules only; the engine is imported in the worker that loads the
+source, after the first paint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual import on
+from textual.app import App
+from textual.binding import BindingType
+from textual.driver import Driver
+from textual.worker import Worker, WorkerCancelled, get_current_worker
+
+from workbench.errors import InputError, WorkbenchError
+from workbench.tui import state
+from workbench.tui.actions import bindings_of
+from workbench.tui.commands import UnknownCommand, candidates, parse
+from workbench.tui.messages import JobDone, JobFailed, Progress
+from workbench.tui.screens.base import WorkbenchScreen
+from workbench.tui.screens.connect import ConnectScreen
+from workbench.tui.screens.dialogs import CoverageDialog, ExportDialog, QuitDialog
+from workbench.tui.screens.fixes import FixesScreen
+from workbench.tui.screens.help import HelpScreen
+from workbench.tui.screens.overview import OverviewScreen
+from workbench.tui.screens.paths import PathsScreen
+from workbench.tui.session import Session, refusal, staged_message
+from workbench.tui.text import Spans, count, shown
+from workbench.tui.theme import DEFAULTS, THEMES
+from workbench.tui.widgets.frame import HeaderState
+
+if TYPE_CHECKING:
+    from workbench.engine import Audit, ExportResult, PathQuery, PathReport, Preview, WhatIfReport
+    from workbench.remediation.records import Fix
+    from workbench.sources import SourceRequest
+
+T = TypeVar("T")
+
+Loader = Callable[["SourceRequest", Callable[[str, int, int], None]], "Audit"]
+
+SIGNALLED = 128
+"""The exit status after a signal is this and the signal's number."""
+
+TARGETS_COMPLETED = 500
+
+PATHS_LISTED = 10_000
+"""How many paths the list holds; the worst come first, and :path narrows."""
+
+WIDTHS: list[tuple[int, str]] | None = [
+    (0, "-tiny"),
+    (60, "-narrow"),
+    (100, "-medium"),
+    (120, "-wide"),
+    (160, "-wider"),
+]
+"""The class of a screen by the columns there are; the styles do the rest."""
+
+HEIGHTS: list[tuple[int, str]] | None = [(0, "-flat"), (16, "-short"), (36, "-tall")]
+"""The class of a screen by the rows there are."""
+
+
+def load_audit(request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
+    """Load a source; the engine is imported here, in the worker."""
+    from workbench.engine import Audit
+
+    return Audit.load(request, progress)
+
+
+def listed_paths(sources: tuple[str, ...] = (), targets: tuple[str, ...] = ()) -> PathQuery:
+    """The query for the paths that the list shows (in a worker)."""
+    from workbench.engine import PathQuery
+
+    return PathQuery(sources=sources, targets=targets, limit=PATHS_LISTED)
+
+
+class WorkbenchApp(App[None]):
+    """The terminal interface.
+
+    Args:
+        request: The source to open; ``None`` begins at Connect.
+        theme: ``dark``, ``light``, ``mono``, or one of Textual's.
+        loader: What loads a source.
+    """
+
+    TITLE = "workbench"
+    CSS_PATH: ClassVar[Any] = [
+        f"styles/{name}.tcss" for name in ("base", "connect", "overview", "paths", "fixes", "help", "dialogs")
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("app")]
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    ESCAPE_TO_MINIMIZE = False
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+
+    def __init__(
+        self, request: SourceRequest | None = None, *, theme: str | None = None, loader: Loader = load_audit
+    ) -> None:
+        no_color = bool(os.environ.get("NO_COLOR"))
+        # With its own colours of the terminal Textual strips colours for NO_COLOR; otherwise it turns them to greys.
+        super().__init__(ansi_color=True if no_color else None)
+        self.request = request
+        self.loader = loader
+        self.session: Session | None = None
+        self.samples: list[str] = []
+        self.is_first_run = False
+        self._progress = ""
+        self._loading = False
+        self._failure: tuple[str, list[Spans]] | None = None
+        self._history: list[str] = []
+        self._exported: tuple[str, ...] = ()
+        self._log: Any = None
+        self._leaving = False
+        for one in THEMES:
+            self.register_theme(one)
+        self._theme_asked = theme
+        self.theme = "mono" if no_color else theme if theme in self.available_themes else "dark"
+        self.views: dict[str, WorkbenchScreen] = {
+            "connect": ConnectScreen(),
+            "overview": OverviewScreen(),
+            "paths": PathsScreen(),
+            "fixes": FixesScreen(),
+        }
+        for name, screen in self.views.items():
+            self.install_screen(screen, name)
+        self.view = "connect" if request is None else "overview"
+
+    # -- start and end
+
+    def get_driver_class(self) -> type[Driver]:
+        """Ours where Textual would take the one for Unix terminals."""
+        chosen = super().get_driver_class()
+        if chosen.__name__ == "LinuxDriver":
+            from workbench.tui.driver import TerminalDriver
+
+            return TerminalDriver
+        return chosen
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The variables that themes of others do not have."""
+        return dict(DEFAULTS)
+
+    def on_mount(self) -> None:
+        """Show the first screen, take signals, and load what was asked for."""
+        self.push_screen(self.view)
+        if not self.is_headless:
+            self._take_signals()
+        if self._theme_asked and self._theme_asked not in self.available_themes:
+            self.say(f"no theme {self._theme_asked}; there are {', '.join(sorted(self.available_themes))}", "warning")
+        if self.request is not None:
+            self._load(self.request)
+        self.in_background("state", _open_state, self._state_opened)
+
+    def _state_opened(self, opened: tuple[Any, bool]) -> None:
+        self._log, self.is_first_run = opened
+        self._tell_screens()
+
+    def on_unmount(self) -> None:
+        """Close the log."""
+        state.close_log(self._log)
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            try:
+                loop.add_signal_handler(number, self._signalled, number)
+            except (NotImplementedError, RuntimeError, ValueError):
+                # Not in the main thread, or a platform without them: the default action stays.
+                return
+
+    def _signalled(self, number: int) -> None:
+        self.exit(return_code=SIGNALLED + number)
+
+    async def action_quit(self) -> None:
+        """Quit; asks if staged fixes would be lost."""
+        staged = tuple(fix.id for fix in self.session.basket) if self.session is not None else ()
+        if staged and staged != self._exported and not isinstance(self.screen, QuitDialog):
+            self.push_screen(QuitDialog(len(staged)), self._quit_answered)
+        else:
+            self.exit()
+
+    def _quit_answered(self, answer: bool | None) -> None:
+        if answer:
+            self.exit()
+
+    def action_help_quit(self) -> None:
+        """``ctrl+c`` does not end the program by accident."""
+        self.say("press q to quit")
+
+    # -- work
+
+    def in_background(
+        self,
+        group: str,
+        job: Callable[[], T],
+        deliver: Callable[[T], None],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> Worker[None]:
+        """Run a job in a thread; a newer one of the group makes its result void.
+
+        Args:
+            group: What the job is about.
+            job: Runs in a thread and touches no widget.
+            deliver: Gets the result, on the thread of the screen.
+            failed: Gets what the job raised; by default it is reported.
+        """
+
+        def work() -> None:
+            worker = get_current_worker()
+            if worker.is_cancelled:
+                return
+            try:
+                result = job()
+            except Exception as error:  # the boundary between the engine and the screen
+                if not isinstance(error, WorkbenchError):
+                    state.LOGGER.exception("a job of %s failed", group)
+                self.post_message(JobFailed(worker, failed or self.report, error))
+            else:
+                self.post_message(JobDone(worker, deliver, result))
+
+        return self.run_worker(work, name=group, group=group, thread=True, exclusive=True, exit_on_error=False)
+
+    @on(JobDone)
+    def _job_done(self, event: JobDone) -> None:
+        if not event.worker.is_cancelled and self.is_running:
+            event.deliver(event.result)
+
+    @on(JobFailed)
+    def _job_failed(self, event: JobFailed) -> None:
+        if not event.worker.is_cancelled and self.is_running:
+            event.deliver(event.error)
+
+    def report(self, error: Exception) -> None:
+        """Say what went wrong; the app lives."""
+        if isinstance(error, WorkbenchError):
+            self.say(str(error), "error")
+        else:
+            self.say(
+                f"internal error: {type(error).__name__}: {error}; the rest keeps working; details: {state.log_path()}",
+                "error",
+            )
+
+    async def wait_for_jobs(self) -> None:
+        """Until no job runs (for tests)."""
+        while any(not worker.is_finished for worker in self.workers):
+            try:
+                await self.workers.wait_for_complete()
+            except WorkerCancelled:
+                continue
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A toast."""
+        self.notify(shown(text), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    # -- loading
+
+    def open_source(self, text: str) -> None:
+        """Open a SOURCE (``:open``)."""
+
+        def ask() -> SourceRequest:
+            from workbench.sources import parse_source
+
+            return parse_source(text)
+
+        self.in_background("request", ask, self._load)
+
+    def _load(self, request: SourceRequest, keep: Sequence[str] = ()) -> None:
+        self.request = request
+        self.session = None
+        self._failure = None
+        self._loading = True
+        self._progress = "starting"
+        loader = self.loader
+
+        def job() -> tuple[Audit, PathReport, list[Fix]]:
+            worker = get_current_worker()
+
+            def progress(phase: str, done: int, total: int) -> None:
+                if worker.is_cancelled:
+                    raise WorkerCancelled("another source was opened")
+                self.post_message(Progress(worker, phase, done, total))
+
+            audit = loader(request, progress)
+            self.post_message(Progress(worker, "searching paths", 0, 0))
+            report = audit.paths(listed_paths())
+            staged = []
+            for fix_id in keep:
+                try:
+                    staged.append(audit.fix(fix_id))
+                except WorkbenchError:
+                    continue
+            return audit, report, staged
+
+        self.in_background("load", job, lambda loaded: self._loaded(loaded, len(keep)), self._load_failed)
+        self.show_view("overview")
+        self._tell_screens()
+
+    @on(Progress)
+    def _progressed(self, event: Progress) -> None:
+        if not event.worker.is_cancelled and self._loading:
+            total = f" of {event.total:,}" if event.total else ""
+            self._progress = event.phase + (f" {event.done:,}{total}" if event.done or event.total else "")
+            if isinstance(self.screen, WorkbenchScreen):
+                self.screen.session_changed()
+
+    def _loaded(self, loaded: tuple[Audit, PathReport, list[Fix]], kept: int) -> None:
+        audit, report, staged = loaded
+        self._loading = False
+        self.session = Session(audit, report, tuple(audit.coverage), basket=staged)
+        if kept > len(staged):
+            self.say(f"{count(kept - len(staged), 'staged fix does', 'staged fixes do')} not apply any more", "warning")
+        self._tell_screens()
+        self._rank()
+        if staged:
+            self._basket_changed()
+
+    def _load_failed(self, error: Exception) -> None:
+        self._loading = False
+        self._failure = failure_lines(error, str(self.request))
+        self._tell_screens()
+
+    def _rank(self) -> None:
+        session = self.require_session()
+
+        def deliver(fixes: list[Fix]) -> None:
+            session.fixes = fixes
+            self._tell_screens()
+
+        self.in_background("rank", lambda: list(session.audit.fixes()), deliver)
+
+    def message_lines(self) -> tuple[str, list[Spans]]:
+        """What stands where there is nothing to show: a title and lines."""
+        if self._failure is not None:
+            return self._failure
+        if self._loading:
+            lines: list[Spans] = [
+                ((shown(f"reading {self.request}"), "strong"),),
+                ((shown(self._progress), ""),),
+                (("esc goes back to Connect", "muted"),),
+            ]
+            return "Loading", lines
+        return "Nothing open", [
+            (("no source is open", "strong"),),
+            ((":open SOURCE opens one, esc goes to Connect", "muted"),),
+        ]
+
+    def require_session(self) -> Session:
+        """What is loaded, where something must be."""
+        if self.session is None:
+            raise RuntimeError("nothing is loaded")
+        return self.session
+
+    def _tell_screens(self) -> None:
+        """Every screen that is there shows the new state; hidden ones do when they come back."""
+        for screen in self.screen_stack:
+            if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
+                screen.session_changed()
+                screen.update_frame()
+
+    def header_state(self, place: str) -> HeaderState:
+        """What the header of a screen says."""
+        session = self.session
+        if session is None:
+            source = str(self.request) if self.request is not None else ""
+            word = "loading" if self._loading else "failed" if self._failure else ""
+            return HeaderState(source=shown(source, 60), kind=word, view=place)
+        return HeaderState(
+            source=shown(session.audit.title, 60),
+            kind=shown(session.audit.kind),
+            coverage=session.coverage_text,
+            partial=bool(session.coverage),
+            staged=session.staged_text,
+            view=place,
+            basket=len(session.basket),
+            chip=f"{shown(session.query, 40)} x" if session.query else "",
+        )
+
+    # -- screens
+
+    def action_view(self, name: str) -> None:
+        """A numbered screen."""
+        self.show_view(name)
+
+    def show_view(self, name: str, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
+        """Change to a screen, and narrow or select there what was asked for."""
+        while len(self.screen_stack) > 1 and isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+        if self.view != name:
+            self._history = [one for one in self._history if one != self.view] + [self.view]
+            self.view = name
+        screen = self.views[name]
+        if self.screen is not screen:
+            self.switch_screen(name)
+
+        def select() -> None:
+            if isinstance(screen, PathsScreen) and filter_text:
+                screen.filter_text = filter_text
+                screen.apply_filter()
+            if isinstance(screen, PathsScreen) and path:
+                screen.select_path(path)
+            if isinstance(screen, FixesScreen) and fix:
+                screen.select_fix(fix)
+
+        if filter_text or path or fix:
+            screen.call_after_refresh(select)
+
+    def action_leave(self) -> None:
+        """Leave the innermost thing."""
+        screen = self.screen
+        if isinstance(screen, HelpScreen):
+            if not screen.leave_one():
+                self.pop_screen()
+        elif isinstance(screen, WorkbenchScreen):
+            if screen.leave_one():
+                screen.update_frame()
+            elif self._history:
+                self.view = self._history.pop()
+                self.switch_screen(self.view)
+            elif self.view != "connect" and self.session is None:
+                self.view = "connect"
+                self.switch_screen("connect")
+            else:
+                self.bell()
+        if self._loading and self.view == "connect":
+            self._loading = False
+            self.workers.cancel_group(self, "load")
+            self.say("loading was cancelled")
+
+    def action_help(self) -> None:
+        """The help of this screen."""
+        if isinstance(self.screen, WorkbenchScreen) and not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen.PLACE))
+
+    def action_command(self) -> None:
+        """Open the command bar."""
+        if isinstance(self.screen, WorkbenchScreen):
+            self.screen.command_bar.open()
+            self.screen.update_hints()
+
+    def action_repaint(self) -> None:
+        """Paint everything again."""
+        for screen in self.screen_stack:
+            screen.refresh(repaint=True, layout=True)
+        self.refresh(repaint=True, layout=True)
+
+    def action_reload(self) -> None:
+        """Read the source again; the basket stays."""
+        if self.request is not None and not self._loading:
+            self._load(self.request, [fix.id for fix in self.session.basket] if self.session else [])
+
+    def action_coverage(self) -> None:
+        """What could not be read."""
+        if self.session is not None:
+            self.push_screen(CoverageDialog(self.session.coverage, self.session.audit.notes))
+        else:
+            self.say("nothing is loaded")
+
+    # -- commands
+
+    def candidates(self, text: str) -> Iterable[str]:
+        """What the command bar completes to."""
+        targets = self.session.report.paths[:TARGETS_COMPLETED] if self.session is not None else ()
+        ends = dict.fromkeys(end for path in targets for end in (path.target, path.source))
+        # What a suggestion shows must not be interpreted; an id that would be escaped is no good as a suggestion.
+        return candidates(text, self.samples, sorted(self.available_themes), [end for end in ends if shown(end) == end])
+
+    def run_command(self, text: str) -> None:
+        """Carry out what was typed in the command bar."""
+        try:
+            command = parse(text)
+        except UnknownCommand as error:
+            self.say(str(error), "warning")
+            return
+        if command is None:
+            return
+        if command.word == "path":
+            self._find_paths(command.arguments)
+        elif command.word == "open":
+            self.open_source(command.arguments[0])
+        elif command.word == "theme":
+            self._choose_theme(command.arguments[0])
+        elif command.word in self.views:
+            self.show_view(command.word)
+        elif command.word == "q":
+            self.call_later(self.action_quit)
+        else:
+            target: Any = self.screen if hasattr(self.screen, f"action_{command.word}") else self
+            getattr(target, f"action_{command.word}", self.bell)()
+
+    def _choose_theme(self, name: str) -> None:
+        if name in self.available_themes:
+            self.theme = name
+        else:
+            self.say(f"no theme {name}; there are {', '.join(sorted(self.available_themes))}", "warning")
+
+    def _find_paths(self, arguments: Sequence[str]) -> None:
+        session = self.session
+        if session is None:
+            self.say("open a source first")
+            return
+        sources, targets = ((arguments[0],), (arguments[1],)) if len(arguments) > 1 else ((), (arguments[0],))
+        query = f"from {sources[0]} to {targets[0]}" if sources else f"to {targets[0]}"
+
+        def ask() -> PathReport:
+            return session.audit.paths(listed_paths(sources, targets))
+
+        def deliver(report: PathReport) -> None:
+            session.query, session.shown_report = query, report
+            self.show_view("paths")
+            self._tell_screens()
+
+        self.in_background("query", ask, deliver)
+
+    def clear_query(self) -> bool:
+        """Show all paths again; whether they were narrowed."""
+        session = self.session
+        if session is None or not session.query:
+            return False
+        session.query, session.shown_report = "", None
+        self._tell_screens()
+        return True
+
+    # -- basket
+
+    def stage(self, fix: Fix) -> None:
+        """Put a fix into the basket, or say why not."""
+        session = self.require_session()
+        reason = refusal(fix)
+        if session.staged(fix):
+            self.say(f"already staged: {fix.title}")
+        elif reason:
+            self.say(f"cannot be staged: {fix.title}: {reason}", "warning")
+        else:
+            session.basket.append(fix)
+            self.say(staged_message(fix))
+            self._basket_changed()
+
+    def unstage(self, fix: Fix) -> None:
+        """Take a fix out of the basket."""
+        session = self.require_session()
+        session.basket[:] = [staged for staged in session.basket if staged.id != fix.id]
+        self.say(f"unstaged: {fix.title}")
+        self._basket_changed()
+
+    def _basket_changed(self) -> None:
+        session = self.require_session()
+        session.what_if, session.previews, session.problem = None, (), ""
+        basket = list(session.basket)
+        audit = session.audit
+        if not basket:
+            self.workers.cancel_group(self, "what-if")
+            self._tell_screens()
+            return
+
+        def deliver(found: tuple[WhatIfReport, list[Preview]]) -> None:
+            session.what_if, session.previews = found
+            self._tell_screens()
+
+        def failed(error: Exception) -> None:
+            session.problem = str(error) if isinstance(error, WorkbenchError) else f"internal error: {error}"
+            if not isinstance(error, WorkbenchError):
+                self.report(error)
+            self._tell_screens()
+
+        self.in_background("what-if", lambda: (audit.what_if(basket), list(audit.previews(basket))), deliver, failed)
+        self._tell_screens()
+
+    # -- export
+
+    def export(self) -> None:
+        """Ask where to write what is staged."""
+        session = self.session
+        if session is None or not session.basket:
+            self.say("nothing is staged: s stages the fix of a step")
+        elif session.problem:
+            self.say(f"cannot be exported: {session.problem}", "warning")
+        else:
+            self.push_screen(ExportDialog(session, default_directory(session.audit.title)), self._export_answered)
+
+    def _export_answered(self, answer: tuple[Path, bool] | None) -> None:
+        if answer is None:
+            return
+        session = self.require_session()
+        directory, force = answer
+        basket = list(session.basket)
+
+        def deliver(result: ExportResult) -> None:
+            self._exported = tuple(fix.id for fix in basket)
+            self.say(f"wrote {count(len(result.files), 'file')} to {result.directory}; next: {result.next_command}")
+
+        self.in_background("export", lambda: session.audit.export(basket, directory, force=force), deliver)
+
+
+def _open_state() -> tuple[Any, bool]:
+    return state.open_log(), state.first_run()
+
+
+def default_directory(title: str) -> str:
+    """Where patches go by default: ``./workbench-export-<source>-<UTC>``."""
+    slug = "-".join("".join(char if char.isascii() and char.isalnum() else " " for char in title).split()).lower()[:40]
+    return f"./workbench-export-{slug or 'source'}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def failure_lines(error: Exception, source: str) -> tuple[str, list[Spans]]:
+    """One sentence, the cause, the next step."""
+    if isinstance(error, InputError):
+        faults = error.faults
+        places = "1 place in it is wrong" if len(faults) == 1 else f"{len(faults)} places in it are wrong"
+        lines: list[Spans] = [((f"{shown(source)} cannot be read: {places}.", "strong"),)]
+        lines += [((f"  {shown(fault, 1024)}", "warning"),) for fault in faults]
+        lines.append((("Mend it and press r; with --keep-going the rest is analysed.", ""),))
+    elif isinstance(error, WorkbenchError):
+        lines = [((f"{shown(source)} cannot be opened.", "strong"),)]
+        lines += [((f"  {shown(line, 1024)}", "warning"),) for line in str(error).splitlines()]
+        lines.append((("r tries again, :open SOURCE opens another, esc goes to Connect.", ""),))
+    else:
+        lines = [
+            ((f"{shown(source)} cannot be opened: an internal error.", "strong"),),
+            ((f"  {type(error).__name__}: {shown(error)}", "warning"),),
+            ((f"This is a defect of the program; details: {shown(state.log_path())}", ""),),
+            ((":open SOURCE opens another, esc goes to Connect.", ""),),
+        ]
+    return "Error", lines
+
+
+def run_app(request: SourceRequest | None = None, *, theme: str | None = None, mouse: bool = True) -> int:
+    """Run the interface until the user quits.
+
+    Args:
+        request: The source to open; ``None`` begins at Connect.
+        theme: The name of a theme.
+        mouse: Whether to take the mouse from the terminal.
+
+    Returns:
+        The exit status: 0, or 128 and the number of the signal that ended it.
+    """
+    if os.environ.get("NO_COLOR") == "":
+        # Set to nothing means not set (no-color.org); Textual only looks whether it is there.
+        del os.environ["NO_COLOR"]
+    app = WorkbenchApp(request, theme=theme)
+    app.run(mouse=mouse)
+    sys.stderr.flush()
+    return app.return_code or 0
+
+
+__all__ = ["WorkbenchApp", "run_app"]

@@ -1,0 +1,233 @@
+"""Dialogs: export, coverage, and the question before staged fixes are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from workbench.tui.actions import actions_of, bindings_of
+from workbench.tui.lines import BLANK, gap_lines
+from workbench.tui.text import Spans, count, shown, span
+from workbench.tui.widgets.frame import HintBar
+from workbench.tui.widgets.painting import TextPane
+
+if TYPE_CHECKING:
+    from workbench.inventory.evidence import Gap
+    from workbench.tui.session import Session
+
+T = TypeVar("T")
+
+LISTED = 200
+
+
+class Dialog(ModalScreen[T], Generic[T]):
+    """A box over the screen; ``esc`` closes it without an answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("dialog")]
+    PLACES: ClassVar[tuple[str, ...]] = ("dialog",)
+    TITLE_TEXT = ""
+
+    def show_hints(self) -> None:
+        """The keys of the dialog, in its last line."""
+        self.query_one(HintBar).actions = tuple(
+            sorted((action for action in actions_of(*self.PLACES) if action.footer), key=lambda action: action.footer)
+        )
+
+    def on_mount(self) -> None:
+        """Show the keys."""
+        self.show_hints()
+
+    def action_cancel(self) -> None:
+        """Close."""
+        self.dismiss(None)
+
+
+class CoverageDialog(Dialog[None]):
+    """What could not be read."""
+
+    def __init__(self, gaps: Sequence[Gap], notes: Sequence[str]) -> None:
+        super().__init__()
+        self.gaps, self.notes = gaps, notes
+
+    def compose(self) -> ComposeResult:
+        """A text."""
+        with Vertical(classes="dialog"):
+            yield TextPane(id="coverage")
+            yield HintBar()
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        super().on_mount()
+        pane = self.query_one(TextPane)
+        pane.entitle("Coverage")
+        notes: list[Spans] = [(span(note, "muted", 2048),) for note in self.notes]
+        pane.show([*gap_lines(self.gaps), *([BLANK, *notes] if notes else [])])
+        pane.focus()
+
+
+class QuitDialog(Dialog[bool]):
+    """Asks before staged fixes that were not written are lost."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("ask"), *bindings_of("ask-quit")]
+    PLACES = ("dialog", "ask")
+
+    def __init__(self, staged: int) -> None:
+        super().__init__()
+        self.staged = staged
+
+    def compose(self) -> ComposeResult:
+        """The question."""
+        with Vertical(classes="dialog question"):
+            yield TextPane(id="question")
+            yield HintBar()
+
+    def on_mount(self) -> None:
+        """Ask."""
+        super().on_mount()
+        pane = self.query_one(TextPane)
+        pane.entitle("Quit?")
+        pane.show(
+            [
+                (
+                    (
+                        f"{count(self.staged, 'staged fix', 'staged fixes')} not exported; quitting loses them.",
+                        "warning",
+                    ),
+                ),
+                (("y or q quits, esc goes back", ""),),
+            ]
+        )
+        pane.focus()
+
+    def action_confirm(self) -> None:
+        """Quit."""
+        self.dismiss(True)
+
+
+class ExportDialog(Dialog["tuple[Path, bool] | None"]):
+    """Where to write, what is written, what to mind."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("export"), *bindings_of("ask")]
+
+    def __init__(self, session: Session, directory: str) -> None:
+        super().__init__()
+        self.session, self.directory = session, directory
+        self.asking: Path | None = None
+        """The directory that is not empty, while the question is open."""
+
+    @property
+    def PLACES(self) -> tuple[str, ...]:  # type: ignore[override]
+        """While it asks, ``y``; otherwise ``enter``."""
+        return ("dialog", "ask") if self.asking else ("dialog", "export")
+
+    def compose(self) -> ComposeResult:
+        """The directory, the files, the warnings."""
+        with Vertical(classes="dialog"):
+            field = Input(self.directory, id="export-directory", placeholder="directory", select_on_focus=False)
+            field.cursor_blink = False
+            yield field
+            yield TextPane(id="export-files")
+            yield HintBar()
+
+    def on_mount(self) -> None:
+        """List the files, and wait for the directory."""
+        super().on_mount()
+        self.query_one("#export-directory", Input).border_title = "Directory"
+        pane = self.query_one(TextPane)
+        pane.entitle(f"Export {count(len(self.session.basket), 'fix', 'fixes')}")
+        pane.show(self._lines())
+        self.query_one(Input).focus()
+
+    def _lines(self) -> list[Spans]:
+        files = ["README.md", "fixes.json"]
+        for preview in self.session.previews:
+            if preview.filename:
+                files.append(preview.filename)
+            if preview.filename.startswith("patches/"):
+                files.append(preview.filename.replace("patches/", "rollback/", 1))
+        lines: list[Spans] = [((f"{len(files)} files", "heading"),)]
+        lines += [(("  ", ""), span(name)) for name in files[:LISTED]]
+        if len(files) > LISTED:
+            lines.append(((f"  and {len(files) - LISTED} more", "muted"),))
+        warnings = export_warnings(self.session)
+        if warnings:
+            lines += [BLANK, (("Mind", "heading"),), *((("  ! ", "warning"), span(text)) for text in warnings)]
+        return lines
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_write()
+
+    def action_write(self) -> None:
+        """Write, or ask if the directory is not empty."""
+        text = self.query_one(Input).value.strip()
+        if not text or self.asking:
+            return
+        directory = Path(text).expanduser()
+        problem = unusable(directory)
+        pane = self.query_one(TextPane)
+        if problem == "not empty":
+            self.asking = directory
+            pane.show(
+                [
+                    ((f"{shown(directory)} is not empty.", "warning"),),
+                    (("y writes into it, files of the same name are replaced; esc goes back", ""),),
+                ]
+            )
+            pane.focus()
+            self.show_hints()
+        elif problem:
+            pane.show([((f"{shown(directory)}: {problem}; name another directory", "warning"),), BLANK, *self._lines()])
+        else:
+            self.dismiss((directory, False))
+
+    def action_confirm(self) -> None:
+        """Write into the directory although it is not empty."""
+        if self.asking:
+            self.dismiss((self.asking, True))
+
+    def action_cancel(self) -> None:
+        """Back to the directory, or close."""
+        if self.asking:
+            self.asking = None
+            self.query_one(TextPane).show(self._lines())
+            self.query_one(Input).focus()
+            self.show_hints()
+        else:
+            self.dismiss(None)
+
+
+def unusable(directory: Path) -> str:
+    """Why a directory cannot be written as it is, empty if it can."""
+    try:
+        if directory.exists() and not directory.is_dir():
+            return "is a file"
+        return "not empty" if directory.is_dir() and any(directory.iterdir()) else ""
+    except (OSError, ValueError) as error:
+        return shown(getattr(error, "strerror", None) or error)
+
+
+def export_warnings(session: Session) -> list[str]:
+    """What to mind before the patches are applied."""
+    out: list[str] = []
+    for number, fix in enumerate(session.basket, 1):
+        if fix.managed_by:
+            out.append(f"fix {number}: {', '.join(fix.managed_by)} manages the object and may take the change back")
+        if str(fix.risk.level) in ("high", "unknown"):
+            why = f": {fix.risk.reasons[0]}" if fix.risk.reasons else ""
+            out.append(f"fix {number}: risk {fix.risk.level}{why}")
+        if str(fix.effect) != "none":
+            out.append(f"fix {number}: {fix.effect} of {fix.target.id}")
+        out += [f"fix {number}: {note}" for note in fix.notes]
+    if session.problem:
+        out.append(session.problem)
+    return out

@@ -1,0 +1,170 @@
+"""Fixes: the basket, what it leads to, and the diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Container
+from textual.widget import Widget
+
+from workbench.tui.lines import BLANK, diff_lines, risk_lines, what_if_lines
+from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
+from workbench.tui.session import refusal
+from workbench.tui.text import Spans, shown, span
+from workbench.tui.widgets.basket import Basket
+from workbench.tui.widgets.line_list import LineList
+from workbench.tui.widgets.painting import TextPane
+from workbench.tui.widgets.severity import WORDS
+
+if TYPE_CHECKING:
+    from workbench.engine import Preview
+
+
+class FixesScreen(WorkbenchScreen):
+    """The fix workbench."""
+
+    PLACE = "fixes"
+    PANES = (Pane("basket", "Basket", "#basket"), Pane("whatif", "What if", "#whatif"), Pane("diff", "Diff", "#diff"))
+    BINDINGS: ClassVar = screen_bindings("fixes")
+
+    def body(self) -> Iterable[Widget]:
+        """The basket on the left, what-if and diff on the right."""
+        yield Basket(id="basket")
+        yield Container(TextPane(id="whatif"), TextPane(id="diff"), id="right")
+
+    @property
+    def basket(self) -> Basket:
+        """The list of fixes."""
+        return self.query_one(Basket)
+
+    def session_changed(self) -> None:
+        """Another basket, or fixes were ranked."""
+        if not self.is_mounted:
+            return
+        session = self.session
+        if session is None:
+            title, lines = self.workbench.message_lines()
+            self.basket.set_items([], quiet=True)
+            self._text("#whatif", title, lines)
+            self._text("#diff", "Diff", [])
+            return
+        suggested = [fix for fix in session.fixes or () if not session.staged(fix)]
+        self.basket.entitle(f"Basket {len(session.basket)} staged, {len(suggested)} suggested")
+        self.basket.show_fixes(session.basket, suggested, waiting=session.fixes is None)
+        self._what_if()
+        self._diff()
+
+    def _text(self, selector: str, title: str, lines: list[Spans]) -> None:
+        pane = self.query_one(selector, TextPane)
+        pane.entitle(title)
+        pane.show(lines)
+
+    def _what_if(self) -> None:
+        session = self.session
+        if session is None:
+            return
+        if not session.basket:
+            total = session.report.total
+            self._text(
+                "#whatif",
+                f"What if  {total} paths",
+                [
+                    (("nothing is staged", "strong"),),
+                    (("space stages the fix under the cursor; what it closes is computed at once", "muted"),),
+                ],
+            )
+            return
+        if session.problem:
+            lines: list[Spans] = [((shown(session.problem), "warning"),), (("unstage one of them: u", "muted"),)]
+            self._text("#whatif", "What if  conflict", lines)
+            return
+        report = session.what_if
+        if report is None:
+            self._text("#whatif", "What if", [(("computing …", "muted"),)])
+            return
+        change = "   ".join(
+            f"{WORDS[severity].strip()} {before} -> {after}"
+            for severity, (before, after) in report.severities.items()
+            if before or after
+        )
+        order = [*session.basket, *(fix for fix in session.fixes or () if not session.staged(fix))]
+        numbers = {fix.id: number for number, fix in enumerate(order, 1)}
+        lines = [*what_if_lines(report, numbers), *risk_lines(session.basket)]
+        self._text("#whatif", f"What if  {report.paths_before} -> {report.paths_after} paths   {change}", lines)
+
+    def _diff(self) -> None:
+        """The diff of the fix under the cursor: merged with the others if it is staged, else on its own."""
+        session = self.session
+        fix = self.basket.fix
+        if session is None or fix is None:
+            self._text("#diff", "Diff", [])
+            return
+        if session.staged(fix):
+            own = [preview for preview in session.previews if preview.target == fix.target.id]
+            waiting: list[Spans] = [((shown(session.problem) or "computing …", "muted"),)]
+            self._text("#diff", f"Diff  {fix.target.id}  (staged)", diff_lines(own) or waiting)
+            return
+        lines: list[Spans] = []
+        reason = refusal(fix)
+        if reason:
+            lines += [((reason, "warning"),), BLANK]
+        self._text("#diff", f"Diff  {fix.target.id}  (proposed)", [*lines, (("computing …", "muted"),)])
+        audit = session.audit
+
+        def deliver(previews: list[Preview]) -> None:
+            if self.basket.fix is not None and self.basket.fix.id == fix.id and not session.staged(fix):
+                known = diff_lines(previews)
+                pane_lines = [*lines, *(known or [(("no patch", "muted"),)]), BLANK, *_about(fix.risk.reasons)]
+                self._text("#diff", f"Diff  {fix.target.id}  (proposed)", pane_lines)
+
+        def failed(error: Exception) -> None:
+            self._text("#diff", f"Diff  {fix.target.id}", [*lines, ((shown(error), "warning"),)])
+
+        self.workbench.in_background("preview", lambda: list(audit.previews([fix])), deliver, failed)
+
+    @on(LineList.Moved, "#basket")
+    def _moved(self, event: LineList.Moved) -> None:
+        event.stop()
+        self._diff()
+
+    @on(LineList.Opened, "#basket")
+    def _opened(self, event: LineList.Opened) -> None:
+        event.stop()
+        self.go_to_pane(self.pane_named("diff"))
+
+    @on(Basket.Toggled)
+    def _toggled(self, event: Basket.Toggled) -> None:
+        event.stop()
+        session = self.session
+        if session is not None and session.staged(event.fix):
+            self.workbench.unstage(event.fix)
+        else:
+            self.workbench.stage(event.fix)
+
+    def action_stage(self) -> None:
+        """Stage the fix under the cursor."""
+        if self.basket.fix is not None:
+            self.workbench.stage(self.basket.fix)
+
+    def action_unstage(self) -> None:
+        """Unstage the fix under the cursor, else the newest."""
+        session = self.session
+        if session is None or not session.basket:
+            self.workbench.say("nothing is staged")
+            return
+        fix = self.basket.fix
+        self.workbench.unstage(fix if fix is not None and session.staged(fix) else session.basket[-1])
+
+    def action_export(self) -> None:
+        """Write what is staged."""
+        self.workbench.export()
+
+    def select_fix(self, fix_id: str) -> None:
+        """Move the cursor to a fix."""
+        self.basket.select_fix(fix_id)
+
+
+def _about(reasons: Iterable[str]) -> list[Spans]:
+    return [(("risk: ", "muted"), span(reason)) for reason in reasons]

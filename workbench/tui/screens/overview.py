@@ -1,0 +1,181 @@
+"""Overview: paths by severity, the best cuts, coverage, counts; every row opens something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Container
+from textual.widget import Widget
+
+from workbench.graph import nodes
+from workbench.tui.lines import empty_lines
+from workbench.tui.names import short
+from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
+from workbench.tui.text import Spans, count, shown, span
+from workbench.tui.widgets.line_list import LineList, Row, RowList
+from workbench.tui.widgets.painting import TextPane
+from workbench.tui.widgets.severity import severity_span
+
+if TYPE_CHECKING:
+    from workbench.tui.session import Session
+
+TOP_PATHS = 5
+BEST_CUTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """Where a row leads."""
+
+    view: str
+    """``paths``, ``fixes`` or ``coverage``."""
+    filter: str = ""
+    path: str = ""
+    fix: str = ""
+
+
+class OverviewScreen(WorkbenchScreen):
+    """The state of the source in one screen."""
+
+    PLACE = "overview"
+    PANES = (
+        Pane("severity", "Attack paths", "#box-paths"),
+        Pane("cuts", "Cut these first", "#box-cuts"),
+        Pane("coverage", "Coverage", "#box-coverage"),
+        Pane("counts", "Counts", "#box-counts"),
+    )
+    BINDINGS: ClassVar = screen_bindings("overview")
+
+    def body(self) -> Iterable[Widget]:
+        """Four boxes, and what stands in their place while there is nothing to show."""
+        yield TextPane(id="overview-message")
+        yield Container(
+            RowList(id="box-paths"),
+            RowList(id="box-cuts"),
+            RowList(id="box-coverage"),
+            RowList(id="box-counts"),
+            id="boxes",
+        )
+
+    def on_mount(self) -> None:
+        """Name the boxes."""
+        for pane in self.PANES:
+            self.query_one(pane.selector, RowList).entitle(pane.title)
+        super().on_mount()
+
+    def focus_target(self, pane: Pane) -> Widget:
+        """The box; while there is none, the message."""
+        return self.query_one(pane.selector) if self.session is not None else self.query_one("#overview-message")
+
+    def session_changed(self) -> None:
+        """Fill the boxes, or say why they are empty."""
+        if not self.is_mounted:
+            return
+        session = self.session
+        was_loaded = self.query_one("#boxes").display
+        self.query_one("#boxes").display = session is not None
+        message = self.query_one("#overview-message", TextPane)
+        message.display = session is None
+        if session is None:
+            title, lines = self.workbench.message_lines()
+            message.entitle(title)
+            message.show(lines)
+        else:
+            self._fill(session)
+        if was_loaded != (session is not None) and self.pane is not None and not self.command_bar.is_prompting:
+            self.go_to_pane(self.pane)
+
+    def _fill(self, session: Session) -> None:
+        report = session.report
+        rows: list[Row] = []
+        if report.paths:
+            for severity, number in report.severities.items():
+                line: Spans = (severity_span(severity), (f"{number:>6}", "strong" if number else "muted"))
+                rows.append(Row((line,), Opens("paths", filter=f"is:{severity}")))
+            rows.append(Row(((("best paths", "heading"),),)))
+            for path in report.paths[:TOP_PATHS]:
+                first: Spans = (
+                    (f"{path.risk:>4.1f} ", path.severity),
+                    (f"{short(path.source)} -> {short(path.target)}", ""),
+                )
+                rows.append(Row((first,), Opens("paths", path=path.id)))
+        else:
+            lines = empty_lines(session.audit.checked(), session.coverage)
+            rows = [Row((line,), Opens("paths")) for line in lines]
+        entries = count(report.entry_points, "entry point")
+        self._set(
+            "#box-paths",
+            rows,
+            f"Attack paths {report.total}",
+            f"{entries}, {count(report.crown_jewels, 'crown jewel')}",
+        )
+        self._set("#box-cuts", self._cuts(session), "Cut these first")
+        self._set("#box-coverage", self._coverage(session), f"Coverage {session.coverage_text}")
+        kinds = [
+            Row(
+                (((f"{number:>8,}  ", "strong"), span(plural(kind))),),
+                Opens("paths", filter=f"kind:{kind}"),
+            )
+            for kind, number in session.audit.counts.items()
+            if kind not in (nodes.INTERNET, nodes.CLUSTER_ADMIN)
+        ]
+        self._set("#box-counts", kinds, "Counts", shown(session.audit.title))
+
+    def _cuts(self, session: Session) -> list[Row]:
+        if session.fixes is None:
+            return [Row((((("ranking …", "muted")),),))]
+        cutting = [fix for fix in session.fixes if fix.paths_cut][:BEST_CUTS]
+        rows = []
+        for number, fix in enumerate(cutting, 1):
+            staged = " staged" if session.staged(fix) else ""
+            line: Spans = (
+                (f"{number:>2} ", "muted"),
+                (f"{count(fix.paths_cut, 'path'):>9}  ", "strong"),
+                span(fix.title),
+                (staged, "added"),
+                ("" if str(fix.status) == "ready" else f"  {fix.status}", "warning"),
+            )
+            rows.append(Row((line,), Opens("fixes", fix=fix.id)))
+        if not rows:
+            what = (
+                "there is no path to cut"
+                if not session.report.paths
+                else "no single fix cuts a path; press 7 to combine some"
+            )
+            rows.append(Row((((what, "muted"),),), Opens("fixes")))
+        return rows
+
+    def _coverage(self, session: Session) -> list[Row]:
+        rows = []
+        for gap in session.coverage:
+            where = f" in {gap.namespace}" if gap.namespace else ""
+            rows.append(
+                Row(((span(f"{gap.kind}{where}", "strong"), (f"  {gap.problem}", "warning")),), Opens("coverage"))
+            )
+        if not rows:
+            rows.append(Row(((("FULL", "added"), ("  all that the source holds was read", "")),), Opens("coverage")))
+        rows += [Row(((span(note, "muted"),),), Opens("coverage")) for note in session.audit.notes]
+        return rows
+
+    def _set(self, selector: str, rows: list[Row], title: str, subtitle: str = "") -> None:
+        box = self.query_one(selector, RowList)
+        box.entitle(title, subtitle)
+        box.set_items(rows, max(0, box.cursor))
+
+    @on(LineList.Opened)
+    def _open(self, event: LineList.Opened) -> None:
+        row = event.list.items[event.index]
+        opens = row.target if isinstance(row, Row) else None
+        if isinstance(opens, Opens):
+            if opens.view == "coverage":
+                self.workbench.action_coverage()
+            else:
+                self.workbench.show_view(opens.view, filter_text=opens.filter, path=opens.path, fix=opens.fix)
+
+
+def plural(kind: str) -> str:
+    """Several of a kind: the graph's word, or Kubernetes' own."""
+    return nodes.PLURAL.get(kind) or (f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s")

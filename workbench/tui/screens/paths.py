@@ -1,0 +1,303 @@
+"""Paths: the list, the drawing of one path, and the detail of its current step follow one selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.containers import Container
+from textual.widget import Widget
+
+from workbench.tui.canvas.projection import path_nodes
+from workbench.tui.lines import BLANK, empty_lines
+from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
+from workbench.tui.session import StepDetails, refusal, step_details, step_key
+from workbench.tui.text import shown
+from workbench.tui.widgets.line_list import LineList
+from workbench.tui.widgets.path_drawing import PathDrawing
+from workbench.tui.widgets.path_list import PathList, haystack, matching
+from workbench.tui.widgets.step_detail import FIXES, TABS, YAML, StepDetail
+
+if TYPE_CHECKING:
+    from workbench.analysis.paths import Path, PathStep
+
+NEIGHBOURS = 60
+"""How many neighbours of a node are asked for."""
+
+
+class PathsScreen(WorkbenchScreen):
+    """The attack paths."""
+
+    PLACE = "paths"
+    PANES = (
+        Pane("list", "List", "#path-list"),
+        Pane("graph", "Graph", "#canvas"),
+        Pane("step", "Step", "#step-detail"),
+    )
+    BINDINGS: ClassVar = screen_bindings("paths")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._all: Sequence[Path] = ()
+        self._hay: Sequence[str] = ()
+        self._positions: dict[str, int] = {}
+        """The node on which the cursor stood, by path id."""
+        self._came_from: Pane | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """The list on the left, drawing and detail on the right."""
+        yield PathList(id="path-list")
+        yield Container(PathDrawing(id="canvas"), StepDetail(id="step-detail"), id="right")
+
+    @property
+    def path_list(self) -> PathList:
+        """The list."""
+        return self.query_one(PathList)
+
+    @property
+    def drawing(self) -> PathDrawing:
+        """The drawing."""
+        return self.query_one(PathDrawing)
+
+    @property
+    def detail(self) -> StepDetail:
+        """The step's detail."""
+        return self.query_one(StepDetail)
+
+    def focus_target(self, pane: Pane) -> Widget:
+        """The part of the pane that takes the keys."""
+        return self.detail.pane if pane.id == "step" else super().focus_target(pane)
+
+    def pane_before(self, pane: Pane) -> Pane:
+        """From the detail back to where it was opened, from the drawing to the list."""
+        if pane.id == "step" and self._came_from is not None and self._came_from.id != "step":
+            return self._came_from
+        return self.PANES[0]
+
+    # -- content
+
+    def session_changed(self) -> None:
+        """Other paths, or another basket."""
+        if not self.is_mounted:
+            return
+        session = self.session
+        if session is None:
+            self._all, self._hay = (), ()
+            self.path_list.set_items([], quiet=True)
+            self._nothing()
+            return
+        self.query_one(StepDetail).query_one("#step-fixes").staged = session.staged  # type: ignore[attr-defined]
+        self.path_list.set_cut(session.cut)
+        self.detail.restaged()
+        if session.paths is not self._all:
+            self._all = session.paths
+            self._hay = [haystack(path) for path in self._all]
+            self._positions.clear()
+            self.apply_filter()
+
+    def apply_filter(self) -> None:
+        """Show the paths that the filter keeps; the cursor stays on its path if it is one of them."""
+        current = self.path_list.current
+        kept = matching(self._all, self._hay, self.filter_text)
+        at = next((at for at, path in enumerate(kept) if current is not None and path.id == current.id), 0)
+        self.path_list.entitle(
+            f"Paths {len(kept)}/{len(self._all)}  sort risk",
+            f"filter: {self.filter_text}" if self.filter_text else "",
+        )
+        self.path_list.set_items(kept, at)
+        self.update_frame()
+
+    def select_path(self, path_id: str) -> None:
+        """Move the cursor to a path; a filter that hides it is taken back."""
+        for at, path in enumerate(self.path_list.items):
+            if path.id == path_id:
+                self.path_list.cursor = at
+                return
+        if self.filter_text:
+            self.filter_text = ""
+            self.apply_filter()
+            self.select_path(path_id)
+
+    @on(LineList.Moved, "#path-list")
+    def _path_selected(self, event: LineList.Moved) -> None:
+        event.stop()
+        path = self.path_list.current
+        if path is None:
+            self._nothing()
+            return
+        heading = f"Graph  path {self.path_list.cursor + 1} of {len(self.path_list.items)}"
+        self.drawing.show_path(path, self._positions.get(path.id, 0), heading)
+        self._show_step()
+        audit = self.workbench.require_session().audit
+        names = path_nodes(path)
+
+        def ask() -> Mapping[str, Sequence[Any]]:
+            return {node: audit.neighbours(node, NEIGHBOURS) for node in names}
+
+        def deliver(neighbours: Mapping[str, Sequence[Any]]) -> None:
+            if self.drawing.path is path:
+                self.drawing.show_neighbours(neighbours)
+
+        self.workbench.in_background("neighbours", ask, deliver)
+
+    def _nothing(self) -> None:
+        """No path: an empty list has a reason."""
+        self.drawing.show_path(None)
+        session = self.session
+        if session is None:
+            title, lines = self.workbench.message_lines()
+        elif not self._all and not session.query:
+            title, lines = "No paths", empty_lines(session.audit.checked(), session.coverage)
+        elif not self._all:
+            title = "No paths"
+            lines = [((f"no path {shown(session.query)}", "strong"),), (("esc shows all paths again", "muted"),)]
+            if session.coverage:
+                lines.append((("not everything could be read: press !", "warning"),))
+        else:
+            title, lines = (
+                "No paths",
+                [((f"no path matches {shown(self.filter_text)!r}", ""),), (("esc clears the filter", "muted"),)],
+            )
+        self.path_list.entitle(f"Paths {len(self.path_list.items)}/{len(self._all)}")
+        self.detail.show_message([*lines, BLANK], title)
+
+    # -- the current step
+
+    @property
+    def step(self) -> PathStep | None:
+        """The current step."""
+        path, at = self.drawing.path, self.drawing.step
+        return path.steps[at] if path is not None and at is not None else None
+
+    @on(PathDrawing.NodeSelected)
+    def _node_selected(self, event: PathDrawing.NodeSelected) -> None:
+        event.stop()
+        path = self.drawing.path
+        if path is None:
+            return
+        self._positions[path.id] = self.drawing.at
+        if self.drawing.column and event.node not in path_nodes(path):
+            audit = self.workbench.require_session().audit
+            node = event.node
+            self.workbench.in_background(
+                "describe", lambda: audit.describe(node), lambda rows: self._describe(node, rows)
+            )
+        else:
+            self._show_step()
+
+    def _describe(self, node: str, rows: Sequence[tuple[str, str]]) -> None:
+        if self.drawing.node == node:
+            self.detail.show_node(node, rows)
+
+    def _show_step(self) -> None:
+        path, at = self.drawing.path, self.drawing.step
+        session = self.session
+        if path is None or at is None or session is None:
+            return
+        step = path.steps[at]
+        known = session.details.get(step_key(step))
+        if known is not None:
+            self.detail.show_details(step, at + 1, len(path.steps), known)
+            return
+        self.detail.waiting(step, at + 1, len(path.steps))
+        audit = session.audit
+
+        def deliver(details: StepDetails) -> None:
+            session.details[step_key(step)] = details
+            if self.step is step and not self.drawing.column:
+                self.detail.show_details(step, at + 1, len(path.steps), details)
+
+        self.workbench.in_background("step", lambda: step_details(audit, step), deliver)
+
+    def _with_details(self, what: Any) -> None:
+        """Do something with the details of the current step, once they are there."""
+        step, session = self.step, self.session
+        if step is None or session is None:
+            self.workbench.say("no step is selected")
+            return
+        known = session.details.get(step_key(step))
+        if known is not None:
+            what(step, known)
+            return
+        audit = session.audit
+
+        def deliver(details: StepDetails) -> None:
+            session.details[step_key(step)] = details
+            what(step, details)
+
+        self.workbench.in_background("act", lambda: step_details(audit, step), deliver)
+
+    # -- actions
+
+    @on(LineList.Opened, "#path-list")
+    def _path_opened(self, event: LineList.Opened) -> None:
+        event.stop()
+        if self.drawing.path is not None:
+            self.go_to_pane(self.pane_named("graph"))
+
+    @on(PathDrawing.StepOpened)
+    def _step_opened(self) -> None:
+        self._open_detail()
+
+    def _open_detail(self) -> None:
+        if self.pane is not None and self.pane.id != "step":
+            self._came_from = self.pane
+        self.go_to_pane(self.pane_named("step"))
+
+    def action_fixes(self) -> None:
+        """The fixes of the current step."""
+        self.detail.tab = FIXES
+        self._open_detail()
+
+    def action_yaml(self) -> None:
+        """The YAML of the current step."""
+        self.detail.tab = YAML
+        self._open_detail()
+
+    def action_tab(self, by: int) -> None:
+        """Another tab of the detail."""
+        self.detail.tab = (self.detail.tab + by) % len(TABS)
+
+    def action_stage(self) -> None:
+        """Stage the fix under the cursor, else the one that cuts most per risk."""
+        chosen = self.detail.chosen_fix
+        if chosen is not None and self.pane is not None and self.pane.id == "step":
+            self.workbench.stage(chosen)
+            return
+
+        def stage(step: PathStep, details: StepDetails) -> None:
+            if details.recommended is not None:
+                self.workbench.stage(details.recommended)
+            elif details.fixes:
+                reason = refusal(details.fixes[0]) or "see the tab of fixes"
+                self.workbench.say(
+                    f"no fix of this step can be staged: {shown(details.fixes[0].title)}: {reason}", "warning"
+                )
+            else:
+                self.workbench.say(f"no fix is known for this step ({shown(step.title)})", "warning")
+
+        self._with_details(stage)
+
+    def action_unstage(self) -> None:
+        """Take the step's staged fix back, else the newest."""
+        session = self.session
+        if session is None or not session.basket:
+            self.workbench.say("nothing is staged")
+            return
+        chosen = self.detail.chosen_fix
+        if chosen is not None and session.staged(chosen):
+            self.workbench.unstage(chosen)
+            return
+        step = self.step
+        known = session.details.get(step_key(step)) if step is not None else None
+        own = [fix for fix in known.fixes if session.staged(fix)] if known is not None else []
+        self.workbench.unstage(own[0] if own else session.basket[-1])
+
+    def action_export(self) -> None:
+        """Write what is staged."""
+        self.workbench.export()
+
+    def leave_assumption(self) -> bool:
+        """Show all paths again after ``:path``."""
+        return self.workbench.clear_query()

@@ -1,0 +1,136 @@
+"""What the app holds for one source: the audit, the paths, the basket, and what was asked about steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from workbench.tui.text import count, shown
+
+if TYPE_CHECKING:
+    from workbench.analysis.paths import Path, PathStep
+    from workbench.engine import Audit, Document, PathReport, Preview, WhatIfReport
+    from workbench.inventory.evidence import Evidence, Gap
+    from workbench.remediation.records import Fix
+    from workbench.techniques.api import Declaration
+
+StepKey = tuple[str, str, str]
+"""Source, target and technique of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDetails:
+    """What the step detail shows; put together in a worker."""
+
+    evidence: Sequence[Evidence]
+    documents: Sequence[Document]
+    """The objects that the evidence names, each once, as far as their text is known."""
+    proving: Mapping[str, AbstractSet[int]]
+    """The lines of these texts (from 0) that hold a field of the evidence, by object."""
+    declaration: Declaration
+    fixes: Sequence[Fix]
+    recommended: Fix | None
+
+
+@dataclass
+class Session:
+    """One loaded source. The app changes it, the screens show it."""
+
+    audit: Audit
+    report: PathReport
+    coverage: Sequence[Gap] = ()
+    fixes: Sequence[Fix] | None = None
+    """``None`` until a worker has ranked them."""
+    basket: list[Fix] = field(default_factory=list)
+    """What is staged, in order."""
+    what_if: WhatIfReport | None = None
+    """What the basket leads to; ``None`` while it is computed, or if the basket is empty."""
+    previews: Sequence[Preview] = ()
+    problem: str = ""
+    """Why the basket's effect cannot be computed, as a sentence."""
+    details: dict[StepKey, StepDetails] = field(default_factory=dict)
+    query: str = ""
+    """How the paths were narrowed (``:path``), empty for all."""
+    shown_report: PathReport | None = None
+    """The narrowed paths."""
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The paths that the list shows."""
+        paths: Sequence[Path] = (self.shown_report or self.report).paths
+        return paths
+
+    @property
+    def cut(self) -> frozenset[str]:
+        """The ids of the paths that the basket closes."""
+        return frozenset(path.id for path, _ in self.what_if.cut) if self.what_if else frozenset()
+
+    def staged(self, fix: Fix) -> bool:
+        """Whether a fix is in the basket."""
+        return any(staged.id == fix.id for staged in self.basket)
+
+    @property
+    def staged_text(self) -> str:
+        """What the header says of the basket."""
+        if not self.basket:
+            return "staged 0"
+        head = f"staged {len(self.basket)}"
+        if self.problem:
+            return f"{head}: conflict"
+        if self.what_if is None:
+            return f"{head}: …"
+        return f"{head}: {self.what_if.paths_before} -> {self.what_if.paths_after} paths"
+
+    @property
+    def coverage_text(self) -> str:
+        """What the header says of what could not be read."""
+        return f"PARTIAL: {len(self.coverage)}" if self.coverage else "FULL"
+
+
+def step_key(step: PathStep) -> StepKey:
+    """What a step's details are kept under."""
+    return (step.source, step.target, step.technique)
+
+
+def step_details(audit: Audit, step: PathStep) -> StepDetails:
+    """Ask the engine all that the step detail shows (in a worker)."""
+    evidence = audit.evidence(step)
+    documents = []
+    proving = {}
+    for about in dict.fromkeys(one.object for one in evidence):
+        document = audit.document(about)
+        if document is not None:
+            documents.append(document)
+            lines = document.lines_of([one.field for one in evidence if one.object == about and one.value is not None])
+            count_of_lines = document.text.count("\n") + 1
+            for one in evidence:
+                if one.object == about and one.line is not None and one.file == document.file:
+                    lines.add(one.line - document.first_line)
+            proving[document.object] = frozenset(line for line in lines if 0 <= line < count_of_lines)
+    return StepDetails(
+        evidence,
+        documents,
+        proving,
+        audit.declaration(step.technique),
+        audit.fixes_for(step),
+        audit.recommended(step),
+    )
+
+
+def staged_message(fix: Fix) -> str:
+    """The toast after staging."""
+    return f"staged: {shown(fix.title)}, cuts {count(fix.paths_cut, 'path')}"
+
+
+def refusal(fix: Fix) -> str | None:
+    """Why a fix cannot be staged, or ``None`` if it can."""
+    status = str(fix.status)
+    if status == "ready":
+        return None
+    reason = shown(fix.reason)
+    if status == "needs-input":
+        questions = "; ".join(shown(need.question) for need in fix.needs)
+        return f"needs a value first: {questions or reason}"
+    return f"{status}: {reason}" if reason else status

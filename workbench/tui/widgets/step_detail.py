@@ -1,0 +1,238 @@
+"""What there is to know of one step: evidence, technique, fixes, YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from workbench.tui.lines import evidence_lines, fix_lines, node_lines, technique_lines, verdict_text, yaml_lines
+from workbench.tui.names import tagged
+from workbench.tui.text import Spans, shown, width
+from workbench.tui.widgets.line_list import LineList
+from workbench.tui.widgets.painting import TextPane, strip_of
+
+if TYPE_CHECKING:
+    from workbench.analysis.paths import PathStep
+    from workbench.remediation.records import Fix
+    from workbench.tui.session import StepDetails
+
+TABS = ("Evidence", "Technique", "Fixes", "YAML")
+EVIDENCE, TECHNIQUE, FIXES, YAML = range(4)
+
+
+class TabStrip(Widget):
+    """One line of tabs; a click chooses one."""
+
+    DEFAULT_CSS = """
+    TabStrip {
+        height: 1;
+        width: 100%;
+        .tabs--active { text-style: reverse; }
+        .tabs--inactive { color: $muted; }
+    }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"tabs--active", "tabs--inactive"}
+
+    active: reactive[int] = reactive(0)
+    labels: reactive[tuple[str, ...]] = reactive(())
+    note: reactive[str] = reactive("")
+
+    @dataclass
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        strip: TabStrip
+        index: int
+
+        @property
+        def control(self) -> TabStrip:
+            """The strip, for selectors."""
+            return self.strip
+
+    def __init__(self, labels: Sequence[str] = (), *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.set_reactive(TabStrip.labels, tuple(labels))
+
+    def _parts(self) -> list[str]:
+        return [f"[{label}]" if at == self.active else f" {label} " for at, label in enumerate(self.labels)]
+
+    def render_line(self, y: int) -> Strip:
+        """The tabs, and the note at the right where there is room."""
+        spans: list[tuple[str, str]] = []
+        for at, part in enumerate(self._parts()):
+            spans += [(part, "active" if at == self.active else "inactive"), (" ", "")]
+        used = sum(width(text) for text, _ in spans)
+        free = self.size.width - used - width(self.note)
+        if self.note and free > 0:
+            spans += [(" " * free, ""), (self.note, "inactive")]
+        looks = {look: self.get_component_rich_style(f"tabs--{look}", partial=True) for look in ("active", "inactive")}
+        return strip_of(tuple(spans), looks, self.rich_style).adjust_cell_length(self.size.width, self.rich_style)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the tab under the pointer."""
+        at = 0
+        for index, part in enumerate(self._parts()):
+            if at <= event.x < at + width(part):
+                self.post_message(self.Chosen(self, index))
+                return
+            at += width(part) + 1
+
+
+class FixList(LineList["Fix"]):
+    """Fixes of one step."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.staged: Callable[[Fix], bool] = lambda _fix: False
+        self.recommended: Fix | None = None
+
+    def paint(self, item: Fix, cells: int) -> list[Spans]:
+        """The lines of a fix."""
+        best = self.recommended is not None and self.recommended.id == item.id
+        return fix_lines(item, cells, staged=self.staged(item), recommended=best)
+
+    def row_height(self, item: Fix) -> int:
+        """As many lines as it takes."""
+        return len(self.paint(item, self.cells))
+
+
+class StepDetail(Vertical):
+    """Tabs over one step, or over a node beside the path."""
+
+    DEFAULT_CSS = """
+    StepDetail {
+        border: round $frame;
+        border-title-color: $foreground;
+        &:focus-within { border: heavy $frame-focus; border-title-style: bold; }
+        & > Painted, & > Painted:focus { border: none; height: 1fr; }
+    }
+    """
+
+    tab: reactive[int] = reactive(EVIDENCE, init=False)
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.step: PathStep | None = None
+        self.details: StepDetails | None = None
+        self._other: list[Spans] | None = None
+
+    def compose(self) -> ComposeResult:
+        """The tabs, a text, a list of fixes."""
+        yield TabStrip(TABS, id="step-tabs")
+        yield TextPane(id="step-text")
+        yield FixList(id="step-fixes")
+
+    def on_mount(self) -> None:
+        """Begin with the first tab."""
+        self._show()
+
+    # -- content
+
+    def waiting(self, step: PathStep, number: int, total: int) -> None:
+        """A step whose details are on their way."""
+        self.step, self.details, self._other = step, None, None
+        self._entitle(f"Step {number} of {total}: {tagged_pair(step)}")
+        self._show()
+
+    def show_details(self, step: PathStep, number: int, total: int, details: StepDetails) -> None:
+        """A step with its details."""
+        self.step, self.details, self._other = step, details, None
+        self._entitle(f"Step {number} of {total}: {tagged_pair(step)}")
+        fixes = self.query_one(FixList)
+        fixes.recommended = details.recommended
+        fixes.set_items(list(details.fixes), quiet=True)
+        self._show()
+
+    def show_node(self, node: str, rows: Sequence[tuple[str, str]]) -> None:
+        """A node beside the path."""
+        self._other = node_lines(node, rows)
+        self._entitle(f"Beside the path: {tagged(node)}")
+        self._show()
+
+    def show_message(self, lines: Sequence[Spans], title: str = "Step") -> None:
+        """No step: why."""
+        self.step, self.details = None, None
+        self._other = list(lines)
+        self._entitle(title)
+        self._show()
+
+    def restaged(self) -> None:
+        """The basket changed: paint the boxes anew."""
+        self.query_one(FixList).repaint()
+
+    def _entitle(self, title: str) -> None:
+        from textual.content import Content
+
+        self.border_title = Content(shown(" ".join(title.split()), 1024))
+
+    # -- tabs
+
+    def watch_tab(self) -> None:
+        """Show the other tab."""
+        self._show()
+
+    @on(TabStrip.Chosen)
+    def _chosen(self, event: TabStrip.Chosen) -> None:
+        event.stop()
+        self.tab = event.index
+
+    @property
+    def pane(self) -> TextPane | FixList:
+        """The pane that the tab shows."""
+        listed = self.tab == FIXES and self._other is None and self.details is not None and bool(self.details.fixes)
+        return self.query_one(FixList) if listed else self.query_one(TextPane)
+
+    @property
+    def chosen_fix(self) -> Fix | None:
+        """The fix under the cursor, while the tab of fixes is open."""
+        return self.query_one(FixList).current if self.tab == FIXES and isinstance(self.pane, FixList) else None
+
+    def _show(self) -> None:
+        if not self.is_mounted:
+            return
+        text, fixes, tabs = self.query_one(TextPane), self.query_one(FixList), self.query_one(TabStrip)
+        had_focus = text.has_focus or fixes.has_focus
+        pane = self.pane
+        tabs.active = self.tab
+        number = f" {len(self.details.fixes)}" if self.details is not None else ""
+        tabs.labels = tuple(f"{label}{number}" if label == "Fixes" else label for label in TABS)
+        tabs.note = shown(verdict_text(self.step)) if self.step is not None else ""
+        text.display, fixes.display = pane is text, pane is fixes
+        if had_focus and not pane.has_focus:
+            pane.focus(scroll_visible=False)
+        if pane is fixes:
+            return
+        if self._other is not None:
+            text.show(self._other)
+        elif self.step is None or self.details is None:
+            text.show([(("reading …", "muted"),)])
+        elif self.tab == EVIDENCE:
+            text.show(evidence_lines(self.details.evidence, self.step))
+        elif self.tab == TECHNIQUE:
+            text.show(technique_lines(self.details.declaration, self.step))
+        elif self.tab == FIXES:
+            text.show(
+                [
+                    (
+                        ("no fix is known for this step: ", ""),
+                        (f"{self.step.technique} names none that fits here", "muted"),
+                    )
+                ]
+            )
+        else:
+            lines, first = yaml_lines(self.details.documents, self.details.proving)
+            text.show(lines, wrap=False, at=first)
+
+
+def tagged_pair(step: PathStep) -> str:
+    """``SA shop/cart-sa  bound to  PRM shop/cart-edit``."""
+    return f"{tagged(step.source)}, {shown(step.title)}, {tagged(step.target)}"
