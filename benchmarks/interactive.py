@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks.measure import Result
 
 if TYPE_CHECKING:
+    from workbench.analysis.paths import Path as PathOf
     from workbench.analysis.session import Analysis
-    from workbench.analysis.whatif import WhatIf
+    from workbench.remediation.records import Fix
     from workbench.techniques.build import Bucket
 
 WHAT_IFS = ((1, 80), (10, 60), (100, 60))
@@ -19,14 +22,19 @@ WHAT_IFS = ((1, 80), (10, 60), (100, 60))
 ALTERNATIVES = 100
 FIXES = 60
 SEED = 7
+PATIENCE = 120.0
+"""Seconds after which no more of a kind are run."""
+
+T = TypeVar("T")
 
 
 def interactive(data: Path) -> Result:
     """What-ifs to their first numbers and to all of them, real fixes, and the twenty next best paths."""
-    from workbench.engine import Audit, PathQuery
-
     from workbench.analysis.alternatives import alternatives
     from workbench.analysis.choke import choke_points
+    from workbench.analysis.whatif import WhatIf
+    from workbench.engine import Audit, PathQuery
+    from workbench.remediation.catalogue import all_fixes
     from workbench.sources.request import SourceKind, SourceRequest
 
     result = Result("interactive")
@@ -34,31 +42,65 @@ def interactive(data: Path) -> Result:
     audit = Audit.load(SourceRequest(SourceKind.MANIFESTS, paths=(str(data),)))
     analysis = audit.analysis
     found = analysis.paths()
-    numbers: list[int] = []
 
     edges = _Edges(analysis)
+    result.counts["edges between"] = len(edges.between)
     for count, times in WHAT_IFS:
-        for _ in range(times):
-            chosen = random.sample(edges.between, min(count, len(edges.between)))
-            numbers += edges.time(result, f"what-if, {count} edges", chosen)
+        samples = [random.sample(edges.between, min(count, len(edges.between))) for _ in range(times)]
+        _each(result, f"{count} edges", samples, lambda chosen, name: edges.time(result, name, chosen))
     loaded = [point for point in choke_points(found) if point.target is not None][:10]
-    for point in loaded:
-        assert point.target is not None
-        numbers += edges.time(result, "what-if, most loaded edges", edges.joining(point.source, point.target))
+    joining = [edges.joining(point.source, point.target or "") for point in loaded]
+    _each(result, "most loaded edges", joining, lambda chosen, name: edges.time(result, name, chosen))
 
-    for fix in random.sample(ready := [fix for fix in audit.fixes() if fix.status == "ready"], min(FIXES, len(ready))):
-        with result.sample("fix, whole report"):
-            report = audit.what_if([fix])
-        numbers.append(report.paths_after)
+    ready = [fix for fix in all_fixes(audit.inventory) if fix.status == "ready"]
+    result.counts["ready fixes"] = len(ready)
+
+    def fix_first(fix: Fix, name: str) -> list[int]:
+        with result.sample(f"what-if, {name}, first numbers"):
+            first = WhatIf(analysis, [fix.change]).first
+        return [first.entries_after, first.pods_after]
+
+    _each(result, "real fix", random.sample(ready, min(FIXES, len(ready))), fix_first)
+
+    def others(path: PathOf, name: str) -> list[int]:
+        with result.sample(name):
+            return [len(alternatives(found, path.source, path.target, 20))]
 
     shown = audit.paths(PathQuery(limit=20 * ALTERNATIVES)).paths
-    for path in random.sample(shown, min(ALTERNATIVES, len(shown))):
-        with result.sample("20 alternatives"):
-            others = alternatives(found, path.source, path.target, 20)
-        numbers.append(len(others))
-    result.counts = {"fixes": len(ready), "edges between": len(edges.between)}
-    result.digest = {"numbers": hashlib.sha256(repr(numbers).encode()).hexdigest()[:16], "first": numbers[:8]}
+    _each(result, "20 alternatives", random.sample(shown, min(ALTERNATIVES, len(shown))), others)
     return result
+
+
+def fixes(data: Path) -> Result:
+    """All fixes, ranked by what each cuts, and the whole what-if report of some, as the screens ask for them."""
+    from workbench.engine import Audit
+    from workbench.sources.request import SourceKind, SourceRequest
+
+    result = Result("fixes")
+    audit = Audit.load(SourceRequest(SourceKind.MANIFESTS, paths=(str(data),)))
+    with result.phase("rank all"):
+        ranked = audit.fixes()
+    ready = [fix for fix in ranked if fix.status == "ready"]
+    result.counts = {"fixes": len(ranked), "ready": len(ready)}
+    result.digest = {**result.counts, "first": [fix.id for fix in ranked[:10]]}
+
+    def report(fix: Fix, name: str) -> list[int]:
+        with result.sample(f"{name}, whole report"):
+            return [audit.what_if([fix]).paths_after]
+
+    _each(result, "fix", Random(SEED).sample(ready, min(FIXES, len(ready))), report)
+    return result
+
+
+def _each(result: Result, name: str, items: Sequence[T], run: Callable[[T, str], list[int]]) -> None:
+    """Run all of a kind, and keep their numbers; what takes too long is cut short, and its numbers are not kept."""
+    end = time.perf_counter() + PATIENCE
+    numbers: list[int] = []
+    for item in items:
+        numbers += run(item, name)
+        if time.perf_counter() > end:
+            return
+    result.digest[name] = hashlib.sha256(repr(numbers).encode()).hexdigest()[:16]
 
 
 class _Edges:
@@ -111,15 +153,12 @@ class _Edges:
 
     def time(self, result: Result, name: str, positions: list[int]) -> list[int]:
         """Time one what-if, and return its numbers."""
-        from workbench.analysis.session import Query
         from workbench.analysis.whatif import WhatIf
 
         buckets = self.buckets(positions)
-        with result.sample(f"{name}, first numbers"):
-            what_if: WhatIf = WhatIf.__new__(WhatIf)
-            what_if.base, what_if.query = self.analysis, Query()
-            what_if.changed = self.analysis.after(self.analysis.view.overlay({}), buckets)
+        with result.sample(f"what-if, {name}, first numbers"):
+            what_if = WhatIf.of(self.analysis, self.analysis.view.overlay({}), buckets)
             first = what_if.first
-        with result.sample(f"{name}, all numbers"):
+        with result.sample(f"what-if, {name}, all numbers"):
             counts = what_if.counts
         return [first.entries_after, first.pods_after, *counts.values()]

@@ -19,8 +19,12 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """``ru_maxrss`` counts bytes on macOS and kibibytes elsewhere."""
 
 
+PATIENCE = 600.0
+"""Seconds that a case may take."""
+
+
 class CaseFailed(Exception):
-    """A case's process ended with a status other than 0; the message holds what it said."""
+    """A case's process did not end well; the first line of the message says how, the others what it said."""
 
 
 @dataclass
@@ -31,7 +35,7 @@ class Result:
         case: Which one.
         phases: Of each phase the wall and the CPU seconds (``perf_counter``, ``process_time``).
         peak_rss: The most memory that the process held, in MB.
-        samples: Milliseconds of each of many small runs, by name.
+        samples: CPU milliseconds of each of many small runs, by name.
         counts: Numbers about the work, such as nodes and edges.
         digest: What the answers were, to notice a change that is faster and wrong.
     """
@@ -52,10 +56,10 @@ class Result:
 
     @contextmanager
     def sample(self, name: str) -> Iterator[None]:
-        """Time one of many small runs."""
-        wall = time.perf_counter()
+        """Time one of many small runs, which keep one core busy: CPU, so that other work does not count."""
+        cpu = time.process_time()
         yield
-        self.samples.setdefault(name, []).append((time.perf_counter() - wall) * 1000)
+        self.samples.setdefault(name, []).append((time.process_time() - cpu) * 1000)
 
     def print(self) -> None:
         """Write the result to standard output, with the peak of this process' own memory."""
@@ -64,16 +68,24 @@ class Result:
         print(json.dumps(asdict(self)))
 
 
+def _failed(what: str, status: int, said: str) -> CaseFailed:
+    lines = said.strip().splitlines() or [""]
+    return CaseFailed("\n".join([f"{what}: status {status}: {lines[-1]}", *lines[-30:]]))
+
+
 def run_case(case: str, *arguments: str) -> Result:
     """Run a case in a fresh process.
 
     Raises:
-        CaseFailed: It did not end well.
+        CaseFailed: It did not end well, or not in time.
     """
     command = [sys.executable, "-m", "benchmarks.cases", case, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise CaseFailed(f"{case}: not done after {PATIENCE:.0f} s") from error
     if done.returncode:
-        raise CaseFailed(f"{case}: status {done.returncode}\n{done.stderr.strip()[-2000:]}")
+        raise _failed(case, done.returncode, done.stderr)
     return Result(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -106,7 +118,6 @@ def run_command(arguments: Sequence[str]) -> Command:
     process.stdout.close()
     process.stderr.close()
     if process.returncode:
-        text = said.decode(errors="replace").strip()[-2000:]
-        raise CaseFailed(f"workbench {' '.join(arguments)}: status {process.returncode}\n{text}")
+        raise _failed(f"workbench {arguments[0]}", process.returncode, said.decode(errors="replace"))
     cpu = usage.ru_utime + usage.ru_stime
     return Command(time.perf_counter() - begin, cpu, usage.ru_maxrss * _RSS_UNIT / 1e6, output)

@@ -15,6 +15,7 @@ from workbench.inventory.decode import from_data, pod_spec_prefix
 from workbench.inventory.evidence import Evidence, Gap
 from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import CLUSTER_SCOPED, GROUPS, KINDS, KubernetesObject
+from workbench.techniques import access
 from workbench.techniques.api import Blocked, Found, SubjectType, Technique
 from workbench.techniques.registry import FAMILIES
 
@@ -172,6 +173,8 @@ def workload(
     data: dict[str, Any] = {"template": template}
     if pod_spec_prefix(kind).startswith("spec.jobTemplate"):
         data = {"jobTemplate": {"spec": data}}
+    elif kind == "ReplicationController":
+        data["selector"] = template["metadata"]["labels"]
     elif kind not in ("Job",):
         data["selector"] = {"matchLabels": template["metadata"]["labels"]}
     return obj(kind, name, namespace, owners=owners, uid=uid, spec={**data, **(fields or {})})
@@ -256,6 +259,116 @@ def persistent_volume(name: str, **spec: Any) -> KubernetesObject:
     return obj("PersistentVolume", name, spec=spec)
 
 
+# --- RBAC -------------------------------------------------------------------------------------------
+
+RBAC_GROUP = "rbac.authorization.k8s.io"
+
+
+def rule(verbs: str, resources: str, groups: str = "core", names: str | None = None) -> dict[str, Any]:
+    """A rule as plain data, from words divided by blanks; ``core`` is the empty API group."""
+    data: dict[str, Any] = {
+        "verbs": verbs.split(),
+        "apiGroups": ["" if group == "core" else group for group in groups.split()],
+        "resources": resources.split(),
+    }
+    return data if names is None else {**data, "resourceNames": names.split()}
+
+
+EVERYTHING = rule("*", "*", "*")
+
+
+def subject(identity: str) -> dict[str, Any]:
+    """The subject of a binding for ``ServiceAccount:ns/name``, ``User:name`` or ``Group:name``, as plain data."""
+    kind, _, name = identity.partition(":")
+    if kind == "ServiceAccount":
+        namespace, _, account = name.partition("/")
+        return {"kind": kind, "name": account, "namespace": namespace}
+    return {"kind": kind, "apiGroup": RBAC_GROUP, "name": name}
+
+
+def role(name: str, /, *rules: Mapping[str, Any], namespace: str = "default") -> KubernetesObject:
+    """A Role."""
+    return obj("Role", name, namespace, rules=list(rules))
+
+
+def cluster_role(name: str, /, *rules: Mapping[str, Any], feeds: str = "", gathers: str = "") -> KubernetesObject:
+    """A ClusterRole; one with ``feeds="edit"`` is aggregated by one with ``gathers="edit"``."""
+    fields: dict[str, Any] = {"rules": list(rules)}
+    if gathers:
+        fields["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {f"to-{gathers}": "true"}}]}
+    return obj("ClusterRole", name, labels={f"to-{feeds}": "true"} if feeds else None, **fields)
+
+
+def role_binding(name: str, reference: str, /, *subjects: str, namespace: str = "default") -> KubernetesObject:
+    """A RoleBinding to ``Role:name`` or ``ClusterRole:name``."""
+    kind, _, role_name = reference.partition(":")
+    return obj(
+        "RoleBinding",
+        name,
+        namespace,
+        subjects=[subject(identity) for identity in subjects],
+        roleRef={"apiGroup": RBAC_GROUP, "kind": kind, "name": role_name},
+    )
+
+
+def cluster_role_binding(name: str, role_name: str, /, *subjects: str) -> KubernetesObject:
+    """A ClusterRoleBinding."""
+    return obj(
+        "ClusterRoleBinding",
+        name,
+        subjects=[subject(identity) for identity in subjects],
+        roleRef={"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": role_name},
+    )
+
+
+def grant(
+    name: str, /, *rules: Mapping[str, Any], to: Sequence[str] = ("User:eve",), namespace: str = ""
+) -> list[KubernetesObject]:
+    """A role and a binding of one name: in the namespace, or for the whole cluster if there is none."""
+    if namespace:
+        return [
+            role(name, *rules, namespace=namespace),
+            role_binding(name, f"Role:{name}", *to, namespace=namespace),
+        ]
+    return [cluster_role(name, *rules), cluster_role_binding(name, name, *to)]
+
+
+def permission_set(name: str, /, namespace: str = "") -> str:
+    """The id of the permission set of :func:`grant`."""
+    return f"PermissionSet:{namespace}/{name}@{name}" if namespace else f"PermissionSet:{name}@{name}"
+
+
+def namespace(name: str, /, enforce: str | None = None, **labels: str) -> KubernetesObject:
+    """A Namespace, with the pod security level that it enforces."""
+    level = {} if enforce is None else {"pod-security.kubernetes.io/enforce": enforce}
+    return obj("Namespace", name, labels={**level, **labels})
+
+
+def account(name: str, /, namespace: str = "default", **options: Any) -> KubernetesObject:
+    """A ServiceAccount."""
+    return obj("ServiceAccount", name, namespace, **options)
+
+
+def secret(name: str, /, namespace: str = "default", *, token_of: str = "", **options: Any) -> KubernetesObject:
+    """A Secret, or the token of a service account of its namespace."""
+    if not token_of:
+        return obj("Secret", name, namespace, type="Opaque", **options)
+    annotations = {"kubernetes.io/service-account.name": token_of}
+    token_type = "kubernetes.io/service-account-token"
+    return obj("Secret", name, namespace, type=token_type, annotations=annotations, **options)
+
+
+def api_server(*arguments: str, node: str = "cp-1") -> KubernetesObject:
+    """The mirror pod of an API server with some arguments."""
+    return pod(
+        f"kube-apiserver-{node}",
+        container("kube-apiserver", command=["kube-apiserver", *arguments]),
+        namespace="kube-system",
+        node=node,
+        annotations={"kubernetes.io/config.mirror": "x"},
+    )
+
+
 # --- views ------------------------------------------------------------------------------------------
 
 
@@ -305,8 +418,8 @@ def technique(identifier: str) -> Technique:
 def findings(view: Inventory, identifier: str) -> list[Found | Blocked]:
     """All that a technique says about a view: it runs through its subjects, as a build does.
 
-    It also holds the technique to its contract: a container or pod that is no candidate has no finding, no
-    subject comes twice, and a second run says the same.
+    It also holds the technique to its contract: a container, pod or permission set that is no candidate has no
+    finding, no subject comes twice, and a second run says the same.
     """
     chosen = technique(identifier)
     subjects = list(chosen.subjects(view))
@@ -320,6 +433,8 @@ def findings(view: Inventory, identifier: str) -> list[Found | Blocked]:
         others = view.containers
     elif chosen.declaration.subject_type is SubjectType.POD:
         others = view.pods
+    elif chosen.declaration.subject_type is SubjectType.GRANT:
+        others = access.grants(view)
     for other in others:
         if other.id not in keys:
             assert not list(chosen.detect(view, other)), f"{identifier}: {other.id} is no candidate"
@@ -345,6 +460,33 @@ def edges(view: Inventory, identifier: str) -> list[Edge]:
 def blocked(view: Inventory, identifier: str) -> list[Blocked]:
     """What mitigations turn off in one technique."""
     return [found for found in findings(view, identifier) if isinstance(found, Blocked)]
+
+
+def expanded(view: Inventory, identifier: str) -> dict[tuple[str, str], Edge]:
+    """The edges of one technique by their ends, hubs replaced by their members; of several the best."""
+    members: dict[str, list[str]] = {}
+    for member in import_module("workbench.techniques.members").TECHNIQUES:
+        for one in edges(view, member.id):
+            members.setdefault(one.source, []).append(one.target)
+
+    def concrete(node: str) -> Iterable[str]:
+        if not node.startswith("Hub:"):
+            return (node,)
+        return (found for each in members.get(node, ()) for found in concrete(each))
+
+    out: dict[tuple[str, str], Edge] = {}
+    for edge in edges(view, identifier):
+        for target in concrete(edge.target):
+            found = Edge(edge.source, target, identifier, edge.effort, edge.missing, edge.cause)
+            known = out.get((edge.source, target))
+            if known is None or found.rank < known.rank:
+                out[edge.source, target] = found
+    return out
+
+
+def targets(view: Inventory, identifier: str, source: str) -> list[str]:
+    """What a technique reaches from a node, hubs replaced by their members; sorted."""
+    return sorted(target for start, target in expanded(view, identifier) if start == source)
 
 
 def pairs(view: Inventory, identifier: str) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from workbench.analysis import alternatives as _alternatives
+from workbench.analysis.blocked import Blocking, blocking
 from workbench.analysis.choke import ChokePoint, choke_points
 from workbench.analysis.paths import Path, PathSet, PathStep
 from workbench.analysis.properties import properties
@@ -25,12 +26,12 @@ from workbench.inventory.changes import edited, merged
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import KubernetesObject
-from workbench.rbac import parse_resource, who_can
+from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
+from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
 from workbench.remediation import export as _export
 from workbench.remediation.catalogue import all_fixes
-from workbench.remediation.effects import Effect, effects, for_step
-from workbench.remediation.records import Fix, Status
+from workbench.remediation.effects import Effects, effects
+from workbench.remediation.records import Fix, Status, ready_together
 from workbench.sources import SourceRequest, collection_paused, load
 from workbench.sources.masking import as_yaml, line_of, masked, trimmed
 from workbench.techniques import access
@@ -162,9 +163,21 @@ class Subgraph:
     """A part of the graph to write: nodes, and edges on demand."""
 
     def __init__(self, audit: Audit, chosen: set[str] | None, *, hubs: bool) -> None:
+        """Choose a part.
+
+        Raises:
+            UsageError: It has too many edges once its hubs are expanded.
+        """
         self._audit = audit
         self._chosen = chosen
         self._hubs = hubs
+        # Before anything is written: a refusal must not leave half a document on standard output.
+        size = 0 if hubs else _expanded_size(audit.graph, chosen)
+        if size > EDGE_LIMIT:
+            raise UsageError(
+                f"the graph has {size:,} edges with its hubs expanded: narrow it with --from, --to or --around, "
+                "or use --hubs"
+            )
 
     @property
     def nodes(self) -> list[str]:
@@ -177,14 +190,8 @@ class Subgraph:
 
     def edges(self) -> Iterator[Edge]:
         """The edges between the nodes, hubs expanded unless they are kept; sorted by source, target, technique."""
-        graph = self._audit.graph
-        edges = graph.best_edges() if self._hubs else _expanded(graph)
-        kept = (
-            edge
-            for edge in edges
-            if self._chosen is None or (edge.source in self._chosen and edge.target in self._chosen)
-        )
-        yield from sorted(kept, key=lambda edge: (edge.source, edge.target, edge.technique))
+        edges = _kept(self._audit.graph, self._chosen) if self._hubs else _expanded(self._audit.graph, self._chosen)
+        yield from sorted(edges, key=lambda edge: (edge.source, edge.target, edge.technique))
 
 
 def _members(graph: Graph) -> dict[str, list[str]]:
@@ -203,25 +210,58 @@ def _members(graph: Graph) -> dict[str, list[str]]:
     return {hub: of(hub) for hub in direct}
 
 
-def _expanded(graph: Graph) -> Iterator[Edge]:
-    members = _members(graph)
-    size = sum(
-        len(members.get(graph.nodes[target], ())) if nodes.is_hub(graph.nodes[target]) else 1 for target in graph.target
-    )
-    if size > EDGE_LIMIT:
-        raise UsageError(f"the graph has {size:,} edges with its hubs expanded: narrow it with --around, or use --hubs")
+def _kept(graph: Graph, chosen: set[str] | None) -> Iterator[Edge]:
+    for edge in graph.best_edges():
+        if chosen is None or (edge.source in chosen and edge.target in chosen):
+            yield edge
+
+
+def _expanded_size(graph: Graph, chosen: set[str] | None) -> int:
+    """How many edges there are at most between the chosen nodes with the hubs expanded."""
+    sizes = {
+        hub: len(found) if chosen is None else sum(member in chosen for member in found)
+        for hub, found in _members(graph).items()
+    }
+    size = 0
+    for source, target in zip(graph.source, graph.target, strict=True):
+        if chosen is None or graph.nodes[source] in chosen:
+            node = graph.nodes[target]
+            size += sizes.get(node, 0) if nodes.is_hub(node) else chosen is None or node in chosen
+    return size
+
+
+def _expanded(graph: Graph, chosen: set[str] | None) -> Iterator[Edge]:
+    members = {
+        hub: found if chosen is None else [member for member in found if member in chosen]
+        for hub, found in _members(graph).items()
+    }
     best: dict[tuple[str, str, str], Edge] = {}
     for edge in graph.best_edges():
-        if nodes.is_hub(edge.source):
+        if nodes.is_hub(edge.source) or (chosen is not None and edge.source not in chosen):
             continue
         for target in members.get(edge.target, ()) if nodes.is_hub(edge.target) else (edge.target,):
-            if target == edge.source:
+            if target == edge.source or (chosen is not None and target not in chosen):
                 continue
             concrete = Edge(edge.source, target, edge.technique, edge.effort, edge.missing, edge.cause)
             key = (edge.source, target, edge.technique)
             if key not in best or concrete.rank < best[key].rank:
                 best[key] = concrete
     yield from best.values()
+
+
+def _next_to(graph: Graph, centre: set[str], *, hubs: bool) -> set[str]:
+    """The nodes, and those one step from them; hubs are looked through unless they are kept."""
+    found = set(centre)
+    members = {} if hubs else _members(graph)
+    leading = {hub for hub, inside in members.items() if not centre.isdisjoint(inside)}
+    for edge in graph.best_edges():
+        if not hubs and nodes.is_hub(edge.source):
+            continue
+        if edge.source in centre:
+            found.update(members.get(edge.target, ()) if edge.target in members else (edge.target,))
+        if edge.target in centre or edge.target in leading:
+            found.add(edge.source)
+    return found
 
 
 class Audit:
@@ -291,7 +331,7 @@ class Audit:
             ("techniques", techniques),
             *((nodes.PLURAL[kind], counts[kind]) for kind in _CHECKED if counts.get(kind)),
             ("steps", len(self.graph)),
-            ("steps that something blocks", len(self.graph.blocked)),
+            ("blocked steps", len(self.graph.blocked)),
         ]
 
     # --- paths ------------------------------------------------------------------------------------
@@ -330,8 +370,23 @@ class Audit:
             return choke_points(self.analysis.paths(), limit)
 
     def blocked(self) -> list[BlockedEdge]:
-        """What a mitigation turns off, sorted."""
-        return sorted(self.graph.blocked, key=lambda edge: (edge.source, edge.target, edge.technique))
+        """What a mitigation turns off, hubs expanded, sorted."""
+        members = _members(self.graph)
+        found = {
+            BlockedEdge(edge.source, target, edge.technique, edge.mitigation)
+            for edge in self.graph.blocked
+            for target in (members.get(edge.target, ()) if nodes.is_hub(edge.target) else (edge.target,))
+        }
+        return sorted(found, key=lambda edge: (edge.source, edge.target, edge.technique, edge.mitigation))
+
+    def blocking(self, query: PathQuery = PathQuery()) -> list[Blocking]:
+        """The blocked steps that alone would join pairs of a query which have no path.
+
+        Raises:
+            UsageError: A selector matches nothing, or a technique is unknown.
+        """
+        with self._lock:
+            return blocking(self.analysis.paths(query.query), self.blocked())
 
     # --- nodes and steps --------------------------------------------------------------------------
 
@@ -393,7 +448,7 @@ class Audit:
         """A part of the graph: what the sources reach, what reaches the targets, what stands around a node.
 
         Raises:
-            UsageError: A selector matches nothing.
+            UsageError: A selector matches nothing, or the part has too many edges once its hubs are expanded.
         """
         compiled = self.analysis.compiled
         chosen: set[str] | None = None
@@ -409,14 +464,7 @@ class Audit:
             mask = reached(compiled.reverse, compiled.numbers(self.analysis.select(targets)))
             narrow({compiled.nodes[number] for number in mask.nonzero()[0]})
         if around:
-            centre = set(self.analysis.select(around))
-            found = set(centre)
-            for edge in self.graph.best_edges() if hubs else _expanded(self.graph):
-                if edge.source in centre:
-                    found.add(edge.target)
-                if edge.target in centre:
-                    found.add(edge.source)
-            narrow(found)
+            narrow(_next_to(self.graph, set(self.analysis.select(around)), hubs=hubs))
         return Subgraph(self, chosen, hubs=hubs)
 
     def document(self, node: str) -> Document | None:
@@ -454,12 +502,11 @@ class Audit:
         Raises:
             UsageError: The resource cannot be understood.
         """
-        try:
-            query = parse_resource(resource)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+        query = self.resource(resource)
+        customs = cluster_scoped_customs(list(self.inventory.all(CustomResourceDefinition)))
+        grants = access.real_grants(self.inventory)
         out: list[Holder] = []
-        for found in who_can(access.real_grants(self.inventory), verb, query, namespace=namespace):
+        for found in who_can(grants, verb, query, namespace=namespace, cluster_scoped=customs):
             grant = found.grant
             out.extend(
                 Holder(
@@ -475,20 +522,41 @@ class Audit:
             )
         return sorted(out, key=lambda holder: (holder.builtin, holder.subject, holder.namespace, holder.binding))
 
+    def resource(self, text: str) -> ResourceQuery:
+        """A resource as ``kubectl auth can-i`` writes it, with the custom resources of the source known.
+
+        Raises:
+            UsageError: The text cannot be understood.
+        """
+        try:
+            return parse_resource(text, custom_groups(list(self.inventory.all(CustomResourceDefinition))))
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    def proof_of(self, holder: Holder) -> list[Evidence]:
+        """What proves that a subject holds a permission: the rule, and the role that the binding names."""
+        out: list[Evidence] = []
+        for identifier, field in ((holder.role, f"rules[{holder.rule}]"), (holder.binding, "roleRef")):
+            obj = self.inventory.by_id(identifier)
+            if obj is not None:
+                out.append(self.inventory.evidence(obj, field))
+        return out
+
     # --- fixes ------------------------------------------------------------------------------------
 
     @cached_property
-    def _effects(self) -> list[Effect]:
+    def _effects(self) -> Effects:
         with self._lock:
             return effects(self.analysis, all_fixes(self.inventory))
 
     def fixes(self) -> list[Fix]:
         """Every fix that applies, those that cut most first."""
-        return [effect.fix for effect in self._effects]
+        return [effect.fix for effect in self._effects.all]
 
     def fixes_for(self, step: PathStep) -> list[Fix]:
         """The fixes that take a step away, the best recommendation first."""
-        return for_step(self._effects, step)
+        with self._lock:
+            return self._effects.for_step(step, {item.object for item in self.evidence(step)})
 
     def recommended(self, step: PathStep) -> Fix | None:
         """The fix of a step that is ready and cuts most for its risk."""
@@ -504,7 +572,7 @@ class Audit:
         chosen: dict[str, Fix] = {}
         for identifier in wanted:
             if identifier == "all-ready":
-                found = [fix for fix in known if fix.status is Status.READY]
+                found = ready_together(known)
             elif identifier.upper().startswith("F-"):
                 found = [fix for fix in known if fix.fix == identifier.upper()]
                 if not found:
@@ -515,7 +583,8 @@ class Audit:
                     raise UsageError(f"{identifier} begins the ids of {len(found)} fixes: give more of it")
                 if not found:
                     near = difflib.get_close_matches(identifier, [fix.id for fix in known], 3, 0.3)
-                    raise UsageError(f"no fix {identifier!r}" + (f"; near: {', '.join(near)}" if near else ""))
+                    hint = f"; did you mean {' or '.join(near)}?" if near else " (workbench fixes lists them)"
+                    raise UsageError(f"no fix {identifier!r}{hint}")
             chosen.update((fix.id, fix) for fix in found)
         return list(chosen.values())
 
@@ -534,9 +603,9 @@ class Audit:
             Conflict: Two fixes contradict each other.
             FixError: A fix does not fit its object.
         """
-        by_id = {effect.fix.id: effect for effect in self._effects}
-        staged = [by_id[fix.id] for fix in fixes if fix.id in by_id]
-        ready = [effect for effect in self._effects if effect.fix.status is Status.READY and effect not in staged]
+        staged = {fix.id for fix in fixes}
+        ready = {fix.id for fix in self.fixes() if fix.status is Status.READY} - staged
+        closing = self._effects.closing
         with self._lock:
             found = WhatIf(self.analysis, merged(fix.change for fix in fixes))
             before, after = found.before, found.after
@@ -548,8 +617,8 @@ class Audit:
                 paths_after=after.total,
                 rows=tuple(rows),
                 severities=found.severities,
-                cut=tuple((path, _closing(staged, path)) for path in found.closed(limit)),
-                stays=tuple((path, _closing(ready, path)[:3]) for path in found.left(limit)),
+                cut=tuple((path, tuple(closing(path, staged))) for path in found.closed(limit)),
+                stays=tuple((path, tuple(closing(path, ready)[:3])) for path in found.left(limit)),
                 opened=tuple(found.opened(limit)),
             )
 
@@ -587,10 +656,6 @@ class Audit:
         _export.write(plan, directory, force=force)
         names = tuple(file.name for file in plan.files)
         return ExportResult(directory, names, plan.messages, plan.next_command)
-
-
-def _closing(known: Sequence[Effect], path: Path) -> tuple[str, ...]:
-    return tuple(effect.fix.id for effect in known if effect.cuts_path(path))
 
 
 def _kinds(known: Sequence[Fix]) -> str:

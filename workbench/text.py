@@ -13,9 +13,10 @@ LIMIT = 512
 
 _HOSTILE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff\ud800-\udfff"
+    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""C0, C1, DEL, bidirectional controls, zero-width and invisible characters, lone surrogates."""
+"""C0, C1, DEL, bidirectional and other format controls, invisible characters, lone surrogates, no characters at all."""
 
 
 def _escape(match: re.Match[str]) -> str:

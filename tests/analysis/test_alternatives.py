@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +62,13 @@ def test_no_way_no_node_and_no_distance() -> None:
     assert alternatives(found, "User:u0", "User:u1") == []
     assert alternatives(found, "User:nobody", "User:u1") == []
     assert alternatives(found, "User:u0", "User:u0") == []
+
+
+@given(random_buckets(most=18), st.integers(1, 8), st.permutations(NODES))
+def test_the_search_that_is_not_misled_finds_the_same(buckets: Buckets, limit: int, order: list[str]) -> None:
+    found = searched(graph_of(buckets, order))
+    usual = alternatives(found, PLAIN[0], PLAIN[1], limit)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workbench.analysis.alternatives._WANDERING", 0)
+        other = alternatives(found, PLAIN[0], PLAIN[1], limit)
+    assert [(path.effort, len(path.steps)) for path in other] == [(path.effort, len(path.steps)) for path in usual]

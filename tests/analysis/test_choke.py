@@ -21,9 +21,10 @@ def found(graph: Graph, entries: list[str], jewels: list[str]) -> list[ChokePoin
     return choke_points(find_paths(compiled, Replicas(inventory(), compiled), entries, dict.fromkeys(jewels, 6.0)))
 
 
-def brute(
-    edges: list[Edge], entries: list[str], jewels: list[str]
-) -> dict[tuple[str, str | None], tuple[int, tuple[str, ...]]]:
+Cuts = dict[tuple[str, str | None], tuple[int, tuple[str, ...]]]
+
+
+def brute(edges: list[Edge], entries: list[str], jewels: list[str]) -> Cuts:
     graph = naive.links(edges)
     joined = [(one, two) for one in entries for two in jewels if one != two and two in naive.reach(graph, one)]
     out: Cuts = {}
@@ -83,6 +84,24 @@ def test_all_techniques_of_an_edge_are_named_and_memberships_are_no_choke_points
     assert [(point.source, point.target, point.techniques) for point in points] == [
         ("User:one", "Hub:x/y", ("ALPHA", "ZULU"))
     ]
+
+
+def test_joining_a_set_is_no_choke_point_either() -> None:
+    graph = graph_with(
+        Edge("User:one", "Hub:from/x", MEMBER, 0, (), None),
+        edge("Hub:from/x", "User:two"),
+        edge("User:two", "User:end"),
+    )
+    points = found(graph, ["User:one"], ["User:end"])
+    assert [(point.source, point.target) for point in points] == [("User:two", None), ("User:two", "User:end")]
+
+
+def test_a_limit_keeps_the_first() -> None:
+    graph = graph_with(*(edge(f"User:{name}", f"User:{following}") for name, following in ("ab", "bc", "cd", "de")))
+    every = found(graph, ["User:a", "User:b"], ["User:e"])
+    compiled = Compiled(graph, TECHNIQUES)
+    paths = find_paths(compiled, Replicas(inventory(), compiled), ["User:a", "User:b"], {"User:e": 6.0})
+    assert [choke_points(paths, limit) for limit in range(5)] == [every[:limit] for limit in range(5)]
 
 
 def test_nothing_to_cut() -> None:

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from tests.analysis.worlds import MEMBER, TECHNIQUES, edge, graph_with
 from tests.builders import container, inventory, owner, pod
 from workbench.analysis.compiled import Compiled
-from workbench.analysis.paths import PathSet, find_paths
+from workbench.analysis.paths import Path, PathSet, find_paths
 from workbench.analysis.replicas import OWN_NODE, Replicas
 from workbench.graph.graph import Edge
 from workbench.inventory.inventory import Inventory
+from workbench.inventory.objects import KubernetesObject
 
 
-def replica(name: str, node: str, workload: str = "web"):
+def replica(name: str, node: str, workload: str = "web") -> KubernetesObject:
     return pod(name, container("app"), node=node, owners=[owner("StatefulSet", workload)])
 
 
@@ -158,7 +159,7 @@ def cluster_edges(draw: st.DrawFn) -> list[Edge]:
     return out
 
 
-def collapsed(path) -> tuple[str, ...]:
+def collapsed(path: Path) -> tuple[str, ...]:
     """A path with its replicas collapsed, from the inventory alone."""
     words = []
     for at, node in enumerate(path.nodes):
@@ -184,7 +185,7 @@ def collapsed(path) -> tuple[str, ...]:
 def test_merging_is_that_of_collapsing_every_path(edges: list[Edge]) -> None:
     jewels = {"ClusterAdmin": 10.0, "Node:two": 6.0}
     found = searched(VIEW, CONTAINERS, jewels, *edges)
-    merged: dict[tuple[str, ...], list] = {}
+    merged: dict[tuple[str, ...], list[int]] = {}
     for source in CONTAINERS:
         for target in jewels:
             path = found.path(source, target)

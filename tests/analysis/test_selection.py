@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def grants_all(permission_set: str) -> Edge:
     return edge(permission_set, "ClusterAdmin", "CLUSTER_ADMIN")
 
 
-def analysis(view: Inventory, *edges: Edge, nodes: Sequence[str] = (), **options) -> Analysis:
+def analysis(view: Inventory, *edges: Edge, nodes: Sequence[str] = (), **options: Any) -> Analysis:
     first = ["Internet", "ClusterAdmin", *(each.id for each in view.pods), *(each.id for each in view.containers)]
     return Analysis(view, graph_with(*edges, nodes=[*first, *nodes]), TECHNIQUES, **options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from tests.tui import fake
 from workbench.sources import SourceKind, SourceRequest
 from workbench.tui.app import WorkbenchApp
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import fake
 
 Opened = Callable[..., AbstractAsyncContextManager[tuple[WorkbenchApp, Pilot[None]]]]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fake
 import pytest
-from conftest import Opened, settled
 from textual.widgets import Input
 
+from tests.tui import fake
+from tests.tui.conftest import Opened, settled
 from workbench.tui.screens.connect import ConnectScreen
 from workbench.tui.screens.dialogs import CoverageDialog, ExportDialog, QuitDialog
 from workbench.tui.screens.fixes import FixesScreen

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fake
 import pytest
-from conftest import Opened, settled
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tests.tui import fake
+from tests.tui.conftest import Opened, settled
 from workbench.tui.actions import ACTIONS, PRIORITY, SHADOWED, VIEWS, actions_of, alias, commands, hints
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.commands import UnknownCommand, parse

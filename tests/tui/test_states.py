@@ -8,18 +8,19 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import fake
 import pytest
-from conftest import Opened, settled
 from rich.style import Style
 from textual.geometry import Region
 
+from tests.tui import fake
+from tests.tui.conftest import Opened, settled
 from workbench.errors import Fault, InputError, UsageError
 from workbench.sources import SourceKind, SourceRequest
 from workbench.tui import state
-from workbench.tui.app import WorkbenchApp, default_directory
+from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.connect import FIRST_RUN, ConnectScreen
 from workbench.tui.screens.overview import OverviewScreen
+from workbench.tui.session import default_directory
 from workbench.tui.widgets.frame import TooSmall
 from workbench.tui.widgets.line_list import RowList
 from workbench.tui.widgets.painting import Painted, TextPane

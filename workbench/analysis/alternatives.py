@@ -6,19 +6,25 @@ than the path it finds, and the best k candidates so far bound all later ones.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from itertools import pairwise
+from math import inf
 
 import numpy as np
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, dijkstra
 
 from workbench.analysis.compiled import Compiled, Floats
 from workbench.analysis.paths import Path, PathSet
+from workbench.analysis.replicas import Replicas
 
 LIMIT = 20
-_TRIES = 25
-"""How many candidates are looked at for each path that is asked for; replicas make many that are shown once."""
+_TRIES = 2
+"""How many candidates are looked at for each path that is asked for; some differ only by replica and are shown once."""
+_WANDERING = 100
+"""How many nodes a guided search takes before it is given up for one that is not misled."""
 
 
 def alternatives(paths: PathSet, source: str, target: str, limit: int = LIMIT) -> list[Path]:
@@ -34,12 +40,12 @@ def alternatives(paths: PathSet, source: str, target: str, limit: int = LIMIT) -
     start, goal = compiled.number(source), compiled.number(target)
     if start is None or goal is None or start == goal or limit < 1:
         return []
-    ways = _Ways(compiled, goal)
+    ways = _Ways(compiled, paths.replicas, goal)
     found: dict[str, Path] = {}
-    for tries, chain in enumerate(ways.simple_paths(start)):
+    for chain in ways.simple_paths(start, limit * _TRIES):
         path = paths.build(chain)
         found.setdefault(path.id, path)
-        if len(found) == limit or tries >= limit * _TRIES:
+        if len(found) == limit:
             break
     return list(found.values())
 
@@ -47,49 +53,70 @@ def alternatives(paths: PathSet, source: str, target: str, limit: int = LIMIT) -
 class _Ways:
     """Simple paths to one node, by weight, then by the ids of their nodes."""
 
-    def __init__(self, compiled: Compiled, goal: int) -> None:
+    def __init__(self, compiled: Compiled, replicas: Replicas, goal: int) -> None:
         self._compiled = compiled
+        self._replicas = replicas
         self._goal = goal
         self._distance: Floats = dijkstra(compiled.reverse, directed=True, indices=goal)
-        self._rows: dict[int, list[tuple[float, str, int]]] = {}
+        self._without: dict[frozenset[int], Floats] = {}
+        self._rows: dict[int, list[tuple[float, str, int, float]]] = {}
 
-    def _row(self, node: int) -> list[tuple[float, str, int]]:
-        """What a node leads to on a way to the goal: the least weight of the whole way, and the next node."""
+    def _row(self, node: int) -> list[tuple[float, str, int, float]]:
+        """What a node leads to: the least weight of the whole way, the next node's id and number, the edge's weight.
+
+        Of replicas that lie equally far from the goal only the first one is a way of its own.
+        """
         found = self._rows.get(node)
         if found is None:
-            compiled = self._compiled
+            compiled, classes = self._compiled, self._replicas.classes
             row = slice(compiled.indptr[node], compiled.indptr[node + 1])
-            targets = compiled.indices[row]
-            total = compiled.weights[row] + self._distance[targets]
+            targets, weights = compiled.indices[row], compiled.weights[row]
+            total = weights + self._distance[targets]
             inside = np.flatnonzero(np.isfinite(total))
-            found = self._rows[node] = sorted(
-                (float(total[at]), compiled.nodes[targets[at]], int(targets[at])) for at in inside
+            names = compiled.nodes
+            entries = sorted(
+                zip(
+                    total[inside].tolist(),
+                    [names[target] for target in targets[inside].tolist()],
+                    targets[inside].tolist(),
+                    weights[inside].tolist(),
+                    strict=True,
+                )
             )
+            found = []
+            seen: set[tuple[float, int]] = set()
+            for entry in entries:
+                alike = (entry[0], int(classes[entry[2]]))
+                if alike not in seen:
+                    seen.add(alike)
+                    found.append(entry)
+            self._rows[node] = found
         return found
 
-    def _weight(self, source: int, target: int) -> float:
-        return float(self._compiled.weights[self._compiled.edge_at(source, target)])
-
-    def simple_paths(self, start: int) -> Iterator[tuple[int, ...]]:
-        """Yield simple paths as node numbers, the shortest first."""
-        first = self._spur([start], frozenset())
+    def simple_paths(self, start: int, limit: int) -> Iterator[tuple[int, ...]]:
+        """Yield the shortest simple paths as node numbers, the shortest first, up to a limit."""
+        first = self._spur([start], frozenset(), inf)
         if first is None:
             return
         # A candidate carries from where on its own prefix may still be varied (Lawler's rule).
         queue: list[tuple[float, tuple[str, ...], tuple[int, ...], int]] = []
         self._push(queue, first, 0)
+        totals = [first[0]]
         taken: list[tuple[int, ...]] = []
         seen: set[tuple[int, ...]] = {tuple(first[1])}
-        while queue:
+        while queue and len(taken) < limit:
             _, _, chain, since = heappop(queue)
             yield chain
             taken.append(chain)
             for at in range(since, len(chain) - 1):
                 prefix = chain[: at + 1]
                 banned = frozenset(other[at + 1] for other in taken if other[: at + 1] == prefix)
-                spur = self._spur(list(prefix), banned)
+                # With enough candidates nothing longer than the last of them is of use.
+                bound = totals[limit - 1] if len(totals) >= limit else inf
+                spur = self._spur(list(prefix), banned, bound)
                 if spur is not None and tuple(spur[1]) not in seen:
                     seen.add(tuple(spur[1]))
+                    insort(totals, spur[0])
                     self._push(queue, spur, at)
 
     def _push(
@@ -101,37 +128,96 @@ class _Ways:
         total, chain = found
         heappush(queue, (total, tuple(self._compiled.nodes[node] for node in chain), tuple(chain), since))
 
-    def _spur(self, prefix: list[int], banned: frozenset[int]) -> tuple[float, list[int]] | None:
-        """The shortest simple path that goes on from a prefix, not at once to a banned node."""
+    def _spur(self, prefix: list[int], banned: frozenset[int], bound: float) -> tuple[float, list[int]] | None:
+        """The shortest simple path that goes on from a prefix, not at once to a banned node, within a bound."""
+        weights = self._compiled.weights
+        spent = sum(float(weights[self._compiled.edge_at(*link)]) for link in pairwise(prefix))
+        found = self._guided(prefix, banned, bound - spent)
+        if found is None:
+            found = self._around(prefix, banned, bound - spent)
+        return (spent + found[0], prefix[:-1] + found[1]) if found[1] else None
+
+    def _guided(self, prefix: list[int], banned: frozenset[int], bound: float) -> tuple[float, list[int]] | None:
+        """Search with A*; no path at all is an empty one, and ``None`` is to give up.
+
+        The estimate knows nothing of the prefix. Where that stands in every short way, the search would wander.
+        """
         closed = set(prefix[:-1])
-        spent = sum(self._weight(*link) for link in pairwise(prefix))
         start = prefix[-1]
         done = {start: start}
-        # The whole way's weight at best, the ids so far for ties, the node that is left, its weight, a place in its row.
+        # The whole way's weight at best, the ids so far for ties, the node that is left, its weight, its row's place.
         heap: list[tuple[float, tuple[str, ...], int, float, int]] = []
 
         def offer(node: int, names: tuple[str, ...], so_far: float, place: int) -> None:
             row = self._row(node)
             while place < len(row):
-                total, name, target = row[place]
+                total, name, target, _ = row[place]
                 if target not in closed and target not in done and not (node == start and target in banned):
-                    heappush(heap, (so_far + total, (*names, name), node, so_far, place))
+                    if so_far + total <= bound:
+                        heappush(heap, (so_far + total, (*names, name), node, so_far, place))
                     return
                 place += 1
 
         offer(start, (), 0.0, 0)
         while heap:
             _, names, node, so_far, place = heappop(heap)
-            target = self._row(node)[place][2]
+            _, _, target, weight = self._row(node)[place]
             offer(node, names[:-1], so_far, place + 1)
             if target in done:
                 continue
-            reached = so_far + self._weight(node, target)
+            reached = so_far + weight
             done[target] = node
             if target == self._goal:
                 chain = [target]
                 while chain[-1] != start:
                     chain.append(done[chain[-1]])
-                return spent + reached, prefix[:-1] + chain[::-1]
+                return reached, chain[::-1]
+            if len(done) > _WANDERING:
+                return None
             offer(target, names, reached, 0)
-        return None
+        return 0.0, []
+
+    def _around(self, prefix: list[int], banned: frozenset[int], bound: float) -> tuple[float, list[int]]:
+        """The same by exact distances in the graph without the prefix; no path at all is an empty one."""
+        start = prefix[-1]
+        closed = frozenset(prefix)
+        distance = self._without.get(closed)
+        if distance is None:
+            # Bounds only fall, so what lies beyond this one is of no interest later either.
+            distance = self._without[closed] = self._distances_without(closed, start, bound)
+        ways = [
+            (weight + distance[target], name, target)
+            for _, name, target, weight in self._row(start)
+            if target not in banned and target not in closed
+        ]
+        total, _, target = min(ways, default=(inf, "", start))
+        if not total <= bound or total == inf:
+            return 0.0, []
+        chain = [start, target]
+        while chain[-1] != self._goal:
+            here = chain[-1]
+            chain.append(
+                min(
+                    (name, target)
+                    for _, name, target, weight in self._row(here)
+                    if target not in closed and weight + distance[target] == distance[here]
+                )[1]
+            )
+        return float(total), chain
+
+    def _distances_without(self, closed: frozenset[int], start: int, bound: float) -> Floats:
+        """The distances to the goal if some nodes were not there; all infinite if the start does not lead to it."""
+        reverse, size = self._compiled.reverse, len(self._compiled.nodes)
+        shut = np.zeros(size, np.bool_)
+        shut[list(closed)] = True
+        gone = np.flatnonzero(shut[reverse.indices])
+        # An edge to oneself does nothing, and the arrays keep their shape.
+        indices = reverse.indices.copy()
+        indices[gone] = np.searchsorted(reverse.indptr, gone, side="right") - 1
+        matrix = csr_array((reverse.data, indices, reverse.indptr), shape=reverse.shape)
+        left = np.zeros(size, np.bool_)
+        left[breadth_first_order(matrix, self._goal, return_predecessors=False)] = True
+        if not any(left[target] for _, _, target, _ in self._row(start)):
+            return np.full(size, np.inf)
+        found: Floats = dijkstra(matrix, directed=True, indices=self._goal, limit=bound)
+        return found

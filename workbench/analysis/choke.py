@@ -11,17 +11,16 @@ Removing the ends of a pair says nothing, so they do not count for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import rustworkx
 
-from workbench.analysis.compiled import Compiled, Ints, best_records
+from workbench.analysis.compiled import Compiled, Ints
 from workbench.analysis.paths import PathSet
 from workbench.analysis.reach import reached
 from workbench.analysis.search import Rows
-from workbench.graph import nodes as node_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +50,67 @@ def choke_points(paths: PathSet, limit: int | None = None) -> list[ChokePoint]:
         paths: The paths to cut.
         limit: How many at most.
     """
-    compiled = paths.compiled
-    count = _Count(compiled)
     trees = [tree for tree in paths.trees if len(tree.sources)]
-    if trees:
-        between = _Between(compiled, paths.starts.numbers, [tree.targets[0] for tree in trees])
-        for tree in trees:
-            _Dominators(between, tree.sources, tree.targets[0]).add_to(count, tree.targets)
-    found = [*_nodes(compiled, count), *_edges(compiled, count)]
-    found.sort(key=lambda point: (-point.pairs, point.is_edge, point.source, point.target or ""))
-    return found[:limit]
+    if not trees or (limit is not None and limit <= 0):
+        return []
+    count = _Count(paths.compiled)
+    between = _Between(paths.compiled, paths.starts.numbers, [tree.targets[0] for tree in trees])
+    for tree in trees:
+        _Dominators(between, tree.sources, tree.targets[0]).add_to(count, tree.targets)
+    return count.most(limit)
+
+
+NODE = -1
+"""What stands for the target of a node."""
 
 
 class _Count:
-    """What is cut, summed over the jewels."""
+    """What is cut, by node and by edge, for one jewel after another."""
 
     def __init__(self, compiled: Compiled) -> None:
-        self.nodes = np.zeros(len(compiled.nodes), np.int64)
-        self.edges: dict[tuple[int, int], int] = {}
-        self.node_jewels: list[tuple[Ints, tuple[int, ...]]] = []
-        self.edge_jewels: dict[tuple[int, int], set[int]] = {}
+        self._compiled = compiled
+        self._size = len(compiled.nodes)
+        self._keys: list[Ints] = []
+        self._pairs: list[Ints] = []
+        self._jewels: list[int] = []
 
-    def edge(self, source: int, target: int, pairs: int, jewels: Iterable[int], times: int = 1) -> None:
-        key = (source, target)
-        self.edges[key] = self.edges.get(key, 0) + pairs * times
-        self.edge_jewels.setdefault(key, set()).update(jewels)
+    def add(self, source: Ints, target: Ints | int, pairs: Ints, jewel: int) -> None:
+        """Add what some nodes (``target`` is ``NODE``) or edges cut for a jewel."""
+        self._keys.append(source * (self._size + 1) + target + 1)
+        self._pairs.append(pairs)
+        self._jewels.append(jewel)
+
+    def most(self, limit: int | None) -> list[ChokePoint]:
+        """Those that cut most."""
+        every = np.concatenate(self._keys)
+        keys, which = np.unique(every, return_inverse=True)
+        pairs = np.zeros(len(keys), np.int64)
+        np.add.at(pairs, which, np.concatenate(self._pairs))
+        shown = np.flatnonzero(~self._compiled.hub[keys // (self._size + 1)])
+        if limit is not None and limit < len(shown):
+            least = -np.partition(-pairs[shown], limit - 1)[limit - 1]
+            shown = shown[pairs[shown] >= least]
+        points = [self._point(int(keys[at]), int(pairs[at])) for at in shown]
+        points.sort(key=lambda point: (-point.pairs, point.is_edge, point.source, point.target or ""))
+        return [self._with_jewels(point) for point in points[:limit]]
+
+    def _point(self, key: int, pairs: int) -> ChokePoint:
+        source, target = divmod(key, self._size + 1)
+        target -= 1
+        nodes = self._compiled.nodes
+        if target == NODE:
+            return ChokePoint(nodes[source], None, (), pairs, ())
+        found = tuple(sorted({edge.technique for edge in self._compiled.records(source, target)}))
+        return ChokePoint(nodes[source], nodes[target], found, pairs, ())
+
+    def _with_jewels(self, point: ChokePoint) -> ChokePoint:
+        source = self._compiled.number(point.source)
+        target = NODE if point.target is None else self._compiled.number(point.target)
+        assert source is not None
+        assert target is not None
+        key = source * (self._size + 1) + target + 1
+        jewels = {jewel for keys, jewel in zip(self._keys, self._jewels, strict=True) if (keys == key).any()}
+        return replace(point, jewels=tuple(sorted(self._compiled.nodes[jewel] for jewel in jewels)))
 
 
 class _Between:
@@ -90,6 +125,9 @@ class _Between:
         target = self.place[compiled.indices[rows.place]]
         inside = target >= 0
         self.row, self.target = rows.row[inside], target[inside]
+        # The membership of a set is nothing that anybody could cut.
+        place = rows.place[inside]
+        self.shown = ~compiled.catalogue.internal[compiled.technique[place]] & ~compiled.hub[self.numbers][self.row]
         self.graph: Any = rustworkx.PyDiGraph(multigraph=False)
         self.graph.add_nodes_from(range(len(self.numbers)))
         self.graph.extend_from_edge_list(list(zip(self.target.tolist(), self.row.tolist(), strict=True)))
@@ -105,7 +143,7 @@ class _Dominators:
         self.parent = np.full(len(self.numbers), -1, np.int64)
         self.parent[np.fromiter(found.keys(), np.int64, len(found))] = np.fromiter(found.values(), np.int64, len(found))
         inside = (self.parent[between.row] >= 0) & (self.parent[between.target] >= 0) & (between.row != self.root)
-        self.row, self.target = between.row[inside], between.target[inside]
+        self.row, self.target, self.shown = between.row[inside], between.target[inside], between.shown[inside]
         self.parent[self.root] = -1
         self.entry = np.zeros(len(self.numbers), np.int64)
         self.entry[between.place[sources]] = 1
@@ -145,49 +183,16 @@ class _Dominators:
         others = self.below - self.entry
         others[self.root] = 0
         cutting = np.flatnonzero(others > 0)
-        count.nodes[self.numbers[cutting]] += others[cutting] * len(targets)
-        count.node_jewels.append((self.numbers[cutting], tuple(targets)))
         up = self.parent[self.row] == self.target
         inside = (self.first[self.target] >= self.first[self.row]) & (
             self.first[self.target] < self.first[self.row] + self.size[self.row]
         )
         leaky = np.zeros(len(self.numbers), np.bool_)
         leaky[self.row[~up & ~inside]] = True
-        critical = up & ~leaky[self.row] & (self.below[self.row] > 0)
-        for source, target in zip(self.row[critical], self.target[critical], strict=True):
-            pairs = int(self.below[source])
-            if target == self.root:
-                for goal in targets:
-                    count.edge(int(self.numbers[source]), goal, pairs, (goal,))
-            else:
-                count.edge(int(self.numbers[source]), int(self.numbers[target]), pairs, targets, times=len(targets))
-
-
-def _nodes(compiled: Compiled, count: _Count) -> Iterable[ChokePoint]:
-    jewels: dict[int, set[int]] = {}
-    for numbers, targets in count.node_jewels:
-        for number in numbers.tolist():
-            jewels.setdefault(number, set()).update(targets)
-    for number, targets_of in jewels.items():
-        if not compiled.hub[number]:
-            yield ChokePoint(compiled.nodes[number], None, (), int(count.nodes[number]), _ids(compiled, targets_of))
-
-
-def _edges(compiled: Compiled, count: _Count) -> Iterable[ChokePoint]:
-    numbers, internal = compiled.catalogue.numbers, compiled.catalogue.internal
-    for (source, target), pairs in count.edges.items():
-        found = {edge.technique for edge in best_records(compiled.records(source, target))}
-        shown = tuple(sorted(technique for technique in found if not internal[numbers[technique]]))
-        # The membership of a set is nothing that anybody could cut.
-        if shown and not node_ids.is_hub(compiled.nodes[source]):
-            yield ChokePoint(
-                compiled.nodes[source],
-                compiled.nodes[target],
-                shown,
-                pairs,
-                _ids(compiled, count.edge_jewels[source, target]),
-            )
-
-
-def _ids(compiled: Compiled, numbers: Iterable[int]) -> tuple[str, ...]:
-    return tuple(sorted(compiled.nodes[number] for number in numbers))
+        critical = up & ~leaky[self.row] & (self.below[self.row] > 0) & self.shown
+        source, target = self.row[critical], self.target[critical]
+        last = target == self.root
+        for jewel in targets:
+            count.add(self.numbers[cutting], NODE, others[cutting], jewel)
+            ends = np.where(last, jewel, self.numbers[target])
+            count.add(self.numbers[source], ends, self.below[source], jewel)

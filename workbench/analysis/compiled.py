@@ -16,14 +16,14 @@ a what-if that edits the arrays instead of building them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from workbench.analysis.catalogue import Catalogue, Conditions
 from workbench.graph import nodes as node_ids
 from workbench.graph.graph import Edge, Fact, Graph
 from workbench.techniques.api import Technique
@@ -54,57 +54,6 @@ def effort_of(total: float) -> int:
 def steps_of(total: float) -> int:
     """The steps of a path as people see them, from its weight."""
     return int(total) % MISSING // STEP
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """What a search has to know of the techniques, by their numbers in the graph."""
-
-    ids: tuple[str, ...]
-    titles: tuple[str, ...]
-    internal: Bools
-    api_only: Bools
-    numbers: Mapping[str, int]
-    order: Int32s
-    """The place of each technique in the order of the ids, which breaks ties."""
-
-    @classmethod
-    def of(cls, techniques: Sequence[Technique]) -> Catalogue:
-        """The catalogue of some techniques, in the order in which the graph was built from them."""
-        ids = tuple(technique.id for technique in techniques)
-        order = np.empty(len(ids), np.int32)
-        order[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids), dtype=np.int32)
-        return cls(
-            ids,
-            tuple(technique.declaration.title for technique in techniques),
-            np.array([technique.declaration.internal for technique in techniques], np.bool_),
-            np.array([technique.declaration.api_only for technique in techniques], np.bool_),
-            {identifier: number for number, identifier in enumerate(ids)},
-            order,
-        )
-
-
-class _Conditions:
-    """Sets of C-ids by number; 0 is the empty set."""
-
-    def __init__(self) -> None:
-        self.sets: list[frozenset[str]] = [frozenset()]
-        self._numbers: dict[frozenset[str], int] = {frozenset(): 0}
-        self._unions: dict[tuple[int, int], int] = {}
-
-    def number(self, conditions: Iterable[str]) -> int:
-        key = frozenset(conditions)
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = len(self.sets)
-            self.sets.append(key)
-        return found
-
-    def union(self, one: int, other: int) -> int:
-        found = self._unions.get((one, other))
-        if found is None:
-            found = self._unions[one, other] = self.number(self.sets[one] | self.sets[other])
-        return found
 
 
 class Compiled:
@@ -163,7 +112,7 @@ class Compiled:
         self._changed: dict[tuple[int, int], list[Edge]] = {}
         self._added: list[Edge] = []
         self._removed: Ints = np.empty(0, np.int64)
-        self._conditions = _Conditions()
+        self._conditions = Conditions()
         self._rank: Ints | None = None
         self.hub = np.array([node.startswith("Hub:") for node in graph.nodes], np.bool_)
         self._columns()
@@ -183,19 +132,21 @@ class Compiled:
     def _merge(self) -> None:
         size = len(self.nodes)
         kept = self._kept()
-        source = self._record_source[kept].astype(np.int64)
-        target = self._record_target[kept]
-        technique = self._record_technique[kept]
-        effort, missing = self._record_effort[kept], self._record_missing[kept]
+        source, target = self._record_source.astype(np.int64), self._record_target
+        technique, effort, missing = self._record_technique, self._record_effort, self._record_missing
+        if kept is not None:
+            source, target, technique = source[kept], target[kept], technique[kept]
+            effort, missing = effort[kept], missing[kept]
         facts = self.graph.facts
         # The rank of a cause: every (effort, missing) that occurs, put in order once.
         combined = effort * len(facts) + missing
-        occurring = np.unique(combined)
-        causes = [divmod(int(value), len(facts)) for value in occurring]
-        ordered = sorted(range(len(causes)), key=lambda at: _rank(causes[at][0], facts[causes[at][1]]))
-        rank = np.empty(len(causes), np.int64)
-        rank[ordered] = np.arange(len(causes))
-        by_value = rank[np.searchsorted(occurring, combined)]
+        table = np.zeros(256 * len(facts), np.int64)
+        table[combined] = 1
+        causes = [divmod(value, len(facts)) for value in np.flatnonzero(table).tolist()]
+        causes.sort(key=lambda cause: _rank(cause[0], facts[cause[1]]))
+        for rank, (amount, number) in enumerate(causes):
+            table[amount * len(facts) + number] = rank
+        by_value = table[combined]
         pair = source * size + target
         radix = max(len(causes), 1)
         order_of = self.catalogue.order[technique].astype(np.int64)
@@ -205,7 +156,7 @@ class Compiled:
         else:
             order = np.lexsort((by_value, order_of, pair))
         pair, technique, effort, missing = pair[order], technique[order], effort[order], missing[order]
-        self._order = kept[order]
+        self._order = order if kept is None else kept[order]
         first = np.ones(len(pair), np.bool_)
         first[1:] = (pair[1:] != pair[:-1]) | (technique[1:] != technique[:-1])
         best = np.flatnonzero(first)
@@ -228,7 +179,10 @@ class Compiled:
         numbers = np.array([self._conditions.number(fact for fact, _ in each) for each in facts], np.int32)
         self.conditions = numbers[missing[best]]
 
-    def _kept(self) -> Ints:
+    def _kept(self) -> Ints | None:
+        """The positions of the records that this search may use, ``None`` for all."""
+        if not self.certain and not self.excluded:
+            return None
         keep = np.ones(len(self._record_source), np.bool_)
         if self.certain:
             keep &= self._record_missing == 0

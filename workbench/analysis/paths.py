@@ -110,7 +110,8 @@ class Entries:
     @classmethod
     def of(cls, compiled: Compiled, ids: Iterable[str]) -> Entries:
         """The entry points of some ids."""
-        wanted = tuple(sorted(set(ids)))
+        # What is sorted already stays so, which sorting notices.
+        wanted = tuple(sorted(dict.fromkeys(ids)))
         numbers = np.sort(compiled.numbers(wanted))
         each = [exposure(compiled.nodes[number]) for number in numbers.tolist()]
         exposures, which = np.unique(np.array(each, np.float64), return_inverse=True)

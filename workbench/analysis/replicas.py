@@ -67,26 +67,35 @@ class Replicas:
             elif node.startswith("Volume:"):
                 volumes.append(node)
         on: dict[str, int] = {}
-        rows: list[tuple[int, int, int]] = []
+        numbers = compiled.graph.numbers
+        places: list[int] = []
+        leaders: list[int] = []
+        homes: list[int] = []
         for pod in view.pods:
-            home = on.get(pod.node)
+            owner, home = pod.owner, on.get(pod.node)
             if home is None:
                 home = on[pod.node] = self._home(compiled, pod.node)
-            place = compiled.number(pod.id)
+            place = numbers.get(pod.id)
             if place is not None:
-                rows.append((place, self._leader(place, ("Pod", pod.owner, "")), home))
+                places.append(place)
+                leaders.append(self._leader(place, ("Pod", owner, "")))
+                homes.append(home)
             for container in pod.containers:
-                place = compiled.number(container.id)
+                place = numbers.get(container.id)
                 if place is not None:
-                    rows.append((place, self._leader(place, ("Container", pod.owner, container.name)), home))
-        rows += self._others(view, compiled, volumes)
-        self._set(rows)
+                    places.append(place)
+                    leaders.append(self._leader(place, ("Container", owner, container.name)))
+                    homes.append(home)
+        for place, leader, home in self._others(view, compiled, volumes):
+            places.append(place)
+            leaders.append(leader)
+            homes.append(home)
+        self._set(places, leaders, homes)
 
-    def _set(self, rows: list[tuple[int, int, int]]) -> None:
-        if rows:
-            places, leaders, homes = np.array(rows, np.int64).T
-            self.classes[places] = leaders + 1
-            self.own_node[places] = homes
+    def _set(self, places: list[int], leaders: list[int], homes: list[int]) -> None:
+        at = np.array(places, np.int64)
+        self.classes[at] = np.array(leaders, np.int64) + 1
+        self.own_node[at] = np.array(homes, np.int64)
 
     def _home(self, compiled: Compiled, node: str) -> int:
         found = compiled.number(node)
@@ -127,7 +136,8 @@ class Replicas:
         new.classes = np.append(self.classes, np.arange(size + 1, size + len(names) + 1))
         new.own_node = np.append(self.own_node, np.full(len(names), -1))
         new.worker = np.append(self.worker, [node.startswith("Node:") for node in names]).astype(np.bool_)
-        new._set(list(new._others(view, compiled, names)))
+        for place, leader, home in new._others(view, compiled, names):
+            new._set([place], [leader], [home])
         return new
 
     def has_replicas(self, place: int) -> bool:

@@ -202,56 +202,57 @@ def _describe(compiled: Compiled, replicas: Replicas, next_edge: Int32s, goal: i
     conditions = np.zeros(size, np.int64)
     technique = np.full(size, -1, np.int64)
     shape[goal] = own[goal] = 0
-    known: dict[int, int] = {}
     internal = compiled.catalogue.internal
+    inside = np.flatnonzero(next_edge >= 0)
+    hubs, shown = inside[compiled.hub[inside]], inside[~compiled.hub[inside]]
+    following = np.full(size, -1, np.int64)
+    following[inside] = compiled.indices[next_edge[inside]]
+    radix = 2 * (len(inside) + 1)
     kinds = len(internal) + 1
-    remaining = np.flatnonzero(next_edge >= 0)
-    radix = 2 * (len(remaining) + 1)
-    while len(remaining):
-        edge = next_edge[remaining]
-        following = compiled.indices[edge]
-        ready = shape[following] >= 0
-        now, edge, following = remaining[ready], edge[ready], following[ready]
-        remaining = remaining[~ready]
-        conditions[now] = _unions(compiled, compiled.conditions[edge], conditions[following])
+    count = 1
+
+    def take(now: Ints) -> None:
+        edge, after = next_edge[now], following[now]
+        conditions[now] = _unions(compiled, compiled.conditions[edge], conditions[after])
         used = compiled.technique[edge].astype(np.int64)
         # A step through hubs is named after the first technique that is no membership.
-        passing = internal[used] & compiled.hub[following]
-        used[passing] = technique[following[passing]]
+        passing = internal[used] & compiled.hub[after]
+        used[passing] = technique[after[passing]]
         technique[now] = used
-        hub = compiled.hub[now]
-        shape[now[hub]] = own[now[hub]] = shape[following[hub]]
-        now, used, following = now[~hub], used[~hub], following[~hub]
-        at_home = replicas.own_node[now] == following
-        tail = np.where(at_home, own[following], shape[following])
-        rest = (used + 1) * radix + tail
-        shape[now] = _numbered(known, replicas.classes[now] * (kinds * radix) + rest)
+
+    # A round deals with the nodes that are one more step away; paths of one shape are in one round.
+    while len(shown) or len(hubs):
+        while len(hubs):
+            ready = shape[following[hubs]] >= 0
+            now, hubs = hubs[ready], hubs[~ready]
+            if not len(now):
+                break
+            take(now)
+            shape[now] = own[now] = shape[following[now]]
+        ready = shape[following[shown]] >= 0
+        now, shown = shown[ready], shown[~ready]
+        if not len(now):
+            break
+        take(now)
+        after = following[now]
+        tail = np.where(replicas.own_node[now] == after, own[after], shape[after])
+        rest = (technique[now] + 1) * radix + tail
         worker = replicas.worker[now]
-        own[now] = shape[now]
         # Class 0 is a worker node that its own replica leads to: which one it is does not count.
-        own[now[worker]] = _numbered(known, rest[worker])
+        keys = np.concatenate([replicas.classes[now] * (kinds * radix) + rest, rest[worker]])
+        values, numbers = np.unique(keys, return_inverse=True)
+        shape[now] = own[now] = numbers[: len(now)] + count
+        own[now[worker]] = numbers[len(now) :] + count
+        count += len(values)
     return shape, conditions
-
-
-def _numbered(known: dict[int, int], keys: Ints) -> Ints:
-    values, inverse = np.unique(keys, return_inverse=True)
-    numbers = [known.setdefault(value, len(known) + 1) for value in values.tolist()]
-    return np.array(numbers, np.int64)[inverse] if numbers else np.empty(0, np.int64)
 
 
 def _unions(compiled: Compiled, ones: Int32s, others: Ints) -> Ints:
     radix = len(compiled.condition_sets)
-    if radix > _FEW:
-        values, inverse = np.unique(others * radix + ones, return_inverse=True)
-        out = [compiled.union(value % radix, value // radix) for value in values.tolist()]
-        return np.array(out, np.int64)[inverse] if out else np.empty(0, np.int64)
     keys = others * radix + ones
-    occurring = np.zeros(radix * radix, np.bool_)
-    occurring[keys] = True
-    table = np.zeros(radix * radix, np.int64)
-    for value in np.flatnonzero(occurring).tolist():
-        table[value] = compiled.union(value % radix, value // radix)
-    return table[keys]
+    values = np.unique(keys)
+    numbers = [compiled.union(value % radix, value // radix) for value in values.tolist()]
+    return np.array(numbers, np.int64)[np.searchsorted(values, keys)]
 
 
 def walk(tree: Tree, source: int, target: int) -> list[int]:

@@ -39,8 +39,10 @@ def holders(view: Inventory, compiled: Compiled) -> set[str]:
     return {node for node in found if node_ids.kind(node) in node_ids.IDENTITIES}
 
 
+_BY_KIND = {"Internet": 1.0, "Container": 0.85, "User": 0.85, "Group": 0.85}
+_OTHER = 0.75
+
+
 def exposure(node: str) -> float:
     """How open a start is: 1 for the internet and the unauthenticated, 0.85 for what is often taken, else 0.75."""
-    if node == node_ids.INTERNET or node in UNAUTHENTICATED:
-        return 1.0
-    return 0.85 if node_ids.kind(node) in ("Container", "User", "Group") else 0.75
+    return 1.0 if node in UNAUTHENTICATED else _BY_KIND.get(node.partition(":")[0], _OTHER)

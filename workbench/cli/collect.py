@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import os
 
 from workbench.cli import options
 from workbench.errors import ExitStatus, UsageError
@@ -12,7 +12,8 @@ HELP = "read a source into a snapshot file"
 DESCRIPTION = "Write a snapshot: the objects that the analysis reads, without any secret value, and what was not read."
 EPILOG = """\
 examples:
-  workbench collect --manifests deploy/ -o shop.jsonl.gz"""
+  workbench collect --manifests deploy/ -o shop.jsonl.gz
+  workbench collect --sample shop -o shop.jsonl.gz"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,15 +23,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the snapshot."""
-    request = options.request_of(args)
-    if request is None:
-        raise UsageError(options.NO_SOURCE)
-    from workbench.sources import load
-    from workbench.sources.snapshot import write
-    from workbench.text import shown
+    """Write the snapshot.
 
-    inventory = load(request)
-    count = write(inventory, args.output)
-    print(f"workbench: {count:,} objects of {shown(inventory.source)} in {shown(args.output)}", file=sys.stderr)
+    Raises:
+        UsageError: The file is one that is read, or no file.
+    """
+    request = options.needed(args)
+    if args.output in ("", "-"):
+        raise UsageError("-o names the file to write; a snapshot does not go to standard output")
+    if any(path != "-" and _same(path, args.output) for path in request.paths):
+        raise UsageError(f"{args.output} is what is read; write the snapshot to another file")
+    from workbench.sources import load, write_snapshot
+
+    progress = options.ProgressLine()
+    try:
+        inventory = load(request, progress)
+    finally:
+        progress.clear()
+    options.say_gaps(inventory.coverage)
+    count = write_snapshot(inventory, args.output)
+    options.say(f"{count:,} objects of {inventory.source} in {args.output}")
     return ExitStatus.DONE
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from pathlib import Path
 
 from workbench.cli import options
-from workbench.errors import ExitStatus
+from workbench.errors import ExitStatus, UsageError
 
 HELP = "write fixes as patches, with rollbacks"
 DESCRIPTION = "Write patches for kubectl, their rollbacks, the fix records and a README that says how to apply them."
@@ -30,19 +30,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=("kubectl",), default="kubectl", help="the format")
     parser.add_argument("--force", action="store_true", help="write into a directory that is not empty")
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", required=True, type=options.directory, help="the directory to write"
-    )
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="the directory to write")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the patches."""
+    """Write the patches.
+
+    Raises:
+        UsageError: An id names nothing, or the directory cannot be written.
+    """
+    if not args.output:
+        raise UsageError("-o names the directory to write")
+    if "" in args.fix:
+        raise UsageError("--fix is empty")
     audit = options.load(args)
     from workbench.text import shown
 
-    result = audit.export(audit.select_fixes(args.fix), args.output, format=args.format, force=args.force)
+    result = audit.export(audit.select_fixes(args.fix), Path(args.output), format=args.format, force=args.force)
     for line in result.messages:
-        print(f"workbench: {shown(line)}", file=sys.stderr)
+        options.say(line)
     for name in result.files:
-        options.write(shown(str(result.directory / name)))
+        options.write(shown(str(result.directory / name), 4096))
+    if result.next_command:
+        options.say(f"next, in {result.directory}: {result.next_command}")
     return ExitStatus.DONE

@@ -13,6 +13,7 @@ DESCRIPTION = "Write the graph, hubs expanded into the concrete nodes and edges 
 EPILOG = """\
 examples:
   workbench graph --sample shop -o json
+  workbench graph --sample shop --from internet --to cluster-admin -o graphml
   workbench graph --sample shop --around Node:worker-1 -o dot"""
 
 

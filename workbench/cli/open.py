@@ -27,9 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the interface until the user quits."""
+    """Run the interface until the user quits.
+
+    Raises:
+        UsageError: There is no terminal.
+    """
     request = options.request_of(args)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("needs a terminal; try workbench paths")
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise UsageError("needs a terminal that can move the cursor (TERM is not set); try workbench paths")

@@ -11,7 +11,8 @@ HELP = "the sample clusters"
 DESCRIPTION = "List the sample clusters that ship with the program; open one with --sample NAME."
 EPILOG = """\
 examples:
-  workbench samples"""
+  workbench samples
+  workbench samples -o json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,5 +24,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the samples."""
     from workbench.report import samples
 
-    options.write(samples.as_json() if args.output == "json" else samples.as_text())
+    if args.output == "json":
+        options.write(samples.as_json())
+    else:
+        samples.print_table()
     return ExitStatus.DONE

@@ -57,6 +57,10 @@ PLURAL = {
 IDENTITIES = frozenset({"ServiceAccount", "User", "Group"})
 
 
+_FREE = frozenset({"Image", "Registry", "CloudIdentity", "Vulnerability", "User", "Group", "Node", HUB})
+"""Kinds without a namespace whose names may hold a slash; users and groups are called whatever an issuer says."""
+
+
 def kind(node: str) -> str:
     """The kind of a node id."""
     return node.partition(":")[0]
@@ -65,7 +69,9 @@ def kind(node: str) -> str:
 def namespace(node: str) -> str:
     """The namespace of a node id, empty where it has none."""
     head, slash, _ = node.partition(":")[2].partition("/")
-    return head if slash and kind(node) not in ("Image", "Registry", "CloudIdentity", "Vulnerability", HUB) else ""
+    if not slash or kind(node) in _FREE or (kind(node) == "Endpoint" and head.startswith("node.")):
+        return ""
+    return head
 
 
 def name(node: str) -> str:

@@ -16,7 +16,16 @@ from workbench.inventory import fields
 from workbench.inventory.decode import DecodeError, from_data, plain, pod_spec_prefix
 from workbench.inventory.fields import Path
 from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
-from workbench.inventory.objects import KINDS, KubernetesObject, Pod
+from workbench.inventory.objects import (
+    DaemonSet,
+    Deployment,
+    KubernetesObject,
+    Pod,
+    ReplicaSet,
+    ReplicationController,
+    StatefulSet,
+)
+from workbench.inventory.pods import is_live
 
 TOKEN_VOLUME = "kube-api-access-"
 """How the API server's admission names the token volume that it adds to a pod."""
@@ -79,13 +88,24 @@ def merged(changes: Iterable[Change]) -> list[Change]:
     out: dict[str, tuple[Target, list[Op]]] = {}
     for change in changes:
         _, ops = out.setdefault(change.target.id, (change.target, []))
+        known = list(ops)
         for op in change.ops:
-            same = next((known for known in ops if known.path == op.path), None)
-            if same is None:
-                ops.append(op)
-            elif (same.op, same.value) != (op.op, op.value):
+            other = next((other for other in known if contradicts(other, op)), None)
+            if other is not None:
                 raise Conflict(f"{change.target.id}: two fixes change {fields.dotted(op.steps)} differently")
+            if not any((same.op, same.path) == (op.op, op.path) for same in known):
+                ops.append(op)
     return [Change(target, tuple(ops)) for target, ops in out.values()]
+
+
+def contradicts(one: Op, other: Op) -> bool:
+    """Whether two edits of one object cannot both be made: one field set differently, or one within what goes."""
+    steps, others = one.steps, other.steps
+    if steps == others:
+        return (one.op, one.value) != (other.op, other.value)
+    shorter, longer = sorted((steps, others), key=len)
+    # A field within a list or a mapping that is replaced or removed as a whole.
+    return len(steps) != len(others) and longer[: len(shorter)] == shorter
 
 
 def edited(data: Mapping[str, Any], ops: Sequence[Op], *, lenient: bool = False) -> dict[str, Any]:
@@ -111,9 +131,13 @@ def edited(data: Mapping[str, Any], ops: Sequence[Op], *, lenient: bool = False)
 
 def _edit(data: dict[str, Any], op: Op) -> None:
     steps = op.steps
+    if not steps:
+        raise FixError("an edit of nothing")
     holder: Any = data
     for step in steps[:-1]:
         if isinstance(step, str):
+            if not isinstance(holder, dict):
+                raise FixError(f"no field {fields.dotted(steps)}")
             if holder.get(step) is None:
                 if op.op == "remove":
                     return
@@ -126,6 +150,8 @@ def _edit(data: dict[str, Any], op: Op) -> None:
             holder = holder[at]
     last = steps[-1]
     if isinstance(last, str):
+        if not isinstance(holder, dict):
+            raise FixError(f"no field {fields.dotted(steps)}")
         if op.op == "remove":
             holder.pop(last, None)
         else:
@@ -135,7 +161,10 @@ def _edit(data: dict[str, Any], op: Op) -> None:
     if at is None:
         raise FixError(f"no item {fields.dotted(steps)}")
     if op.op == "remove":
-        del holder[at]
+        while at is not None:
+            del holder[at]
+            # A selector means every item that it fits: a binding may name a subject twice.
+            at = None if isinstance(last, int) else fields.index_of(holder, last)
     else:
         holder[at] = copy.deepcopy(op.value)
 
@@ -158,8 +187,12 @@ def replaced(view: Inventory, changes: Iterable[Change]) -> dict[str, Kubernetes
         target = view.by_id(change.target.id)
         if target is None:
             raise FixError(f"{change.target.id} is not in {view.source}")
-        out[target.id] = _rebuilt(target, edited(plain(target), change.ops))
-        if target.kind in ("Pod", "Job", "CronJob") or target.kind not in KINDS:
+        data = edited(plain(target), change.ops)
+        if isinstance(target, Pod) and is_live(target):
+            # Created anew without the flag it would not get the token again.
+            _without_token(data, change.ops)
+        out[target.id] = _rebuilt(target, data)
+        if not isinstance(target, _FOLLOWED):
             continue
         template_ops = _pod_ops(target.kind, change.ops)
         if template_ops:
@@ -167,6 +200,10 @@ def replaced(view: Inventory, changes: Iterable[Change]) -> dict[str, Kubernetes
                 if pod.live and isinstance(pod.obj, Pod):
                     out[pod.obj.id] = _rebuilt(pod.obj, _edited_pod(plain(pod.obj), template_ops))
     return out
+
+
+_FOLLOWED = (Deployment, ReplicaSet, StatefulSet, DaemonSet, ReplicationController)
+"""The workloads whose live pods a change of the template replaces."""
 
 
 def overlay(view: Inventory, changes: Iterable[Change]) -> Inventory:
@@ -197,15 +234,21 @@ def _pod_ops(kind: str, ops: Sequence[Op]) -> list[Op]:
 
 def _edited_pod(data: dict[str, Any], ops: Sequence[Op]) -> dict[str, Any]:
     out = edited(data, ops, lenient=True)
-    if any(op.path == "/spec/automountServiceAccountToken" and op.value is False for op in ops):
-        _take_token(out["spec"])
+    _without_token(out, ops)
     return out
+
+
+def _without_token(data: dict[str, Any], ops: Sequence[Op]) -> None:
+    if any(op.path == "/spec/automountServiceAccountToken" and op.value is False for op in ops):
+        _take_token(data["spec"])
 
 
 def _take_token(spec: dict[str, Any]) -> None:
     """What admission would no longer add: the token volume and its mounts."""
     volumes = spec.get("volumes") or []
     names = {volume.get("name") for volume in volumes if str(volume.get("name")).startswith(TOKEN_VOLUME)}
+    if not names:
+        return
     spec["volumes"] = [volume for volume in volumes if volume.get("name") not in names]
     for key in ("containers", "initContainers", "ephemeralContainers"):
         for container in spec.get(key) or ():

@@ -16,11 +16,12 @@ Step: TypeAlias = str | int | Selector
 Path: TypeAlias = tuple[Step, ...]
 
 _TOKEN = re.compile(r"([^.\[\]/]+)|\[((?:[^\[\]\\]|\\.)*)\]")
-_PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PAIR = re.compile(r"(?:[^,\\]|\\.)+", re.DOTALL)
 
 
 def _bracket(text: str) -> Step:
-    if text.isdigit():
+    if _is_index(text):
         return int(text)
     if text.startswith("."):
         return _unescape(text[1:])
@@ -30,7 +31,11 @@ def _bracket(text: str) -> Step:
 
 
 def _split_pairs(text: str) -> list[str]:
-    return re.split(r"(?<!\\),", text)
+    return _PAIR.findall(text)
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _escape(text: str) -> str:
@@ -38,7 +43,7 @@ def _escape(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
 
 
 def parse(text: str) -> Path:
@@ -53,13 +58,13 @@ def _bracketed(step: int | Selector) -> str:
 
 
 def _key(step: str) -> str | None:
-    return step if _PLAIN.match(step) else None
+    return step if _PLAIN.fullmatch(step) else None
 
 
 def literal(key: str) -> str:
     """A key as a bracketed step, for labels and annotations: ``[workbench/crown-jewel]``."""
     escaped = _escape(key)
-    return f"[.{escaped}]" if "=" in key or key.isdigit() or key.startswith(".") else f"[{escaped}]"
+    return f"[.{escaped}]" if "=" in key or _is_index(key) or key.startswith(".") else f"[{escaped}]"
 
 
 def dotted(path: Path) -> str:

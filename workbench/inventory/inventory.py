@@ -163,6 +163,10 @@ class Inventory:
         """The objects of a kind in one namespace."""
         return self.index(_BY_NAMESPACE[kind.__name__])[namespace]
 
+    def namespaces_of(self, kind: type[KubernetesObject]) -> Iterable[str]:
+        """The namespaces that hold an object of a kind."""
+        return self.index(_BY_NAMESPACE[kind.__name__]).keys()
+
     def index(self, of: IndexOf[K, I]) -> Index[K, I]:
         """The index of a declaration, built on first use."""
         found = self._indexes.get(of.name)

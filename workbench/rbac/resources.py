@@ -248,3 +248,8 @@ def parse_resource(text: str, customs: Mapping[str, str] | None = None) -> Resou
     if subresource:
         return ResourceQuery(group, plural, rest[0], known=known)
     return ResourceQuery(group, plural, name=rest[0], known=known)
+
+
+def resource_names() -> list[str]:
+    """Every spelling of a resource that :func:`parse_resource` knows, sorted."""
+    return sorted(_SPELLINGS)

@@ -1,25 +1,49 @@
-"""What each fix does to the graph, proved by laying it over the objects and recomputing what it touches."""
+"""What each fix does to the graph, proved by laying it over the objects and recomputing what it touches.
+
+A fix's value is the number of entry → jewel pairs that lose every path when its own edges go (DESIGN, "Analysis").
+Thousands of fixes apply to a large cluster, most of which touch nothing that lies on any way from an entry point to a
+crown jewel. Those are told apart before anything is recomputed: between the entry points and the jewels lies what
+the entries lead to and what leads to the jewels, and a fix that neither end of a lost edge can be there cuts nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from workbench.analysis.compiled import Bools, Ints
 from workbench.analysis.paths import Path, PathStep
+from workbench.analysis.reach import reached
 from workbench.analysis.session import Analysis
-from workbench.analysis.whatif import WhatIf
+from workbench.graph.graph import Edge
+from workbench.inventory.changes import Op, Target, overlay
+from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
+from workbench.inventory.objects import ClusterRoleBinding, RoleBinding
+from workbench.inventory.pods import PodInstance
+from workbench.rbac import grant_of
+from workbench.rbac.subjects import subject_id
+from workbench.remediation.forest import Cuts, Pair
 from workbench.remediation.records import RISK_WEIGHT, Fix, Status
+from workbench.techniques.api import Found, SubjectType, Technique
+from workbench.techniques.build import Bucket, recompute
+from workbench.techniques.resolve import permissions as rights
+
+_RBAC = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
+_OURS = "workbench.techniques."
+_EXISTENCE = frozenset({SubjectType.GRANT, SubjectType.IDENTITY, SubjectType.SINGLETON})
+"""Subjects of techniques that ask only which pods there are, where, with which account: no fix changes that."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Effect:
-    """A fix with what it cuts alone, and the records that it takes away."""
+    """A fix with what it cuts alone, and the pairs of nodes, hubs included, that nothing joins any more."""
 
     fix: Fix
-    removed: frozenset[tuple[str, str]]
-    """The pairs of nodes, hubs included, that nothing joins any more."""
-    weakened: frozenset[tuple[str, str]]
-    """The pairs that fewer techniques or causes join than before."""
+    removed: frozenset[tuple[str, str]] = frozenset()
+    measured: bool = True
+    """Whether it was recomputed; what was not removes nothing between the entry points and the crown jewels."""
 
     def cuts_step(self, step: PathStep) -> bool:
         """Whether the fix takes the step away."""
@@ -35,40 +59,305 @@ class Effect:
         return self.fix.paths_cut / RISK_WEIGHT[self.fix.risk.level]
 
 
-def effects(analysis: Analysis, fixes: Iterable[Fix]) -> list[Effect]:
-    """The effect of every fix, those that cut most first, then by risk and id.
+@dataclass(slots=True)
+class Effects:
+    """The effects of all fixes of an analysis, those that cut most first, then by risk and id."""
+
+    all: list[Effect]
+    _measure: _Measure = field(repr=False)
+    _by_pair: dict[tuple[str, str], list[Effect]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for effect in self.all:
+            for pair in effect.removed:
+                self._by_pair.setdefault(pair, []).append(effect)
+
+    def for_step(self, step: PathStep, objects: Collection[str] = ()) -> list[Fix]:
+        """The fixes that take a step away, the best recommendation first.
+
+        Args:
+            step: The step, of any query.
+            objects: The ids of the objects that prove it: their fixes are tried if the step lies between no entry
+                point and crown jewel, where nothing was measured.
+        """
+        found = {effect.fix.id: effect for effect in self._cutting(step)}
+        if not all(self._measure.between(edge.source, edge.target) for edge in step.edges):
+            near = {*objects, step.source, step.target}
+            for effect in self.all:
+                if effect.fix.target.id in near or near.intersection(effect.fix.observed_on):
+                    self._complete(effect)
+                    if effect.cuts_step(step):
+                        found[effect.fix.id] = effect
+        order = sorted(found.values(), key=lambda e: (e.fix.status is not Status.READY, -e.merit, e.fix.id))
+        return [effect.fix for effect in order]
+
+    def closing(self, path: Path, among: Collection[str]) -> list[str]:
+        """The ids of those of some fixes that take any step of a path away, the best first."""
+        found = {effect.fix.id: effect for step in path.steps for effect in self._cutting(step)}
+        return [one.fix.id for one in sorted(found.values(), key=_order) if one.fix.id in among]
+
+    def _cutting(self, step: PathStep) -> Iterable[Effect]:
+        for edge in step.edges:
+            yield from self._by_pair.get((edge.source, edge.target), ())
+
+    def _complete(self, effect: Effect) -> None:
+        if not effect.measured:
+            effect.removed = self._measure.recomputed(effect.fix)
+            effect.measured = True
+
+
+def effects(analysis: Analysis, fixes: Iterable[Fix]) -> Effects:
+    """The effect of every fix.
 
     Fixes that cannot be made here (blocked, advisory) are measured too: what they would cut is worth knowing.
     """
-    found = [_effect(analysis, fix) for fix in fixes]
-    return sorted(found, key=lambda effect: (-effect.fix.paths_cut, RISK_WEIGHT[effect.fix.risk.level], effect.fix.id))
+    measure = _Measure(analysis)
+    return Effects(sorted((measure.effect(fix) for fix in fixes), key=_order), measure)
 
 
-def _effect(analysis: Analysis, fix: Fix) -> Effect:
-    view, buckets = analysis.recomputed([fix.change])
-    after = analysis.compiled.patched(buckets)
-    removed: set[tuple[str, str]] = set()
-    weakened: set[tuple[str, str]] = set()
-    for source, target in after.changed_pairs:
-        pair = (after.nodes[source], after.nodes[target])
-        if after.edge_at(source, target) < 0:
-            removed.add(pair)
-        else:
-            weakened.add(pair)
-    if removed or weakened:
-        before, now = analysis.paths(), WhatIf.of(analysis, view, buckets).after
-        lost = {
-            jewel: len(before.pairs_to(jewel)) - len(now.pairs_to(jewel))
-            for jewel in before.jewels
-        }
-        fix = fix.with_cuts(
-            max(0, before.pairs - now.pairs), (jewel for jewel, count in lost.items() if count > 0)
+def _order(effect: Effect) -> tuple[int, float, str]:
+    return (-effect.fix.paths_cut, RISK_WEIGHT[effect.fix.risk.level], effect.fix.id)
+
+
+class _Measure:
+    """What is computed once for all fixes."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._analysis = analysis
+        paths = analysis.paths()
+        compiled = self._compiled = paths.compiled
+        self._size = len(compiled.nodes)
+        forward = reached(compiled.forward, paths.starts.numbers.tolist())
+        backward = reached(compiled.reverse, compiled.numbers(paths.jewels).tolist())
+        self._between: Bools = forward & backward
+        self._cuts = Cuts(paths)
+        self._together = self._sources_of_several()
+        self._held, self._holding = self._by_holder()
+        self._bindings = {grant.id: grant.binding for grant in rights.real_grants(analysis.view)}
+
+    def between(self, *nodes: str) -> bool:
+        """Whether all of some nodes lie between the entry points and the crown jewels."""
+        numbers = [self._compiled.number(node) for node in nodes]
+        return all(number is not None and bool(self._between[number]) for number in numbers)
+
+    def effect(self, fix: Fix) -> Effect:
+        """What a fix does."""
+        difference = self._difference(fix)
+        if difference is None:
+            return Effect(fix, measured=False)
+        removed, added, after = difference
+        total, jewels = self._cuts.of(removed, added)
+        return Effect(fix.with_cuts(total, jewels) if total else fix, _named(after, removed))
+
+    def recomputed(self, fix: Fix) -> frozenset[tuple[str, str]]:
+        """The pairs that a fix removes anywhere."""
+        _, buckets = self._analysis.recomputed([fix.change])
+        removed, _, names = self._pairs(buckets)
+        return _named(names, removed)
+
+    def _difference(self, fix: Fix) -> tuple[list[Pair], list[Pair], list[str]] | None:
+        view = self._analysis.view
+        match fix.target.kind:
+            case "RoleBinding" | "ClusterRoleBinding":
+                return self._of_binding(fix)
+            case "Role" | "ClusterRole":
+                return self._of_role(fix)
+        pods = _pods(view, fix.target)
+        if not any(self.between(node) for pod in pods for node in self._near(fix, pod)):
+            return None
+        changed = overlay(view, [fix.change])
+        numbers, chosen = self._of_pods(fix.ops)
+        buckets = [
+            replace(bucket, technique=numbers[bucket.technique])
+            for bucket in recompute(self._analysis.graph, changed, chosen)
+        ]
+        return self._pairs(buckets)
+
+    def _near(self, fix: Fix, pod: PodInstance) -> Iterable[str]:
+        """The nodes one of which every step that a fix of a pod may take away leads from or to."""
+        fields = {op.steps[-1] for op in fix.ops}
+        if fields == {"image"}:
+            # Another name for the same image: only what is said of the name itself changes.
+            return {container.image for container in pod.containers}
+        if fields == {"automountServiceAccountToken"}:
+            uses = [c.id for c in pod.containers if c.id in self._together or pod.node in self._together]
+            return {pod.account, *uses}
+        return _neighbourhood(pod)
+
+    def _of_pods(self, ops: Sequence[Op]) -> tuple[list[int], list[Technique]]:
+        """The techniques that a change of pods may touch, and their numbers.
+
+        What our own techniques read of pods is known: those of permissions and identities, and the membership of
+        hubs, ask which pods there are; exposure asks for ports, images and the network namespace.
+        """
+        exposed = any(op.steps[-1] in ("hostNetwork", "image") for op in ops)
+        numbers, chosen = [], []
+        for number, technique in enumerate(self._analysis.techniques):
+            declaration = technique.declaration
+            if type(technique).__module__.startswith(_OURS):
+                if declaration.internal or declaration.subject_type in _EXISTENCE:
+                    continue
+                if declaration.subject_type is SubjectType.OBJECT and not exposed:
+                    continue
+            numbers.append(number)
+            chosen.append(technique)
+        return numbers, chosen
+
+    # --- RBAC -------------------------------------------------------------------------------------
+
+    def _of_binding(self, fix: Fix) -> tuple[list[Pair], list[Pair], list[str]] | None:
+        """Taking a subject away removes its edge to the permission set, and what it could do by several sets."""
+        binding = self._analysis.view.by_id(fix.target.id)
+        assert isinstance(binding, (RoleBinding, ClusterRoleBinding))
+        paths = [op.steps for op in fix.ops]
+        if not all(op.op == "remove" and steps[0] == "subjects" for op, steps in zip(fix.ops, paths, strict=True)):
+            return self._everything(fix)
+        identity = fix.observed_on[0]
+        if self._takes_several([identity]):
+            return self._everything(fix)
+        granted = f"PermissionSet:{_granted(binding)}"
+        if not self.between(identity, granted):
+            return None
+        left = overlay(self._analysis.view, [fix.change]).by_id(fix.target.id)
+        assert isinstance(left, (RoleBinding, ClusterRoleBinding))
+        if any(subject_id(subject, left.namespace) == identity for subject in left.subjects or ()):
+            return None
+        pair = (self._number(identity), self._number(granted))
+        only = {edge.technique for edge in self._compiled.records(*pair)} == {"PERMISSION_DISCOVER"}
+        return ([pair] if only else []), [], self._compiled.nodes
+
+    def _of_role(self, fix: Fix) -> tuple[list[Pair], list[Pair], list[str]] | None:
+        if self._takes_several(fix.observed_on):
+            return self._everything(fix)
+        if not any(self.between(node) for node in fix.observed_on):
+            return None
+        changed = overlay(self._analysis.view, [fix.change])
+        roles = rights.roles(changed)
+        grants = [grant_of(self._bindings[node], roles) for node in fix.observed_on if node in self._bindings]
+        buckets = []
+        for number, technique in enumerate(self._analysis.techniques):
+            if technique.declaration.subject_type is SubjectType.GRANT:
+                for grant in grants:
+                    found = [one for one in technique.detect(changed, grant) if isinstance(one, Found)]
+                    edges = [
+                        Edge(one.source, one.target, technique.id, one.effort, one.missing, one.cause) for one in found
+                    ]
+                    buckets.append(Bucket(number, grant.id, edges, []))
+        return self._pairs(buckets)
+
+    def _takes_several(self, holders: Iterable[str]) -> bool:
+        """Whether somebody who holds a permission has a relevant step that may take it together with others."""
+        affected = set(holders)
+        new = affected
+        while new and not affected & self._together:
+            new = {above for node in new for above in self._above(node)} - affected
+            affected |= new
+        return bool(affected & self._together)
+
+    def _above(self, node: str) -> list[str]:
+        """Who holds a permission set, is in a group, has the token of an account, or runs such a container."""
+        container = self._analysis.view.containers.get(node)
+        if container is not None:
+            return [container.pod.node]
+        number = self._compiled.number(node)
+        if number is None:
+            return []
+        begin, end = np.searchsorted(self._held, (number, number + 1))
+        return [self._compiled.nodes[source] for source in self._holding[begin:end]]
+
+    def _by_holder(self) -> tuple[Ints, Ints]:
+        """Who is granted a permission set, is in a group, or has a token: the held, sorted, and the holders."""
+        ids = {"PERMISSION_DISCOVER", "GROUP_MEMBER", "IDENTITY_ASSUME"}
+        chosen = np.array([technique.id in ids for technique in self._analysis.techniques], np.bool_)
+        source, target, _ = self._compiled.select(chosen)
+        order = np.argsort(target, kind="stable")
+        return target[order], source[order]
+
+    def _sources_of_several(self) -> frozenset[str]:
+        """Where relevant steps start that ask for the rights of a holder, not for one permission set."""
+        chosen = np.array(
+            [
+                bool(technique.declaration.reads & _RBAC)
+                and technique.declaration.subject_type is not SubjectType.GRANT
+                and not technique.declaration.internal
+                and technique.id != "GROUP_MEMBER"
+                for technique in self._analysis.techniques
+            ],
+            np.bool_,
         )
-    return Effect(fix, frozenset(removed), frozenset(weakened))
+        source, target, _ = self._compiled.select(chosen)
+        relevant = self._between[source] & self._between[target]
+        return frozenset(self._compiled.nodes[number] for number in np.unique(source[relevant]).tolist())
+
+    # --- differences ------------------------------------------------------------------------------
+
+    def _everything(self, fix: Fix) -> tuple[list[Pair], list[Pair], list[str]]:
+        return self._pairs(self._analysis.recomputed([fix.change])[1])
+
+    def _number(self, node: str) -> int:
+        number = self._compiled.number(node)
+        assert number is not None
+        return number
+
+    def _pairs(self, buckets: Iterable[Bucket]) -> tuple[list[Pair], list[Pair], list[str]]:
+        """The pairs of nodes that are joined no more, those that are joined now, and the names of all nodes."""
+        graph = self._analysis.graph
+        names: list[str] = []
+        numbers: dict[str, int] = {}
+
+        def number(node: str) -> int:
+            known = graph.numbers.get(node)
+            if known is not None:
+                return known
+            if node not in numbers:
+                numbers[node] = self._size + len(names)
+                names.append(node)
+            return numbers[node]
+
+        change: dict[Pair, int] = {}
+        for bucket in buckets:
+            for position in graph.bucket(bucket.technique, bucket.subject):
+                pair = (graph.source[position], graph.target[position])
+                change[pair] = change.get(pair, 0) - 1
+            for edge in bucket.edges:
+                pair = (number(edge.source), number(edge.target))
+                change[pair] = change.get(pair, 0) + 1
+        removed, added = [], []
+        for pair, difference in change.items():
+            if difference == 0:
+                continue
+            before = len(self._compiled.records(*pair)) if max(pair) < self._size else 0
+            if before and before + difference == 0:
+                removed.append(pair)
+            elif not before:
+                added.append(pair)
+        return removed, added, [*self._compiled.nodes, *names] if names else self._compiled.nodes
 
 
-def for_step(known: Sequence[Effect], step: PathStep) -> list[Fix]:
-    """The fixes that take a step away, the best recommendation first."""
-    found = [effect for effect in known if effect.cuts_step(step)]
-    found.sort(key=lambda effect: (effect.fix.status is not Status.READY, -effect.merit, effect.fix.id))
-    return [effect.fix for effect in found]
+def _named(names: Sequence[str], pairs: Iterable[Pair]) -> frozenset[tuple[str, str]]:
+    return frozenset((names[source], names[target]) for source, target in pairs)
+
+
+def _granted(binding: RoleBinding | ClusterRoleBinding) -> str:
+    role = binding.role_ref.name if binding.role_ref else ""
+    place = f"{binding.namespace}/{role}" if binding.namespace else role
+    return f"{place}@{binding.name}"
+
+
+def _pods(view: Inventory, target: Target) -> list[PodInstance]:
+    """The pods that a change of a workload, or of a pod, changes."""
+    if target.kind == "Pod":
+        found = view.pods.get(target.id)
+        return [found] if found is not None else []
+    return list(view.index(PODS_BY_OWNER)[target.id])
+
+
+def _neighbourhood(pod: PodInstance) -> Iterable[str]:
+    """The nodes that a step which depends on a pod leads from or to."""
+    yield pod.id
+    yield pod.account
+    for container in pod.containers:
+        yield container.id
+        yield container.image
+    for volume in pod.spec.volumes or ():
+        yield pod.volume_id(volume.name or "")

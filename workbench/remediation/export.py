@@ -11,11 +11,10 @@ import json
 import os
 import re
 import shlex
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
 
 from workbench.errors import FixError, UsageError
 from workbench.inventory.changes import Change, edited, merged
@@ -23,6 +22,8 @@ from workbench.inventory.decode import plain
 from workbench.inventory.inventory import Inventory
 from workbench.remediation.patches import Patch, patch
 from workbench.remediation.records import Effect, Fix, Status, as_dict
+from workbench.remediation.text import block_yaml, fenced, markdown
+from workbench.sources import yaml_nodes
 
 RESOURCES = {
     "Deployment": "deployments.apps",
@@ -83,7 +84,7 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
 
     Args:
         view: The inventory that the fixes were computed on.
-        fixes: The chosen fixes.
+        fixes: The chosen fixes; those that are not ready are listed and have no file.
         source: The source for people, for the README.
 
     Raises:
@@ -91,18 +92,20 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
         FixError: A fix does not fit its object.
     """
     ready = [fix for fix in fixes if fix.status is Status.READY]
-    messages = [f"{fix.title}: no patch: {fix.reason}" for fix in fixes if fix.status is not Status.READY]
+    messages = [f"{fix.id} {fix.title}: no patch: {fix.reason}" for fix in fixes if fix.status is not Status.READY]
     steps = _steps(view, ready)
     files: list[ExportFile] = []
     for step in steps:
         if step.patch is not None:
-            files.append(ExportFile(f"patches/{step.stem}.strategic.yaml", _yaml(step.patch.content)))
-            files.append(ExportFile(f"rollback/{step.stem}.strategic.yaml", _yaml(step.patch.rollback)))
+            files.append(ExportFile(f"patches/{step.stem}.{step.patch.extension}.yaml", block_yaml(step.patch.content)))
+            files.append(
+                ExportFile(f"rollback/{step.stem}.{step.patch.extension}.yaml", block_yaml(step.patch.rollback))
+            )
         elif step.manifest is not None:
             files.append(ExportFile(f"manifests/{step.stem}.yaml", step.manifest))
         else:
             messages.append(
-                f"{step.change.target.id}: must be deleted and created anew from its own manifest, which is not in the source"
+                f"{step.change.target.id}: has to be created anew from its manifest, which is not in the source"
             )
     records = sorted((as_dict(fix) for fix in fixes), key=lambda record: record["id"])
     files.append(ExportFile("fixes.json", json.dumps(records, indent=2, sort_keys=True) + "\n"))
@@ -112,7 +115,9 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
         tuple(sorted(files, key=lambda file: file.name)),
         tuple(messages),
         _command(first, "patches", dry_run=True) if first is not None else "",
-        tuple((step.change.target.id, f"patches/{step.stem}.strategic.yaml") for step in steps if step.patch),
+        tuple(
+            (step.change.target.id, f"patches/{step.stem}.{step.patch.extension}.yaml") for step in steps if step.patch
+        ),
     )
 
 
@@ -123,16 +128,53 @@ def write(export: Export, directory: Path, *, force: bool = False) -> None:
         UsageError: The directory cannot be written, or is not empty and ``force`` is not given.
     """
     try:
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())) and not force:
+        if directory.exists() and not directory.is_dir():
+            raise UsageError(f"{directory} is not a directory")
+        if directory.exists() and any(directory.iterdir()) and not force:
             raise UsageError(f"{directory} is not empty: choose another directory, or use --force")
+        _make(directory, follow=True)
+        for part in _PARTS:
+            if (directory / part).exists() or (directory / part).is_symlink():
+                _make(directory / part)
+                _clear(directory / part)
         for file in export.files:
             path = directory / file.name
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if path.parent != directory:
+                _make(path.parent)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
+                os.fchmod(handle, 0o600)
                 out.write(file.content)
     except OSError as error:
-        raise UsageError(f"{directory} cannot be written: {error.strerror}") from error
+        where = (
+            f"{directory}: {error.filename}" if error.filename and error.filename != str(directory) else str(directory)
+        )
+        raise UsageError(f"{where} cannot be written: {error.strerror}") from error
+
+
+_PARTS = ("patches", "rollback", "manifests")
+_OURS = re.compile(r"\d{2,}-.+\.yaml")
+
+
+def _make(directory: Path, *, follow: bool = False) -> None:
+    """A directory that only its owner may read; never through a link that somebody laid below the one given."""
+    for parent in reversed(directory.parents):
+        if not parent.exists():
+            parent.mkdir(mode=0o700)
+    if not directory.exists() and not directory.is_symlink():
+        directory.mkdir(mode=0o700)
+    found = directory.stat() if follow else directory.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise UsageError(f"{directory} is not a directory")
+    if not follow or not any(directory.iterdir()):
+        directory.chmod(0o700)
+
+
+def _clear(directory: Path) -> None:
+    """Take away the numbered files of an export before, or its patches would be applied together with the new ones."""
+    for path in directory.iterdir():
+        if _OURS.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            path.unlink()
 
 
 def _steps(view: Inventory, fixes: Sequence[Fix]) -> list[_Step]:
@@ -140,12 +182,13 @@ def _steps(view: Inventory, fixes: Sequence[Fix]) -> list[_Step]:
     changes.sort(key=lambda change: (_order(change), change.target.namespace, change.target.kind, change.target.name))
     steps: list[_Step] = []
     stems: set[str] = set()
+    width = max(2, len(str(len(changes))))
     for number, change in enumerate(changes, 1):
         target = change.target
         obj = view.by_id(target.id)
         if obj is None:
             raise FixError(f"{target.id} is not in {view.source}")
-        stem = f"{number:02}-{_slug(target.namespace or '_cluster')}-{target.kind.lower()}-{_slug(target.name)}"
+        stem = f"{number:0{width}}-{_slug(target.namespace or '_cluster')}-{target.kind.lower()}-{_slug(target.name)}"
         if stem.lower() in stems:
             stem += "-" + hashlib.sha256(target.id.encode()).hexdigest()[:6]
         stems.add(stem.lower())
@@ -173,10 +216,11 @@ def _whole(view: Inventory, change: Change) -> str | None:
     text = origin.text() if origin else None
     if text is None:
         return None
-    data = yaml.safe_load(text[0])
+    document = next(yaml_nodes.parse(text[0].encode()), None)
+    data = document.data if isinstance(document, yaml_nodes.YamlDocument) else None
     if not isinstance(data, dict) or data.get("kind") != change.target.kind:
         return None
-    return _yaml(edited(data, change.ops))
+    return block_yaml(edited(data, change.ops))
 
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -186,69 +230,70 @@ def _slug(name: str) -> str:
     return _UNSAFE.sub("-", name)[:80].strip(".-") or "x"
 
 
-def _yaml(data: object) -> str:
-    return yaml.safe_dump(data, sort_keys=False, default_flow_style=False, allow_unicode=False, width=4096)
-
-
 def _command(step: _Step, directory: str, *, dry_run: bool = False) -> str:
     target = step.change.target
     assert step.patch is not None
-    words = ["kubectl", "patch", RESOURCES.get(target.kind, target.kind.lower()), target.name]
+    words = ["kubectl", "patch", *_named(RESOURCES.get(target.kind, target.kind.lower()), target.name)]
     if target.namespace:
         words += ["-n", target.namespace]
-    words += ["--type", step.patch.type, "--patch-file", f"{directory}/{step.stem}.{step.patch.type}.yaml"]
+    words += ["--type", step.patch.type, "--patch-file", f"{directory}/{step.stem}.{step.patch.extension}.yaml"]
     if dry_run:
         words.append("--dry-run=server")
     return shlex.join(words)
 
 
-_MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#|!&"})
-
-
-def _md(text: str) -> str:
-    printable = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return printable.translate(_MARKDOWN)
+def _named(resource: str, name: str) -> list[str]:
+    """A resource and a name, as one word where the name could be taken for a flag."""
+    return [f"{resource}/{name}"] if name.startswith("-") else [resource, name]
 
 
 def _readme(steps: Sequence[_Step], fixes: Sequence[Fix], source: str) -> str:
     lines = [
-        f"# Fixes for {_md(source)}",
+        f"# Fixes for {markdown(source)}",
         "",
         "Run the commands in this directory, in this order. Add `--dry-run=server` to see what the server says first.",
         "",
     ]
     for number, step in enumerate(steps, 1):
-        target = step.change.target
-        lines += [f"## {number}. {_md(target.id)}", ""]
-        for fix in step.fixes:
-            lines.append(f"- {fix.fix}: {_md(fix.title)}; closes {fix.paths_cut} paths")
-            lines.append(f"  - risk {fix.risk.level}: {_md('; '.join(fix.risk.reasons) or 'no effect at run time expected')}")
-            lines += [f"  - note: {_md(note)}" for note in fix.notes]
-        lines += [f"- effect: {_effect(step)}", ""]
+        lines += [f"## {number}. {markdown(step.change.target.id)}", "", *_about(step), ""]
         if step.patch is not None:
-            lines += ["```", _command(step, "patches"), "```", "", "To take it back:", ""]
-            lines += ["```", _command(step, "rollback"), "```", ""]
+            lines += [f"`patches/{step.stem}.{step.patch.extension}.yaml`", "", *fenced(_command(step, "patches")), ""]
+            lines += ["To take it back:", "", *fenced(_command(step, "rollback")), ""]
         elif step.manifest is not None:
-            lines += [
-                "This object cannot be patched while it runs. Delete it and create it anew:",
-                "",
-                "```",
-                _recreate(step),
-                "```",
-                "",
-            ]
+            lines += ["Its fields cannot change while it exists. Delete it and create it anew:", ""]
+            lines += [*fenced(_recreate(step)), ""]
+            lines += ["There is no rollback file: your own manifest, as it is, takes it back the same way.", ""]
         else:
-            lines += ["This object cannot be patched while it runs, and its manifest is not in the source.", ""]
+            lines += ["Its fields cannot change while it exists, and its manifest is not in the source.", ""]
     left = [fix for fix in fixes if fix.status is not Status.READY]
     if left:
         lines += ["## Not written", ""]
-        lines += [f"- {fix.fix}: {_md(fix.title)}: {fix.status}: {_md(fix.reason)}" for fix in left]
+        for fix in left:
+            lines.append(f"- {fix.fix} {fix.id}: {markdown(fix.title)}: {fix.status.value}: {markdown(fix.reason)}")
+            lines += [f"  - asks for {markdown(need.name)}: {markdown(need.question)}" for need in fix.needs]
         lines.append("")
     lines += [
-        "Take changes back in reverse order. Values that were never read (environment variables, Secrets) are in no file here.",
+        "Take changes back in reverse order. Values that were never read (environment variables, Secrets) are in no",
+        "file here, and no patch or rollback touches them.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _about(step: _Step) -> list[str]:
+    lines: list[str] = []
+    for fix in step.fixes:
+        lines.append(f"- {fix.fix} {fix.id}: {markdown(fix.title)}")
+        pairs = "1 pair" if fix.paths_cut == 1 else f"{fix.paths_cut} pairs"
+        lines.append(f"  - alone it leaves {pairs} of entry point and target without a path")
+        reasons = "; ".join(fix.risk.reasons) or "no effect at run time expected"
+        lines.append(f"  - risk {fix.risk.level.value}: {markdown(reasons)}")
+        if fix.route.value != "direct":
+            lines.append(f"  - managed by {markdown(', '.join(fix.managed_by))}: route {fix.route.value}")
+        lines += [f"  - note: {markdown(note)}" for note in fix.notes]
+    lines.append(f"- must exist before: {markdown(step.change.target.id)}")
+    lines.append(f"- effect: {_effect(step)}")
+    return lines
 
 
 def _effect(step: _Step) -> str:
@@ -257,11 +302,13 @@ def _effect(step: _Step) -> str:
         return "recreate: the object is deleted and created anew"
     if Effect.ROLLOUT in effects:
         return "rollout: its pods are replaced"
-    return "none on what runs; it counts from the next run" if step.change.target.kind == "CronJob" else "immediate"
+    if step.change.target.kind == "CronJob":
+        return "none on what runs: it counts from the next run"
+    return "none on pods: it counts at once"
 
 
 def _recreate(step: _Step) -> str:
     target = step.change.target
     namespace = ["-n", target.namespace] if target.namespace else []
-    delete = shlex.join(["kubectl", "delete", target.kind.lower(), target.name, *namespace])
-    return f"{delete}\n{shlex.join(['kubectl', 'create', '-f', f'manifests/{step.stem}.yaml'])}"
+    delete = shlex.join(["kubectl", "delete", *_named(target.kind.lower(), target.name), *namespace])
+    return f"{delete}\n{shlex.join(['kubectl', 'create', *namespace, '-f', f'manifests/{step.stem}.yaml'])}"

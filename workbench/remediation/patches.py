@@ -1,13 +1,15 @@
 """Patches and their rollbacks from edits: strategic merge for built-in kinds (``remediation.md`` 1.3 and 1.4).
 
 A patch holds only what changes. List items are addressed by the merge key of the API type; atomic lists
-stand whole. A rollback restores what was there and removes every parent that the patch created.
+stand whole. A rollback restores what was there and removes every parent that the patch created. Where a list holds
+two items of one key, a strategic patch would hit the first of them: there it is JSON 6902, with a ``test`` of the
+item's identity before each index.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +36,14 @@ class Patch:
     """A patch and what takes it back."""
 
     type: str
-    """``strategic``."""
-    content: dict[str, Any]
-    rollback: dict[str, Any]
+    """``strategic`` or ``json``, as ``kubectl patch --type`` names it."""
+    content: Any
+    rollback: Any
+
+    @property
+    def extension(self) -> str:
+        """How the name of its file says what it is."""
+        return "json6902" if self.type == "json" else self.type
 
 
 def patch(data: Mapping[str, Any], ops: Sequence[Op]) -> Patch:
@@ -50,59 +57,72 @@ def patch(data: Mapping[str, Any], ops: Sequence[Op]) -> Patch:
         FixError: An edit does not fit the object.
     """
     after = edited(data, ops)
+    paths = [op.steps for op in ops]
+    if any(_ambiguous(data, path) or _ambiguous(after, path) for path in paths):
+        return Patch("json", list(_json(data, after, paths)), list(_json(after, data, paths[::-1])))
     forward: dict[str, Any] = {}
     backward: dict[str, Any] = {}
-    for op in ops:
-        _place(forward, data, after, op.steps)
-        _place(backward, after, data, op.steps)
+    for path in paths:
+        _place(forward, data, after, path)
+        _place(backward, after, data, path)
     return Patch("strategic", forward, _with_order(backward, data))
+
+
+# --- strategic merge ----------------------------------------------------------------------------------
+
+
+def _ambiguous(data: Mapping[str, Any], path: Path) -> bool:
+    """Whether a keyed list on the way holds two items of one key."""
+    for at, step in enumerate(path[:-1]):
+        if isinstance(step, str) and step in MERGE_KEYS and not isinstance(path[at + 1], str):
+            _, items = fields.find(dict(data), path[: at + 1])
+            keys = [item.get(MERGE_KEYS[step]) for item in items or () if isinstance(item, dict)]
+            if len(keys) != len(set(keys)):
+                return True
+    return False
 
 
 def _place(out: dict[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], steps: Path) -> None:
     """Write into a patch what turns one field of ``before`` into that of ``after``."""
-    holder: Any = out
+    holder: dict[str, Any] = out
     for at, step in enumerate(steps):
+        if not isinstance(step, str):
+            continue  # taken together with the list that it is an item of
         here = steps[: at + 1]
-        if isinstance(step, str):
-            following = steps[at + 1] if at + 1 < len(steps) else None
-            there, value = fields.find(dict(after), here)
-            was, old = fields.find(dict(before), here)
-            atomic = following is not None and not isinstance(following, str) and step not in MERGE_KEYS
-            if following is None or atomic or not there or old is None:
-                # The end of the way, an atomic list, or a parent that is only on one side.
-                holder[step] = copy.deepcopy(value) if there and value not in (None, []) else _absent(was, value)
-                return
-            if isinstance(following, str):
-                holder = holder.setdefault(step, {})
-                if holder is None:
-                    return
-            else:
-                items = holder.setdefault(step, [])
-                holder = _item(items, MERGE_KEYS[step], before, after, here, following)
-                if holder is None:
-                    return
-    raise FixError("an edit ends at a field or a list item")
+        following = steps[at + 1] if at + 1 < len(steps) else None
+        there, value = fields.find(dict(after), here)
+        was, old = fields.find(dict(before), here)
+        keyed = following is not None and not isinstance(following, str) and step in MERGE_KEYS
+        crossed = isinstance(following, str) or keyed
+        if not crossed or not there or not was or value is None or old is None:
+            # The end of the way, an atomic list, or a parent that is only on one side.
+            holder[step] = copy.deepcopy(value) if there else None
+            return
+        if isinstance(following, str):
+            holder = holder.setdefault(step, {})
+            continue
+        assert following is not None
+        found = _item(holder.setdefault(step, []), MERGE_KEYS[step], before, after, here, following)
+        if found is None:
+            return
+        holder = found
 
 
-def _absent(was: bool, value: Any) -> Any:
-    return [] if value == [] and was else None
-
-
-def _item(
+def _item(  # noqa: PLR0917 - the list of the patch, its key, and both objects with the place
     items: list[dict[str, Any]],
     key: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     list_path: Path,
-    step: fields.Step,
+    step: int | fields.Selector,
 ) -> dict[str, Any] | None:
     """The item of a keyed list within a patch; ``None`` if the item as a whole is added or deleted."""
     path = (*list_path, step)
     there, now = fields.find(dict(after), path)
     was, old = fields.find(dict(before), path)
-    name = (now if there else old)[key] if (there or was) else None
-    if name is None:
+    if not there and not was:
         raise FixError(f"no item {fields.dotted(path)}")
+    name = (now if there else old)[key]
     found = next((item for item in items if item.get(key) == name), None)
     if was and there:
         if found is None:
@@ -110,7 +130,7 @@ def _item(
             items.append(found)
         return found
     if found is None:
-        items.append(copy.deepcopy(now) if there else {key: name, "$patch": "delete"})
+        items.append(copy.deepcopy(now) if there else {"$patch": "delete", key: name})
     return None
 
 
@@ -125,9 +145,70 @@ def _with_order(rollback: dict[str, Any], original: Any) -> dict[str, Any]:
             merge_key = MERGE_KEYS[key]
             by_name = {item.get(merge_key): item for item in was if isinstance(item, dict)}
             out[key] = [
-                _with_order(item, by_name.get(item.get(merge_key))) if isinstance(item, dict) else item for item in value
+                _with_order(item, by_name.get(item.get(merge_key))) if isinstance(item, dict) else item
+                for item in value
             ]
             out[f"$setElementOrder/{key}"] = [{merge_key: item.get(merge_key)} for item in was]
         else:
             out[key] = value
     return out
+
+
+# --- JSON 6902 ----------------------------------------------------------------------------------------
+
+
+def _json(before: Mapping[str, Any], after: Mapping[str, Any], paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """The operations that turn fields of ``before`` into those of ``after``, one path after the other."""
+    now: dict[str, Any] = copy.deepcopy(dict(before))
+    for path in paths:
+        there, value = fields.find(dict(after), path)
+        if (there, value) == fields.find(now, path):
+            continue
+        pointer = ""
+        holder: Any = now
+        for at, step in enumerate(path):
+            last = at + 1 == len(path)
+            if isinstance(step, str):
+                pointer += f"/{_escaped(step)}"
+                if last or step not in holder:
+                    yield from _set(pointer, holder, step, fields.find(dict(after), path[: at + 1]))
+                    break
+                holder = holder[step]
+                continue
+            place = fields.index_of(holder, step)
+            if place is None:
+                found = fields.find(dict(after), path[: at + 1])[1]
+                place = fields.index_of(fields.find(dict(after), path[:at])[1], step) or 0
+                holder.insert(place, copy.deepcopy(found))
+                yield {"op": "add", "path": f"{pointer}/{place}", "value": found}
+                break
+            yield from _tests(f"{pointer}/{place}", holder[place], step)
+            if last:
+                if there:
+                    holder[place] = copy.deepcopy(value)
+                    yield {"op": "replace", "path": f"{pointer}/{place}", "value": value}
+                else:
+                    del holder[place]
+                    yield {"op": "remove", "path": f"{pointer}/{place}"}
+                break
+            pointer, holder = f"{pointer}/{place}", holder[place]
+
+
+def _set(pointer: str, holder: dict[str, Any], key: str, found: tuple[bool, Any]) -> Iterator[dict[str, Any]]:
+    there, value = found
+    if there:
+        yield {"op": "replace" if key in holder else "add", "path": pointer, "value": value}
+        holder[key] = copy.deepcopy(value)
+    elif key in holder:
+        del holder[key]
+        yield {"op": "remove", "path": pointer}
+
+
+def _tests(pointer: str, item: Mapping[str, Any], step: int | fields.Selector) -> Iterator[dict[str, Any]]:
+    for key, _ in step if isinstance(step, tuple) else ():
+        if key in item:
+            yield {"op": "test", "path": f"{pointer}/{_escaped(key)}", "value": item[key]}
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
-from workbench.inventory.changes import Change, Op, Target
+from workbench.errors import FixError
+from workbench.inventory.changes import Change, Op, Target, contradicts
 
 
 class RiskLevel(enum.StrEnum):
@@ -21,6 +24,9 @@ class RiskLevel(enum.StrEnum):
     HIGH = "high"
     UNKNOWN = "unknown"
 
+
+_ANSWERABLE = ("needs-input:", "image-digest:")
+"""How the reasons begin that answers do away with."""
 
 RISK_WEIGHT: Mapping[RiskLevel, float] = {
     RiskLevel.NONE: 1.0,
@@ -76,6 +82,12 @@ class Need:
 
     name: str
     question: str
+    path: str = ""
+    """The path of the op whose value it completes."""
+    form: str = "{}"
+    """The value with a place for the answer: ``nginx:1.25@{}``."""
+    pattern: str = ".+"
+    """What an answer has to look like, as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +126,28 @@ class Fix:
         """The edits as a change of the inventory."""
         return Change(self.target, self.ops)
 
+    def answered(self, answers: Mapping[str, str]) -> Fix:
+        """This fix with some of its needs answered; with all of them it is ready. Its id stays.
+
+        Raises:
+            FixError: An answer is to no need of this fix, or does not look like one.
+        """
+        unknown = sorted(set(answers) - {need.name for need in self.needs})
+        if unknown:
+            raise FixError(f"{self.id} ({self.fix}) does not ask for {unknown[0]!r}")
+        ops = list(self.ops)
+        for need in self.needs:
+            answer = answers.get(need.name)
+            if answer is None:
+                continue
+            if not re.fullmatch(need.pattern, answer):
+                raise FixError(f"{need.name}: {answer!r} is no answer to: {need.question}")
+            ops = [replace(op, value=need.form.replace("{}", answer)) if op.path == need.path else op for op in ops]
+        left = tuple(need for need in self.needs if need.name not in answers)
+        if left or not self.reason.startswith(_ANSWERABLE):
+            return replace(self, ops=tuple(ops), needs=left)
+        return replace(self, ops=tuple(ops), needs=(), status=Status.READY, reason="")
+
     def with_cuts(self, paths: int, targets: Iterable[str]) -> Fix:
         """This fix with what it cuts."""
         return replace(self, paths_cut=paths, targets_cut=tuple(sorted(targets)))
@@ -121,18 +155,41 @@ class Fix:
 
 def fix_id(fix: str, target: Target, ops: Iterable[Op], needs: Iterable[Need] = ()) -> str:
     """The record's id: 12 hex digits over fix, target, paths and literal values; answers do not change it."""
-    group = target.api_version.rpartition("/")[0]
-    names = {need.name for need in needs}
+    group = target.api_version.rpartition("/")[0] if "/" in target.api_version else ""
+    asked = {need.path: need.name for need in needs if need.path}
+    edits = [[op.op, op.path, asked.get(op.path, op.value if op.op == "set" else None)] for op in ops]
     content = [
         fix,
         f"{group}/{target.kind}/{target.namespace}/{target.name}",
-        sorted(
-            [op.op, op.path, None if op.op == "remove" or op.path.rpartition("/")[2] in names else op.value] for op in ops
-        ),
-        sorted(names),
+        sorted(json.dumps(edit, sort_keys=True) for edit in edits),
+        sorted(need.name for need in needs),
     ]
     text = json.dumps(content, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def with_conflicts(fixes: Iterable[Fix]) -> list[Fix]:
+    """The fixes, each with the ids of those that contradict it: they edit one field of one object differently."""
+    out = list(fixes)
+    by_target: dict[str, list[Fix]] = {}
+    for fix in out:
+        by_target.setdefault(fix.target.id, []).append(fix)
+    found: dict[str, list[str]] = {}
+    for group in by_target.values():
+        for one, other in combinations(group, 2):
+            if any(contradicts(op, against) for op in one.ops for against in other.ops):
+                found.setdefault(one.id, []).append(other.id)
+                found.setdefault(other.id, []).append(one.id)
+    return [replace(fix, conflicts_with=tuple(sorted(found[fix.id]))) if fix.id in found else fix for fix in out]
+
+
+def ready_together(fixes: Iterable[Fix]) -> list[Fix]:
+    """The fixes that are ready, in order, without those that contradict one before them."""
+    chosen: dict[str, Fix] = {}
+    for fix in fixes:
+        if fix.status is Status.READY and not any(other in chosen for other in fix.conflicts_with):
+            chosen[fix.id] = fix
+    return list(chosen.values())
 
 
 def op_dict(op: Op) -> dict[str, Any]:
@@ -153,6 +210,7 @@ def as_dict(fix: Fix) -> dict[str, Any]:
         "fix": fix.fix,
         "rule": fix.fix,
         "title": fix.title,
+        "findings": [],
         "target": {
             "apiVersion": target.api_version,
             "kind": target.kind,

@@ -7,8 +7,11 @@ from typing import Any
 
 
 def document(command: str, **content: Any) -> str:
-    """A document of a command: ``{"schema": "workbench/<command>/1", ...}``.
+    """A document of a command: ``{"schema": "workbench/<command>/1", ...}``."""
+    return dumps({"schema": f"workbench/{command}/1", **content}, indent=2) + "\n"
 
-    Control characters stay escaped, so that the text is safe to show as it is.
-    """
-    return json.dumps({"schema": f"workbench/{command}/1", **content}, indent=2, ensure_ascii=True) + "\n"
+
+def dumps(value: Any, *, indent: int | None = None) -> str:
+    """JSON in ASCII, control characters escaped, so that a terminal may show it as it is."""
+    # DEL is the one control character that JSON lets stand.
+    return json.dumps(value, indent=indent, ensure_ascii=True).replace("\x7f", "\\u007f")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from workbench.remediation.records import as_dict
 from workbench.report.documents import document
-from workbench.report.tables import console, text
+from workbench.report.tables import Output, count
 
 if TYPE_CHECKING:
     from workbench.engine import Audit
@@ -16,22 +14,36 @@ if TYPE_CHECKING:
 
 def as_json(audit: Audit) -> str:
     """The document of ``fixes -o json``."""
-    return document("fixes", fixes=[as_dict(fix) for fix in audit.fixes()])
+    return document(
+        "fixes",
+        fixes=[as_dict(fix) for fix in audit.fixes()],
+        coverage=[gap.as_dict() for gap in audit.coverage],
+    )
 
 
 def print_table(audit: Audit) -> None:
     """Print one line a fix, those that cut most first."""
-    out = console()
+    out = Output()
     fixes = audit.fixes()
     if not fixes:
-        out.print(text("No fix applies."))
+        out.line("No fix applies.")
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("ID", "FIX", "CUTS", "RISK", "STATUS", "WHAT"):
-        table.add_column(column, no_wrap=column not in ("WHAT", "STATUS"))
-    for fix in fixes:
-        status = fix.status if fix.status == "ready" else f"{fix.status}: {fix.reason}"
-        table.add_row(
-            text(fix.id), text(fix.fix), text(fix.paths_cut), text(fix.risk.level), text(status), text(fix.title)
+    rows = [
+        (
+            fix.id,
+            fix.fix,
+            fix.paths_cut,
+            str(fix.risk.level),
+            str(fix.status),
+            fix.title + (f" ({fix.reason})" if fix.status != "ready" and fix.reason else ""),
         )
-    out.print(table)
+        for fix in fixes
+    ]
+    out.table(("ID", "FIX", "CUTS", "RISK", "STATUS", "WHAT"), rows)
+    cutting = sum(1 for fix in fixes if fix.paths_cut)
+    out.line()
+    sentence = (
+        f"{count(len(fixes), 'fix', 'fixes')}, {cutting:,} of them cut paths (CUTS: pairs of an entry point "
+        "and a crown jewel that lose every path). Write patches with: workbench export --fix ID ... -o DIR"
+    )
+    out.fold(sentence.split(" "))

@@ -1,19 +1,30 @@
-"""The graph in exchange formats: node-link JSON of our own schema, GraphML, DOT."""
+"""The graph in exchange formats: JSON of our own schema, GraphML, DOT; streamed, one line a node or edge."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from workbench.graph import nodes
+from workbench.report.documents import dumps
 from workbench.text import shown
 
 if TYPE_CHECKING:
     from workbench.engine import Audit, Subgraph
     from workbench.graph.graph import Edge
+
+_KEYS = (
+    ("kind", "node", "string"),
+    ("namespace", "node", "string"),
+    ("name", "node", "string"),
+    ("technique", "edge", "string"),
+    ("verdict", "edge", "string"),
+    ("missing", "edge", "string"),
+    ("effort", "edge", "int"),
+)
+"""The attributes of GraphML: key, what has it, type."""
 
 
 def node_dict(audit: Audit, node: str) -> dict[str, Any]:
@@ -49,10 +60,9 @@ def write(audit: Audit, selection: Subgraph, form: str) -> None:
         selection: What to write.
         form: ``json``, ``graphml`` or ``dot``.
     """
-    lines = {"json": _json, "graphml": _graphml, "dot": _dot}[form](audit, selection)
+    lines = _json(audit, selection) if form == "json" else {"graphml": _graphml, "dot": _dot}[form](selection)
     for line in lines:
-        sys.stdout.write(line)
-        sys.stdout.write("\n")
+        sys.stdout.write(f"{line}\n")
 
 
 def _json(audit: Audit, selection: Subgraph) -> Iterator[str]:
@@ -61,7 +71,7 @@ def _json(audit: Audit, selection: Subgraph) -> Iterator[str]:
     yield from _items(node_dict(audit, node) for node in selection.nodes)
     yield ' ], "edges": ['
     yield from _items(edge_dict(audit, edge) for edge in selection.edges())
-    yield f' ], "coverage": {json.dumps([gap.as_dict() for gap in audit.coverage])}}}'
+    yield f' ], "coverage": {dumps([gap.as_dict() for gap in audit.coverage])}}}'
 
 
 def _items(items: Iterator[dict[str, Any]]) -> Iterator[str]:
@@ -69,43 +79,54 @@ def _items(items: Iterator[dict[str, Any]]) -> Iterator[str]:
     for item in items:
         if previous is not None:
             yield f"  {previous},"
-        previous = json.dumps(item)
+        previous = dumps(item)
     if previous is not None:
         yield f"  {previous}"
 
 
-def _graphml(audit: Audit, selection: Subgraph) -> Iterator[str]:
+def _graphml(selection: Subgraph) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
-    for key, target in (("kind", "node"), ("namespace", "node"), ("technique", "edge"), ("verdict", "edge")):
-        yield f'  <key id="{key}" for="{target}" attr.name="{key}" attr.type="string"/>'
-    yield '  <key id="effort" for="edge" attr.name="effort" attr.type="int"/>'
+    for key, target, form in _KEYS:
+        yield f'  <key id="{key}" for="{target}" attr.name="{key}" attr.type="{form}"/>'
     yield '  <graph id="workbench" edgedefault="directed">'
     for node in selection.nodes:
-        yield (
-            f"    <node id={quoteattr(_xml(node))}>"
-            f'<data key="kind">{escape(nodes.kind(node))}</data>'
-            f'<data key="namespace">{escape(_xml(nodes.namespace(node)))}</data></node>'
-        )
+        data = _data(kind=nodes.kind(node), namespace=nodes.namespace(node), name=nodes.name(node))
+        yield f"    <node id={_attribute(node)}>{data}</node>"
     for edge in selection.edges():
-        yield (
-            f"    <edge source={quoteattr(_xml(edge.source))} target={quoteattr(_xml(edge.target))}>"
-            f'<data key="technique">{escape(edge.technique)}</data><data key="verdict">{edge.verdict}</data>'
-            f'<data key="effort">{edge.effort}</data></edge>'
-        )
+        ends = f"source={_attribute(edge.source)} target={_attribute(edge.target)}"
+        missing = " ".join(edge.conditions)
+        data = _data(technique=edge.technique, verdict=edge.verdict, missing=missing, effort=str(edge.effort))
+        yield f"    <edge {ends}>{data}</edge>"
     yield "  </graph>"
     yield "</graphml>"
 
 
-def _xml(value: str) -> str:
-    return shown(value, 4096)
+def _data(**values: str) -> str:
+    return "".join(f'<data key="{key}">{_ascii(escape(_whole(value)))}</data>' for key, value in values.items())
 
 
-def _dot(audit: Audit, selection: Subgraph) -> Iterator[str]:
+def _attribute(value: str) -> str:
+    return _ascii(quoteattr(_whole(value)))
+
+
+def _ascii(text: str) -> str:
+    """XML that says the same in any encoding of standard output."""
+    return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _whole(value: str) -> str:
+    """A text without control characters, and never cut, or two ids might become one."""
+    return shown(value, sys.maxsize)
+
+
+def _dot(selection: Subgraph) -> Iterator[str]:
     yield "digraph workbench {"
     yield '  rankdir=LR; node [shape=box, fontname="monospace"];'
     for node in selection.nodes:
-        yield f"  {_quoted(node)} [label={_quoted(f'{nodes.tag(node)} {nodes.name(node)}')}];"
+        namespace = nodes.namespace(node)
+        name = f"{namespace}/{nodes.name(node)}" if namespace else nodes.name(node)
+        yield f"  {_quoted(node)} [label={_quoted(f'{nodes.tag(node)} {name}')}];"
     for edge in selection.edges():
         style = ", style=dashed" if edge.missing else ""
         yield f"  {_quoted(edge.source)} -> {_quoted(edge.target)} [label={_quoted(edge.technique)}{style}];"
@@ -113,4 +134,5 @@ def _dot(audit: Audit, selection: Subgraph) -> Iterator[str]:
 
 
 def _quoted(value: str) -> str:
-    return '"' + shown(value, 4096).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A quoted string of DOT. A backslash is doubled, or a label would read ``\\N`` as the node's name."""
+    return '"' + _whole(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

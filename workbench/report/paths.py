@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 from workbench.report.documents import document
-from workbench.report.tables import SEVERITY_BARS, SEVERITY_STYLES, console, text, value_text
+from workbench.report.markdown import code
+from workbench.report.tables import Output, Piece, count
+from workbench.report.values import value_text
 from workbench.text import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.analysis.blocked import Blocking
     from workbench.analysis.paths import Path, PathStep
     from workbench.engine import Audit, PathReport
     from workbench.inventory.evidence import Evidence
+
+_CELL = 4096
+_BLOCKED = 50
+"""How many blocked steps people are shown; JSON has all."""
+_FORMULA = re.compile(r"(^|;)(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""What a spreadsheet takes for the beginning of a formula; a semicolon begins a cell where it separates them."""
+
+
+# --- JSON -------------------------------------------------------------------------------------------
 
 
 def step_dict(audit: Audit, step: PathStep) -> dict[str, Any]:
@@ -47,8 +62,14 @@ def path_dict(audit: Audit, path: Path) -> dict[str, Any]:
     }
 
 
-def as_json(audit: Audit, report: PathReport, *, explain: bool = False) -> str:
-    """The document of ``paths -o json``."""
+def as_json(audit: Audit, report: PathReport, blocked: Sequence[Blocking] | None = None) -> str:
+    """The document of ``paths -o json``.
+
+    Args:
+        audit: The loaded source.
+        report: The paths.
+        blocked: What ``--explain`` adds, ``None`` without it.
+    """
     content: dict[str, Any] = {
         "paths": [path_dict(audit, path) for path in report.paths],
         "summary": {
@@ -58,16 +79,26 @@ def as_json(audit: Audit, report: PathReport, *, explain: bool = False) -> str:
         },
         "coverage": [gap.as_dict() for gap in audit.coverage],
     }
-    if explain:
+    if blocked is not None:
         content["blocked"] = [
-            {"source": edge.source, "target": edge.target, "technique": edge.technique, "mitigation": edge.mitigation}
-            for edge in audit.blocked()
+            {
+                "source": item.edge.source,
+                "target": item.edge.target,
+                "technique": item.edge.technique,
+                "mitigation": item.edge.mitigation,
+                "pairs": item.pairs,
+                "examples": [{"source": source, "target": target} for source, target in item.examples],
+            }
+            for item in blocked
         ]
     return document("paths", **content)
 
 
+# --- CSV --------------------------------------------------------------------------------------------
+
+
 def as_csv(report: PathReport) -> str:
-    """One line a path; a cell never begins with what a spreadsheet takes for a formula."""
+    """One line a path; nothing in it is what a spreadsheet takes for a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["id", "severity", "risk", "source", "target", "steps", "effort", "verdict", "missing", "count"])
@@ -80,7 +111,7 @@ def as_csv(report: PathReport) -> str:
                 path.risk,
                 path.source,
                 path.target,
-                " > ".join([path.source, *(step.target for step in path.steps)]),
+                " > ".join(path.nodes),
                 path.effort,
                 path.verdict,
                 " ".join(path.missing),
@@ -91,101 +122,117 @@ def as_csv(report: PathReport) -> str:
 
 
 def _cell(value: object) -> str:
-    safe = shown(value, 4096)
-    return "'" + safe if safe[:1] in ("=", "+", "-", "@") else safe
+    return _FORMULA.sub(r"\1\2'", shown(value, _CELL))
 
 
-def as_markdown(audit: Audit, report: PathReport, *, explain: bool = False) -> str:
-    """A page with one section a path."""
-    lines = [f"# Attack paths: {_md(audit.title)}", "", _summary(audit, report), ""]
+# --- Markdown ---------------------------------------------------------------------------------------
+
+
+def as_markdown(audit: Audit, report: PathReport, blocked: Sequence[Blocking] | None = None) -> str:
+    """A page with one section a path; everything from outside stands in code, where nothing is interpreted."""
+    lines = [f"# Attack paths: {code(audit.title)}", "", *_summary(audit, report), ""]
     for number, path in enumerate(report.paths, 1):
         lines += [
-            f"## {number}. {path.severity.upper()} {path.risk}: {_md(path.source)} to {_md(path.target)}",
+            f"## {number}. {path.severity.upper()} {path.risk}: {code(path.source)} to {code(path.target)}",
             "",
-            f"Effort {path.effort}, {_verdict(path)}{_count(path)}. `{path.id}`",
+            f"{_facts(path)}, {code(path.id)}",
             "",
         ]
         for at, step in enumerate(path.steps, 1):
-            lines.append(f"{at}. {_md(step.source)} **{_md(step.title)}** ({step.technique}) {_md(step.target)}")
-            lines += [f"    - {_md(_evidence_line(evidence))}" for evidence in audit.evidence(step)]
+            lines.append(f"{at}. **{step.title}** {code(step.target)} ({step.technique})")
+            lines += [f"    - assumes {code(fact)} of {code(about)}" for fact, about in step.facts]
+            lines += [f"    - {code(' '.join(_proof(evidence)))}" for evidence in audit.evidence(step)]
         lines.append("")
-    if explain:
-        lines += ["## What is blocked", ""]
+    if blocked is not None:
+        lines += ["## What is blocked", "", _blocked_summary(blocked), ""]
         lines += [
-            f"- {_md(edge.source)} to {_md(edge.target)} ({edge.technique}): {_md(edge.mitigation)}"
-            for edge in audit.blocked()
+            f"- {code(item.edge.source)} to {code(item.edge.target)} ({item.edge.technique}, "
+            f"{count(item.pairs, 'pair')}): {code(item.edge.mitigation)}"
+            for item in blocked[:_BLOCKED]
         ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-_MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#|!&"})
+# --- text -------------------------------------------------------------------------------------------
 
 
-def _md(value: object) -> str:
-    return shown(value).translate(_MARKDOWN)
-
-
-def _verdict(path: Path | PathStep) -> str:
-    return "certain" if path.verdict == "on" else "conditional: " + ", ".join(path.missing)
-
-
-def _count(path: Path) -> str:
-    return f", {path.count} replicas" if path.count > 1 else ""
-
-
-def _evidence_line(evidence: Evidence) -> str:
-    where = ""
-    if evidence.file:
-        where = f"  ({evidence.file}" + (f":{evidence.line}" if evidence.line else "") + ")"
-    elif evidence.builtin:
-        where = "  (built into Kubernetes)"
-    field = f" {evidence.field}" if evidence.field else ""
-    value = f" = {value_text(evidence.value, evidence.default)}" if evidence.field else ""
-    return f"{evidence.object}{field}{value}{where}"
-
-
-def _summary(audit: Audit, report: PathReport) -> str:
-    if report.total:
-        severities = ", ".join(f"{count} {severity}" for severity, count in report.severities.items() if count)
-        shown_part = f", {len(report.paths)} shown" if len(report.paths) < report.total else ""
-        return (
-            f"{report.total} paths ({severities}){shown_part}, from {report.entry_points} entry points "
-            f"to {report.crown_jewels} crown jewels."
-        )
-    checked = ", ".join(f"{count:,} {what}" for what, count in audit.checked())
-    unread = f" What could not be read: {len(audit.coverage)} kinds." if audit.coverage else ""
-    return (
-        f"No path from {report.entry_points} entry points to {report.crown_jewels} crown jewels. "
-        f"Checked: {checked}.{unread}"
-    )
-
-
-def print_table(audit: Audit, report: PathReport, *, explain: bool = False) -> None:
+def print_table(audit: Audit, report: PathReport, blocked: Sequence[Blocking] | None = None) -> None:
     """Print the paths for people: each with all its steps and what proves them."""
-    out = console()
+    out = Output()
     for number, path in enumerate(report.paths, 1):
-        head = text(f"{number:>3}  ")
-        severity = f"{SEVERITY_BARS[path.severity]} {path.severity.upper():<8} {path.risk:>4}  "
-        head.append(severity, SEVERITY_STYLES[path.severity])
-        head.append_text(text(f"{path.source} → {path.target}", "bold"))
-        out.print(head)
-        out.print(
-            text(
-                f"     {len(path.steps)} steps, effort {path.effort}, {_verdict(path)}{_count(path)}  {path.id}", "dim"
-            )
-        )
+        severity = f"{out.bar(path.severity)} {path.severity.upper():<8} {path.risk:>4} "
+        head: list[Piece] = [f"{number:>3} ", (severity, path.severity)]
+        out.fold([*head, (path.source, "strong"), (f"{out.arrow} {path.target}", "strong")], hang=5)
+        out.fold([(_facts(path), "muted"), (path.id, "muted")], indent=5, hang=5, gap="  ")
         for at, step in enumerate(path.steps, 1):
-            line = text(f"     {at}. {step.title}")
-            line.append(f"  {step.technique}", "cyan")
-            line.append(" → ")
-            line.append_text(text(step.target, "bold"))
-            if step.missing:
-                line.append_text(text("  if " + ", ".join(step.missing), "yellow"))
-            out.print(line)
+            out.fold(
+                [f"{at}. {step.title}", (step.target, "strong"), (f" {step.technique}", "technique")], indent=5, hang=8
+            )
+            for fact, about in step.facts:
+                out.fold([("assumes", "assumed"), (f"{fact} of {about}", "assumed")], indent=8, hang=10)
             for evidence in audit.evidence(step):
-                out.print(text(f"          {_evidence_line(evidence)}", "dim"))
-        out.print()
-    out.print(text(_summary(audit, report)))
-    if explain:
-        for edge in audit.blocked():
-            out.print(text(f"blocked  {edge.technique}  {edge.source} → {edge.target}: {edge.mitigation}"))
+                out.fold([(part, "muted") for part in _proof(evidence)], indent=8, hang=10)
+        out.line()
+    for sentence in _summary(audit, report):
+        out.fold(sentence.split(" "))
+    if blocked is not None:
+        out.line()
+        out.fold(_blocked_summary(blocked).split(" "))
+        for item in blocked[:_BLOCKED]:
+            out.line()
+            out.fold([(item.edge.source, "strong"), (f"{out.arrow} {item.edge.target}", "strong")], indent=2, hang=4)
+            out.fold(
+                [f"is blocked: {item.edge.mitigation}", (f" {item.edge.technique}", "technique")], indent=4, hang=6
+            )
+            examples = [f"{source} {out.arrow} {target}" for source, target in item.examples]
+            more = item.pairs - len(examples)
+            out.fold(
+                [(f"{part}{';' if at < len(examples) else ''}", "muted") for at, part in enumerate(examples, 1)]
+                + [(f"and {more:,} more", "muted")] * bool(more),
+                indent=4,
+                hang=6,
+            )
+
+
+def _facts(path: Path) -> str:
+    verdict = "certain" if path.verdict == "on" else "conditional: " + ", ".join(path.missing)
+    replicas = f", {path.count} replicas" if path.count > 1 else ""
+    return f"{count(len(path.steps), 'step')}, effort {path.effort}, {verdict}{replicas}"
+
+
+def _proof(evidence: Evidence) -> list[str]:
+    """Object, field, value, place: the pieces that a line breaks between."""
+    out = [evidence.object]
+    if evidence.field:
+        out += [evidence.field, f"= {value_text(evidence.value, evidence.default)}"]
+    if evidence.file:
+        out.append(f"({evidence.file}:{evidence.line})" if evidence.line else f"({evidence.file})")
+    elif evidence.builtin:
+        out.append("(built into Kubernetes)")
+    return out
+
+
+def _summary(audit: Audit, report: PathReport) -> list[str]:
+    ends = f"from {count(report.entry_points, 'entry point')} to {count(report.crown_jewels, 'crown jewel')}"
+    unread = [f"Not everything was read: see {count(len(audit.coverage), 'gap')} on standard error, or in -o json."]
+    if report.total:
+        severities = ", ".join(f"{number} {severity}" for severity, number in report.severities.items() if number)
+        hidden = report.total - len(report.paths)
+        more = [f"{hidden:,} of them not shown: --limit {report.total} shows all, and so does -o json or csv."]
+        return [
+            f"{count(report.total, 'path')} ({severities}) {ends}.",
+            *more * bool(hidden),
+            *unread * bool(audit.coverage),
+        ]
+    checked = ", ".join(count(number, what.removesuffix("s"), what) for what, number in audit.checked())
+    return [f"No path {ends}.", f"Checked: {checked}.", *unread * bool(audit.coverage)]
+
+
+def _blocked_summary(blocked: Sequence[Blocking]) -> str:
+    if not blocked:
+        return "No mitigation alone stands between an entry point and a crown jewel that have no path."
+    first = f", the first {_BLOCKED} of them here, all in -o json" if len(blocked) > _BLOCKED else ""
+    return (
+        f"{count(len(blocked), 'blocked step')} would each open a path between an entry point and a crown jewel "
+        f"that have none{first}:"
+    )

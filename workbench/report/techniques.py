@@ -5,11 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from rich.table import Table
-
 from workbench.errors import UsageError
 from workbench.report.documents import document
-from workbench.report.tables import console, text
+from workbench.report.tables import Output
 from workbench.techniques.api import Declaration
 from workbench.techniques.registry import public_techniques
 
@@ -18,11 +16,20 @@ def _chosen(identifier: str | None) -> list[Declaration]:
     declarations = [technique.declaration for technique in public_techniques()]
     if identifier is None:
         return declarations
-    found = [declaration for declaration in declarations if declaration.id == identifier.upper()]
+    found = [declaration for declaration in declarations if declaration.id.upper() == identifier.upper()]
     if not found:
         near = difflib.get_close_matches(identifier.upper(), [declaration.id for declaration in declarations], 3, 0.4)
-        raise UsageError(f"no technique {identifier!r}" + (f"; near: {', '.join(near)}" if near else ""))
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UsageError(f"no technique {identifier!r}{hint} (workbench techniques lists them)")
     return found
+
+
+def _or(kinds: tuple[str, ...]) -> str:
+    return " or ".join(kinds)
+
+
+def _reason(declaration: Declaration) -> str:
+    return declaration.reason.name.lower().replace("_", " ")
 
 
 def as_dict(declaration: Declaration) -> dict[str, Any]:
@@ -36,7 +43,7 @@ def as_dict(declaration: Declaration) -> dict[str, Any]:
         "description": declaration.description,
         "mitre": list(declaration.mitre),
         "effort": declaration.effort,
-        "reason": declaration.reason.name.lower().replace("_", " "),
+        "reason": _reason(declaration),
         "reads": sorted(declaration.reads),
         "fixes": list(declaration.fixes),
         "references": list(declaration.references),
@@ -44,40 +51,48 @@ def as_dict(declaration: Declaration) -> dict[str, Any]:
 
 
 def as_json(identifier: str | None) -> str:
-    """The document of ``techniques -o json``."""
+    """The document of ``techniques -o json``.
+
+    Raises:
+        UsageError: There is no such technique; names the nearest.
+    """
     return document("techniques", techniques=[as_dict(declaration) for declaration in _chosen(identifier)])
 
 
 def print_table(identifier: str | None) -> None:
-    """Print the list, or one technique in full."""
-    out = console()
+    """Print the list, or one technique in full.
+
+    Raises:
+        UsageError: There is no such technique; names the nearest.
+    """
     chosen = _chosen(identifier)
+    out = Output()
     if identifier is None:
-        table = Table(box=None, pad_edge=False)
-        for column in ("TECHNIQUE", "FROM", "TO", "EFFORT", "ATT&CK", "WHAT THE ATTACKER DOES"):
-            table.add_column(column, no_wrap=column != "WHAT THE ATTACKER DOES")
-        for item in chosen:
-            table.add_row(
-                text(item.id),
-                text(", ".join(item.source)),
-                text(", ".join(item.target)),
-                text(item.effort),
-                text(" ".join(item.mitre)),
-                text(item.title),
-            )
-        out.print(table)
+        out.table(
+            ("TECHNIQUE", "EFFORT", "ATT&CK", "WHAT THE ATTACKER DOES"),
+            [
+                (
+                    item.id,
+                    item.effort,
+                    " ".join(item.mitre),
+                    f"{item.title.rstrip(',')} ({_or(item.source)} {out.arrow} {_or(item.target)})",
+                )
+                for item in chosen
+            ],
+        )
         return
     item = chosen[0]
-    out.print(text(f"{item.id}  {item.title}", "bold"))
-    out.print(text(item.description))
-    out.print()
+    out.line((f"{item.id}  {item.title.rstrip(',')}", "strong"))
+    out.fold(item.description.split(" "))
+    out.line()
     for label, value in (
         ("from", ", ".join(item.source)),
         ("to", ", ".join(item.target)),
-        ("effort", f"{item.effort} ({item.reason.name.lower().replace('_', ' ')})"),
-        ("ATT&CK", ", ".join(item.mitre)),
-        ("reads", ", ".join(sorted(item.reads))),
+        ("effort", f"{item.effort} ({_reason(item)})"),
+        ("ATT&CK", ", ".join(item.mitre) or "none"),
+        ("reads", ", ".join(sorted(item.reads)) or "nothing"),
         ("fixes", ", ".join(item.fixes) or "none"),
         ("references", ", ".join(item.references) or "none"),
     ):
-        out.print(text(f"  {label:<11}{value}"))
+        words = value.split(" ")
+        out.fold([(f"{label:<11}", "muted"), *words], indent=2, hang=14)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from workbench.report.documents import document
-from workbench.report.tables import console, text
+from workbench.report.tables import Output
 
 if TYPE_CHECKING:
     from workbench.engine import Audit, Holder
@@ -30,6 +28,7 @@ def as_json(audit: Audit, verb: str, resource: str, namespace: str | None, holde
                 "rule": holder.rule,
                 "resource_names": list(holder.names),
                 "builtin": holder.builtin,
+                "evidence": [evidence.as_dict() for evidence in audit.proof_of(holder)],
             }
             for holder in holders
         ],
@@ -38,22 +37,21 @@ def as_json(audit: Audit, verb: str, resource: str, namespace: str | None, holde
 
 
 def print_table(verb: str, resource: str, namespace: str | None, holders: Sequence[Holder]) -> None:
-    """Print one line a holder."""
-    out = console()
+    """Print one line a holder: those that Kubernetes itself brings come last."""
+    out = Output()
     if not holders:
-        where = f" in {namespace}" if namespace else ""
-        out.print(text(f"Nobody may {verb} {resource}{where}."))
+        out.fold(f"Nobody may {verb} {resource}{f' in {namespace}' if namespace else ''}.".split(" "))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("SUBJECT", "WHERE", "THROUGH", "ROLE", "RULE", "ONLY"):
-        table.add_column(column, no_wrap=True)
-    for holder in holders:
-        table.add_row(
-            text(holder.subject),
-            text(holder.namespace or "everywhere"),
-            text(holder.binding),
-            text(holder.role + (" (built in)" if holder.builtin else "")),
-            text(f"rules[{holder.rule}]"),
-            text(", ".join(holder.names)),
-        )
-    out.print(table)
+    out.table(
+        ("SUBJECT", "WHERE", "THROUGH", "ROLE", "ONLY"),
+        [
+            (
+                holder.subject,
+                holder.namespace or "everywhere",
+                holder.binding,
+                f"{holder.role} rules[{holder.rule}]" + (" (built in)" if holder.builtin else ""),
+                ", ".join(holder.names),
+            )
+            for holder in holders
+        ],
+    )

@@ -15,6 +15,7 @@ from workbench.sources.memory import collection_paused
 from workbench.sources.request import SourceKind, SourceRequest
 from workbench.sources.samples import sample, samples
 from workbench.sources.snapshot import read, server_version_of
+from workbench.sources.versions import version_of_api_server
 from workbench.text import shown
 
 
@@ -99,7 +100,7 @@ def _inventory(
     source: str,
     server_version: ServerVersion | None,
 ) -> Inventory:
-    version = request.version or server_version
+    version = request.version or server_version or version_of_api_server(obj for obj, _ in objects)
     return Inventory(
         objects,
         source=source,

@@ -53,13 +53,17 @@ class SubjectType(enum.StrEnum):
     OBJECT = "object"
     """An object of one of the kinds in ``Declaration.subject_kinds``."""
     GRANT = "grant"
-    """A ``Grant``: one permission set."""
+    """A ``Grant``: one permission set. A set of objects that it reaches is a hub, so that of single pods, and of other
+    permission sets, its edges depend only by names that the rules hold (``resourceNames``), of workloads only by
+    whether there is one; and what lies in another namespace than that of its RoleBinding does not concern it."""
     IDENTITY = "identity"
-    """The id of a service account, user or group as text."""
+    """The id of a service account, user or group as text. Its edges depend on no pods but its own (of a node's user:
+    those of the node), and on no bindings but those that name it."""
     IMAGE = "image"
     """The id of an image as text."""
     SCOPE = "scope"
-    """A namespace as text, or ``*``: for the membership of hubs."""
+    """A namespace as text, or ``*``: for the membership of hubs. A binding belongs to its namespace and to those of the
+    accounts that it names."""
     SINGLETON = "singleton"
     """The one text ``*``: a technique that does not depend on any object."""
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.graph import nodes
 from workbench.graph.graph import SURCHARGE, BlockedEdge, Edge, Graph
-from workbench.graph.nodes import CLUSTER_ADMIN, INTERNET
 from workbench.inventory.inventory import (
     PODS_BY_ACCOUNT,
     PODS_BY_NAMESPACE,
@@ -19,11 +19,13 @@ from workbench.inventory.pods import PodInstance
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Found, SubjectType, Technique
 from workbench.techniques.registry import all_techniques
+from workbench.techniques.resolve.nodes import api_server_flags
 
 ALL = None
 """Every subject of a technique: what :func:`touched` answers where it cannot narrow."""
 
-_RBAC = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
+_BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
+_RBAC = _BINDINGS | {"Role", "ClusterRole"}
 _PODS = frozenset({"Pod", *(kind.__name__ for kind in WORKLOADS)})
 
 
@@ -67,8 +69,8 @@ def build(view: Inventory, techniques: Sequence[Technique] | None = None) -> Gra
 
 def all_nodes(view: Inventory) -> Iterator[str]:
     """The nodes that exist without any edge: the two ends, and every object of a kind that is a node."""
-    yield INTERNET
-    yield CLUSTER_ADMIN
+    yield nodes.INTERNET
+    yield nodes.CLUSTER_ADMIN
     yield from access.object_nodes(view)
     for pod in view.pods:
         yield pod.id
@@ -148,7 +150,10 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
     base = view.base
     assert base is not None, "only an overlay has changes"
     declaration = technique.declaration
-    keys: set[str] = set()
+    if api_server_flags(base) != api_server_flags(view):
+        return ALL
+    by_grant = declaration.subject_type is SubjectType.GRANT
+    keys = set(access.changed_grants(view)) if by_grant else set()
     for kind, pairs in view.replaced.items():
         if kind in ("pods", "containers"):
             if "Pod" not in declaration.reads:
@@ -161,6 +166,9 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
         elif kind not in declaration.reads:
             continue
         for old, new in pairs:
+            if by_grant and kind in _PODS and old is not None and new is not None:
+                # Of a workload only the name matters here: what its pods are is in the table of pods.
+                continue
             for item in (old, new):
                 if item is None:
                     continue
@@ -192,20 +200,53 @@ def _touched_by(technique: Technique, view: Inventory, kind: str, item: Any) -> 
             # Init containers that do not run have images too, and are in no table.
             return _images_of(item) if kind == "pods" else ALL
         case SubjectType.SCOPE:
-            if kind == "containers":
-                return set()
-            namespace = item.namespace if kind == "pods" else item.metadata.namespace
-            return {namespace, "*"} if namespace else ALL
+            return _scopes_touched(kind, item)
+        case SubjectType.IDENTITY:
+            return _identities_touched(kind, item)
         case SubjectType.GRANT:
-            if kind in ("RoleBinding", "ClusterRoleBinding"):
-                return access.grant_ids(view, item)
-            return ALL
+            return _grants_touched(view, kind, item)
         case SubjectType.OBJECT:
             if kind in technique.declaration.subject_kinds and isinstance(item, KubernetesObject):
                 return {item.id} if len(technique.declaration.reads) == 1 else ALL
             return ALL
         case _:
             return ALL
+
+
+def _scopes_touched(kind: str, item: Any) -> set[str] | None:
+    if kind == "containers":
+        return set()
+    if kind in _BINDINGS:
+        # The accounts that a binding names lie in namespaces of their own.
+        named = {nodes.namespace(identity) for identity in access.subjects_of(item)}
+        return {item.namespace, nodes.ANYWHERE, *named} - {""}
+    namespace = item.namespace if kind == "pods" else item.metadata.namespace
+    return {namespace, nodes.ANYWHERE} if namespace else ALL
+
+
+def _identities_touched(kind: str, item: Any) -> set[str] | None:
+    match kind:
+        case "containers":
+            return set()
+        case "pods":
+            return {item.account, f"User:system:node:{item.node.removeprefix('Node:')}"}
+        case "ServiceAccount":
+            return {item.id}
+        case "RoleBinding" | "ClusterRoleBinding":
+            return set(access.subjects_of(item))
+        case _:
+            return ALL
+
+
+def _grants_touched(view: Inventory, kind: str, item: Any) -> set[str] | None:
+    """The permission sets whose edges an object may change, by the rules of ``SubjectType.GRANT``."""
+    if kind in _RBAC or kind in ("pods", "containers"):
+        # Which permission sets themselves differ is known already; of the others those that go by names.
+        return {grant.id for grant in access.grants_limited_by_name(view)}
+    namespace = item.name if kind == "Namespace" else item.metadata.namespace
+    if not namespace:
+        return ALL
+    return {grant.id for place in ("", namespace) for grant in access.grants_in(view, place)}
 
 
 def _images_of(pod: PodInstance) -> set[str]:
@@ -229,4 +270,3 @@ def _pods_touched(view: Inventory, kind: str, item: Any) -> list[Any] | None:
             return list(view.index(PODS_BY_NAMESPACE)[item.namespace])
         case _:
             return ALL
-

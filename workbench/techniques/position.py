@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from workbench.graph import nodes
 from workbench.graph.graph import Edge
 from workbench.inventory.evidence import Evidence
-from workbench.inventory.inventory import Inventory
+from workbench.inventory.inventory import PODS_BY_NODE, Inventory
 from workbench.inventory.pods import ContainerInstance, PodInstance
 from workbench.rbac.grants import Grant
 from workbench.rbac.rules import is_cluster_admin
@@ -135,7 +135,7 @@ class GroupMember(Technique):
         return known
 
     def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
-        if subject.startswith("Group:"):
+        if subject.startswith("Group:") or not (access.is_identity(view, subject) or _is_kubelet(view, subject)):
             return
         for group in access.groups_of(view, subject):
             yield Found(subject, group, 1)
@@ -145,6 +145,15 @@ class GroupMember(Technique):
         if edge.source.startswith("User:") and edge.target.removeprefix("Group:") in view.users.get(user, ()):
             return [Evidence(edge.source, f"users.{user}.groups", list(view.users[user]))]
         return [view.evidence(edge.source, "metadata.name", user)]
+
+
+def _is_kubelet(view: Inventory, identity: str) -> bool:
+    """Whether an identity is the user of a node that was read, or that a pod runs on."""
+    user, prefix, name = identity.partition("User:system:node:")
+    node = f"Node:{name}"
+    if user or not prefix or node == nodes.UNKNOWN_NODE:
+        return False
+    return view.by_id(node) is not None or node in view.index(PODS_BY_NODE)
 
 
 class PermissionDiscover(Technique):

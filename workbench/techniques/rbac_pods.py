@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from workbench.graph import nodes
 from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import PODS_BY_NODE, Inventory
-from workbench.inventory.objects import ServiceAccount
 from workbench.rbac import Ability, Grant
 from workbench.techniques import access
-from workbench.techniques.api import Blocked, Declaration, Found, Reason
-from workbench.techniques.members import CLAIMS, CONFIG_MAPS, CONTAINERS, NODES, PATCHABLE, SECRETS
-from workbench.techniques.rbac_common import GrantTechnique, account_edges, declare, scope_of
-from workbench.techniques.resolve import admission
+from workbench.techniques.api import Blocked, Found, Reason, Technique, fact
+from workbench.techniques.members import CONTAINERS, DISTROLESS, PATCHABLE, is_distroless
+from workbench.techniques.rbac_common import (
+    GrantTechnique,
+    account_edges,
+    admission_to,
+    declare,
+    limit_evidence,
+    mount_edges,
+    name_in,
+    node_edge,
+    pods_named,
+    scope_of,
+)
+from workbench.techniques.resolve import CLUSTER, admission
 
 WEBSOCKET_GATE = (1, 35)
-"""From here on exec, attach and port-forward over a websocket need ``create`` too (catalogue, "Version gates")."""
+"""From here on a websocket to exec, attach and port-forward needs ``create`` too (catalogue, "Version gates")."""
 
-ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
+EXEC = 2
+WITHOUT_SHELL = 3
+"""Of exec into a distroless image: the attacker has to make do with the program that is there."""
 
 
-def _pod_targets(view: Inventory, grant: Grant, names: frozenset[str], hub: str) -> Iterator[str]:
-    """The containers of the named pods that a permission set covers; mirror pods only where the hub holds them."""
-    for name in sorted(names):
-        for namespace in (grant.namespace,) if grant.namespace else view.namespaces():
-            pod = view.pods.get(f"Pod:{namespace}/{name}")
-            if pod is not None and not (hub == PATCHABLE and pod.mirror):
-                for container in pod.containers:
-                    yield container.id
+def _pod_name(view: Inventory, edge: Edge, grant: Grant | None, ability: Ability) -> str | None:
+    """Under which name a permission set covers the pod of a container, ``None`` if it needs none."""
+    container = view.containers.get(edge.target)
+    names = grant.names_for(ability) if grant is not None else None
+    return name_in(names, container.pod) if container is not None and names is not None else None
 
 
 class PodExec(GrantTechnique):
@@ -41,7 +50,7 @@ class PodExec(GrantTechnique):
         ("Container",),
         "The attacker starts a process in a running container through the API server. It takes create on pods/exec "
         "alone; before Kubernetes 1.35 get alone is enough too, over a websocket.",
-        effort=2,
+        effort=EXEC,
         mitre=("T1609",),
         reason=Reason.API_CALL,
         reads={"Pod"},
@@ -53,25 +62,32 @@ class PodExec(GrantTechnique):
         yield from self._through(view, grant, Ability.CREATE_PODS_EXEC, ())
         version = view.server_version
         if version.assumed:
-            yield from self._through(view, grant, Ability.GET_PODS_EXEC, (("C-GATE", "Cluster"),))
+            yield from self._through(view, grant, Ability.GET_PODS_EXEC, fact("C-GATE", CLUSTER))
         elif version.pair < WEBSOCKET_GATE:
             yield from self._through(view, grant, Ability.GET_PODS_EXEC, ())
+        elif not grant.has(Ability.CREATE_PODS_EXEC):
+            yield Blocked(
+                grant.id,
+                nodes.hub(CONTAINERS, scope_of(grant)),
+                f"the API server is {version}, and from v1.35 on get on pods/exec is not enough without create",
+            )
 
-    def _through(
-        self, view: Inventory, grant: Grant, ability: Ability, missing: tuple[Fact, ...]
-    ) -> Iterator[Found]:
+    def _through(self, view: Inventory, grant: Grant, ability: Ability, missing: tuple[Fact, ...]) -> Iterator[Found]:
         names = grant.names_for(ability)
         if names is None:
-            yield Found(grant.id, nodes.hub(CONTAINERS, scope_of(grant)), 2, missing, ability.name)
-        else:
-            for target in _pod_targets(view, grant, names, CONTAINERS):
-                yield Found(grant.id, target, 2, missing, ability.name)
+            yield Found(grant.id, nodes.hub(CONTAINERS, scope_of(grant)), EXEC, missing, ability.name)
+            yield Found(grant.id, nodes.hub(DISTROLESS, scope_of(grant)), WITHOUT_SHELL, missing, ability.name)
+            return
+        for name in sorted(names):
+            for pod in pods_named(view, name, grant.namespace):
+                for container in pod.containers:
+                    effort = WITHOUT_SHELL if is_distroless(container) else EXEC
+                    yield Found(grant.id, container.id, effort, missing, ability.name)
 
-    def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
-        grant = access.grant(view, edge.source)
-        if grant is None:
-            return []
-        return access.grant_evidence(view, grant, Ability[edge.cause])
+    def permission(self, view: Inventory, edge: Edge, grant: Grant) -> Iterable[Evidence]:
+        # Which of the two it is depends on the server's version, so the cause says it.
+        ability = Ability[edge.cause]
+        return access.grant_evidence(view, grant, ability, name=_pod_name(view, edge, grant, ability))
 
 
 class PodCreate(GrantTechnique):
@@ -86,7 +102,7 @@ class PodCreate(GrantTechnique):
         effort=3,
         mitre=("T1610",),
         reason=Reason.RECIPE,
-        reads=admission.READS | {"Node"},
+        reads=admission.READS,
         fixes=("F-PSA", "F-VAP"),
         references=("https://kubehound.io/reference/attacks/POD_CREATE/",),
     )
@@ -94,26 +110,19 @@ class PodCreate(GrantTechnique):
 
     def edges(self, view: Inventory, grant: Grant) -> Iterator[Found | Blocked]:
         # Names never restrict creation by POST, and a name for server-side apply is as good as any.
-        yield from node_edges(view, grant.id, grant.namespace, 3)
+        yield node_edge(self._admission(view, grant), grant.id, 3)
 
-    def more_evidence(self, view: Inventory, edge: Edge, grant: Grant) -> list[Evidence]:
-        return admission_evidence(view, grant.namespace)
+    def _admission(self, view: Inventory, grant: Grant) -> admission.Admission:
+        found = admission_to(view, grant.namespace)
+        if (not found.allowed or found.missing) and not grant.namespace and grant.has(Ability.CREATE_NAMESPACES):
+            return admission.new_namespace(view)
+        return found
 
-
-def node_edges(view: Inventory, source: str, namespace: str, effort: int, cause: object = None) -> Iterator[Found | Blocked]:
-    """To every node, if a privileged pod is admitted in the namespace (in any, where it is empty)."""
-    found = admission.privileged(view, namespace) if namespace else admission.privileged_anywhere(view)
-    target = nodes.hub(NODES, nodes.ANYWHERE)
-    if found.allowed:
-        yield Found(source, target, effort, found.missing, cause)
-    else:
-        yield Blocked(source, target, found.mitigation)
-
-
-def admission_evidence(view: Inventory, namespace: str) -> list[Evidence]:
-    """The pod security label of the namespace in which a privileged pod is admitted."""
-    where = namespace or admission.privileged_anywhere(view).namespace
-    return admission.admission_evidence(view, where)
+    def more_evidence(self, view: Inventory, edge: Edge, grant: Grant) -> Iterable[Evidence]:
+        found = self._admission(view, grant)
+        if not found.namespace:
+            yield from access.grant_evidence(view, grant, Ability.CREATE_NAMESPACES)
+        yield from admission.admission_evidence(view, found)
 
 
 class PodCreateAccount(GrantTechnique):
@@ -128,12 +137,12 @@ class PodCreateAccount(GrantTechnique):
         effort=3,
         mitre=("T1610",),
         reason=Reason.RECIPE,
-        reads={"Pod", "ServiceAccount"},
+        references=("https://kubernetes.io/docs/concepts/security/rbac-good-practices/#workload-creation",),
     )
     abilities = (Ability.CREATE_PODS,)
 
     def edges(self, view: Inventory, grant: Grant) -> Iterator[Found | Blocked]:
-        yield from account_edges(view, grant.id, scope_of(grant), 3)
+        yield from account_edges(grant.id, scope_of(grant), 3)
 
 
 class PodCreateSecret(GrantTechnique):
@@ -148,29 +157,16 @@ class PodCreateSecret(GrantTechnique):
         effort=3,
         mitre=("T1610",),
         reason=Reason.RECIPE,
-        reads={"Pod", "Secret", "ConfigMap", "ServiceAccount"},
+        reads={"ServiceAccount"},
+        references=("https://kubernetes.io/docs/concepts/security/rbac-good-practices/#workload-creation",),
     )
     abilities = (Ability.CREATE_PODS,)
 
     def edges(self, view: Inventory, grant: Grant) -> Iterator[Found | Blocked]:
-        yield from mount_edges(view, grant.id, grant.namespace, 3)
+        yield from mount_edges(view, grant.id, scope_of(grant), 3)
 
-
-def mount_edges(view: Inventory, source: str, namespace: str, effort: int, cause: object = None) -> Iterator[Found]:
-    """To every Secret, ConfigMap and claim of a namespace (of all, where it is empty)."""
-    scope = namespace or nodes.ANYWHERE
-    missing = access.about_namespace("C-POLICY", namespace) if _mounts_enforced(view, namespace) else ()
-    yield Found(source, nodes.hub(SECRETS, scope), effort, missing, cause)
-    yield Found(source, nodes.hub(CONFIG_MAPS, scope), effort, (), cause)
-    yield Found(source, nodes.hub(CLAIMS, scope), effort, (), cause)
-
-
-def _mounts_enforced(view: Inventory, namespace: str) -> bool:
-    """Whether every account of the namespace limits the Secrets that its pods may mount."""
-    accounts = view.in_namespace(ServiceAccount, namespace) if namespace else ()
-    return bool(accounts) and all(
-        (account.metadata.annotations or {}).get(ENFORCE_MOUNTABLE) == "true" for account in accounts
-    )
+    def more_evidence(self, view: Inventory, edge: Edge, grant: Grant) -> Iterable[Evidence]:
+        return limit_evidence(view, edge)
 
 
 class PodPatch(GrantTechnique):
@@ -181,7 +177,7 @@ class PodPatch(GrantTechnique):
         "replaces the image of",
         ("Container",),
         "The attacker changes the image of a running pod's container. The pod keeps its account, volumes and security "
-        "context. Mirror pods cannot be changed.",
+        "context. Mirror pods cannot be changed, and the node has to be able to pull the attacker's image.",
         effort=4,
         mitre=("T1609",),
         reason=Reason.INFRASTRUCTURE,
@@ -191,26 +187,32 @@ class PodPatch(GrantTechnique):
     abilities = (Ability.MODIFY_PODS,)
 
     def edges(self, view: Inventory, grant: Grant) -> Iterator[Found | Blocked]:
-        missing = (("C-PULL", "Cluster"),)
+        # Only the image of a running pod may change, not its command, so no image that is there already will do.
+        missing = fact("C-PULL", CLUSTER)
         names = grant.names_for(Ability.MODIFY_PODS)
         if names is None:
             yield Found(grant.id, nodes.hub(PATCHABLE, scope_of(grant)), 4, missing)
-        else:
-            for target in _pod_targets(view, grant, names, PATCHABLE):
-                yield Found(grant.id, target, 4, missing)
+            return
+        for name in sorted(names):
+            for pod in pods_named(view, name, grant.namespace):
+                for container in () if pod.mirror else pod.containers:
+                    yield Found(grant.id, container.id, 4, missing)
+
+    def object_name(self, view: Inventory, edge: Edge) -> str | None:
+        return _pod_name(view, edge, access.grant(view, edge.source), Ability.MODIFY_PODS)
 
 
 class NodeProxy(GrantTechnique):
     """NODE_PROXY: the kubelet's API runs commands in every container of a node."""
 
-    declaration: Declaration = declare(
+    declaration = declare(
         "NODE_PROXY",
         "runs commands through the kubelet in",
         ("Container",),
         "get or create on nodes/proxy reaches the kubelet's API, which runs commands in any container of the node; a "
         "websocket GET is enough. Only a ClusterRoleBinding grants it; the fine-grained nodes/metrics, nodes/pods "
         "and the like do not.",
-        effort=2,
+        effort=EXEC,
         mitre=("T1609",),
         reason=Reason.API_CALL,
         reads={"Pod"},
@@ -222,12 +224,29 @@ class NodeProxy(GrantTechnique):
     def edges(self, view: Inventory, grant: Grant) -> Iterator[Found | Blocked]:
         names = access.names_for(grant, self.abilities)
         if names is None:
-            yield Found(grant.id, nodes.hub(CONTAINERS, nodes.ANYWHERE), 2)
+            yield Found(grant.id, nodes.hub(CONTAINERS, nodes.ANYWHERE), EXEC)
+            yield Found(grant.id, nodes.hub(DISTROLESS, nodes.ANYWHERE), EXEC)
             return
         for name in sorted(names):
             for pod in view.index(PODS_BY_NODE)[f"Node:{name}"]:
                 for container in pod.containers:
-                    yield Found(grant.id, container.id, 2)
+                    yield Found(grant.id, container.id, EXEC)
+
+    def object_name(self, view: Inventory, edge: Edge) -> str | None:
+        container = view.containers.get(edge.target)
+        return container.pod.spec.node_name if container is not None else None
+
+    def more_evidence(self, view: Inventory, edge: Edge, grant: Grant) -> Iterable[Evidence]:
+        container = view.containers.get(edge.target)
+        if container is not None and access.names_for(grant, self.abilities) is not None:
+            yield view.evidence(container.pod.obj, container.pod.field("nodeName"))
 
 
-TECHNIQUES = (PodExec(), PodCreate(), PodCreateAccount(), PodCreateSecret(), PodPatch(), NodeProxy())
+TECHNIQUES: tuple[Technique, ...] = (
+    PodExec(),
+    PodCreate(),
+    PodCreateAccount(),
+    PodCreateSecret(),
+    PodPatch(),
+    NodeProxy(),
+)

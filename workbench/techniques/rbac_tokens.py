@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from workbench.graph import nodes
 from workbench.graph.graph import Edge
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.fields import literal
-from workbench.inventory.inventory import Inventory
+from workbench.inventory.inventory import IndexOf, Inventory
 from workbench.inventory.objects import Secret
 from workbench.rbac import Ability, Grant
 from workbench.techniques import access
-from workbench.techniques.api import Blocked, Found, Reason
+from workbench.techniques.api import Blocked, Found, Reason, Technique, fact
 from workbench.techniques.members import SECRETS, TOKEN_ACCOUNTS
 from workbench.techniques.rbac_common import GrantTechnique, account_edges, declare, scope_of
+from workbench.techniques.resolve import CLUSTER, permissions
 from workbench.techniques.resolve.token import ACCOUNT_NAME, token_secrets
 
 _LISTING = (Ability.LIST_SECRETS, Ability.WATCH_SECRETS)
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+"""What an object may be called: resourceNames are literal, so that ``*`` names nothing."""
+_SECRETS_BY_NAME: IndexOf[str, Secret] = IndexOf("secrets by name", "Secret", lambda secret: (secret.name,))
 
 
-def _named_secrets(view: Inventory, grant: Grant, names: frozenset[str]) -> Iterator[str]:
-    """The named Secrets of a permission set's scope; in a namespace also those that were not read."""
+def _named_secrets(view: Inventory, grant: Grant, names: Iterable[str]) -> Iterator[str]:
+    """The Secrets of some names that a permission set covers.
+
+    In a namespace also those that were not read: the rule names them, as a mount would. Where the Secrets were
+    listed, a name that is not among them leads nowhere.
+    """
     for name in sorted(names):
-        if grant.namespace:
-            yield f"Secret:{grant.namespace}/{name}"
-        else:
-            for namespace in view.namespaces():
-                if view.get(Secret, name, namespace) is not None:
-                    yield f"Secret:{namespace}/{name}"
+        found = [
+            secret.id for secret in view.index(_SECRETS_BY_NAME)[name] if grant.namespace in ("", secret.namespace)
+        ]
+        unread = (
+            grant.namespace and _NAME.fullmatch(name) and not permissions.were_listed(view, Secret, grant.namespace)
+        )
+        if not found and unread:
+            found = [f"Secret:{grant.namespace}/{name}"]
+        yield from found
 
 
 class SecretRead(GrantTechnique):
@@ -43,11 +55,11 @@ class SecretRead(GrantTechnique):
         effort=2,
         mitre=("T1552.007",),
         reason=Reason.API_CALL,
-        reads={"Secret", "Pod"},
+        reads={"Secret"},
         fixes=("F-SEC-RBAC",),
         references=("https://kubernetes.io/docs/concepts/security/rbac-good-practices/#listing-secrets",),
     )
-    abilities = (Ability.LIST_SECRETS, Ability.WATCH_SECRETS, Ability.GET_SECRETS)
+    abilities = (*_LISTING, Ability.GET_SECRETS)
 
     def edges(self, view: Inventory, grant: Grant) -> Iterator[Found | Blocked]:
         listed = access.names_for(grant, _LISTING)
@@ -59,8 +71,12 @@ class SecretRead(GrantTechnique):
         for target in _named_secrets(view, grant, listed | (got or frozenset())):
             yield Found(grant.id, target, 2)
         if got is None:
-            about = f"Secret:{scope}/*" if grant.namespace else "Secret:*"
-            yield Found(grant.id, nodes.hub(SECRETS, scope), 2, (("C-NAME", about),))
+            # One edge for the set, so the fact is about the set: a pattern that stands for the names.
+            about = f"Secret:{grant.namespace}/*" if grant.namespace else "Secret:*"
+            yield Found(grant.id, nodes.hub(SECRETS, scope), 2, fact("C-NAME", about))
+
+    def object_name(self, view: Inventory, edge: Edge) -> str | None:
+        return nodes.name(edge.target) if nodes.kind(edge.target) == "Secret" else None
 
 
 class TokenList(GrantTechnique):
@@ -91,9 +107,19 @@ class TokenList(GrantTechnique):
             if secret in tokens:
                 yield Found(grant.id, tokens[secret], 2, (), secret)
 
-    def more_evidence(self, view: Inventory, edge: Edge, grant: Grant) -> list[Evidence]:
-        secrets = [edge.cause] if edge.cause else [s for s, account in token_secrets(view).items() if account == edge.target]
-        return [view.evidence(secret, f"metadata.annotations{literal(ACCOUNT_NAME)}") for secret in secrets[:1]]
+    def _secret(self, view: Inventory, edge: Edge) -> str | None:
+        """The id of the Secret that holds the token of the account that an edge leads to."""
+        if edge.cause:
+            return str(edge.cause)
+        return next((secret for secret, account in token_secrets(view).items() if account == edge.target), None)
+
+    def object_name(self, view: Inventory, edge: Edge) -> str | None:
+        secret = self._secret(view, edge)
+        return nodes.name(secret) if secret is not None else None
+
+    def more_evidence(self, view: Inventory, edge: Edge, grant: Grant) -> Iterable[Evidence]:
+        secret = self._secret(view, edge)
+        return () if secret is None else (view.evidence(secret, f"metadata.annotations{literal(ACCOUNT_NAME)}"),)
 
 
 class AccountTokenCreate(GrantTechnique):
@@ -116,13 +142,20 @@ class AccountTokenCreate(GrantTechnique):
     def edges(self, view: Inventory, grant: Grant) -> Iterator[Found | Blocked]:
         names = grant.names_for(Ability.CREATE_SERVICEACCOUNTS_TOKEN)
         if names is None:
-            yield from account_edges(view, grant.id, scope_of(grant), 2)
+            yield from account_edges(grant.id, scope_of(grant), 2)
             return
+        controllers = permissions.controller_accounts(view)
         for name in sorted(names):
-            for namespace in (grant.namespace,) if grant.namespace else view.namespaces():
-                account = f"ServiceAccount:{namespace}/{name}"
-                if access.identity_exists(view, account):
+            for account in permissions.accounts_named(view, name):
+                if grant.namespace not in ("", nodes.namespace(account)):
+                    continue
+                if access.account_exists(view, account):
                     yield Found(grant.id, account, 2)
+                elif account in controllers:
+                    yield Found(grant.id, account, 2, fact("C-CTRLSA", CLUSTER))
+
+    def object_name(self, view: Inventory, edge: Edge) -> str | None:
+        return nodes.name(edge.target) if nodes.kind(edge.target) == "ServiceAccount" else None
 
 
-TECHNIQUES = (SecretRead(), TokenList(), AccountTokenCreate())
+TECHNIQUES: tuple[Technique, ...] = (SecretRead(), TokenList(), AccountTokenCreate())

@@ -45,7 +45,7 @@ def all_techniques() -> tuple[Technique, ...]:
             loaded = point.load()
             for technique in [loaded] if isinstance(loaded, Technique) else list(loaded):
                 found.setdefault(technique.id, technique)
-        except Exception as error:  # noqa: BLE001 - a plugin's defect must not take the program down
+        except Exception as error:
             _log.warning("technique plugin %s: %s", point.name, error)
     return tuple(found.values())
 

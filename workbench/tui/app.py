@@ -11,21 +11,21 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import on
-from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.worker import Worker, WorkerCancelled, get_current_worker
+from textual.worker import WorkerCancelled, get_current_worker
 
-from workbench.errors import InputError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.tui import state
 from workbench.tui.actions import bindings_of
 from workbench.tui.commands import UnknownCommand, candidates, parse
-from workbench.tui.messages import JobDone, JobFailed, Progress
+from workbench.tui.failures import failure_lines
+from workbench.tui.jobs import JobsApp
+from workbench.tui.messages import Progress
 from workbench.tui.screens.base import WorkbenchScreen
 from workbench.tui.screens.connect import ConnectScreen
 from workbench.tui.screens.dialogs import CoverageDialog, ExportDialog, QuitDialog
@@ -33,10 +33,11 @@ from workbench.tui.screens.fixes import FixesScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.overview import OverviewScreen
 from workbench.tui.screens.paths import PathsScreen
-from workbench.tui.session import Session, refusal, staged_message
+from workbench.tui.session import Session, default_directory, refusal, staged_message
 from workbench.tui.text import Spans, count, shown
-from workbench.tui.theme import DEFAULTS, THEMES
+from workbench.tui.theme import THEMES, variables_of
 from workbench.tui.widgets.frame import HeaderState
+from workbench.tui.widgets.path_list import haystack
 
 if TYPE_CHECKING:
     from workbench.engine import Audit, ExportResult, PathQuery, PathReport, Preview, WhatIfReport
@@ -82,7 +83,7 @@ def listed_paths(sources: tuple[str, ...] = (), targets: tuple[str, ...] = ()) -
     return PathQuery(sources=sources, targets=targets, limit=PATHS_LISTED)
 
 
-class WorkbenchApp(App[None]):
+class WorkbenchApp(JobsApp):
     """The terminal interface.
 
     Args:
@@ -147,7 +148,7 @@ class WorkbenchApp(App[None]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The variables that themes of others do not have."""
-        return dict(DEFAULTS)
+        return variables_of(self.current_theme)
 
     def on_mount(self) -> None:
         """Show the first screen, take signals, and load what was asked for."""
@@ -196,71 +197,6 @@ class WorkbenchApp(App[None]):
         """``ctrl+c`` does not end the program by accident."""
         self.say("press q to quit")
 
-    # -- work
-
-    def in_background(
-        self,
-        group: str,
-        job: Callable[[], T],
-        deliver: Callable[[T], None],
-        failed: Callable[[Exception], None] | None = None,
-    ) -> Worker[None]:
-        """Run a job in a thread; a newer one of the group makes its result void.
-
-        Args:
-            group: What the job is about.
-            job: Runs in a thread and touches no widget.
-            deliver: Gets the result, on the thread of the screen.
-            failed: Gets what the job raised; by default it is reported.
-        """
-
-        def work() -> None:
-            worker = get_current_worker()
-            if worker.is_cancelled:
-                return
-            try:
-                result = job()
-            except Exception as error:  # the boundary between the engine and the screen
-                if not isinstance(error, WorkbenchError):
-                    state.LOGGER.exception("a job of %s failed", group)
-                self.post_message(JobFailed(worker, failed or self.report, error))
-            else:
-                self.post_message(JobDone(worker, deliver, result))
-
-        return self.run_worker(work, name=group, group=group, thread=True, exclusive=True, exit_on_error=False)
-
-    @on(JobDone)
-    def _job_done(self, event: JobDone) -> None:
-        if not event.worker.is_cancelled and self.is_running:
-            event.deliver(event.result)
-
-    @on(JobFailed)
-    def _job_failed(self, event: JobFailed) -> None:
-        if not event.worker.is_cancelled and self.is_running:
-            event.deliver(event.error)
-
-    def report(self, error: Exception) -> None:
-        """Say what went wrong; the app lives."""
-        if isinstance(error, WorkbenchError):
-            self.say(str(error), "error")
-        else:
-            self.say(
-                f"internal error: {type(error).__name__}: {error}; the rest keeps working; details: {state.log_path()}",
-                "error",
-            )
-
-    async def wait_for_jobs(self) -> None:
-        """Until no job runs (for tests)."""
-        while any(not worker.is_finished for worker in self.workers):
-            try:
-                await self.workers.wait_for_complete()
-            except WorkerCancelled:
-                continue
-
-    def say(self, text: str, severity: str = "information") -> None:
-        """A toast."""
-        self.notify(shown(text), severity=severity, markup=False)  # type: ignore[arg-type]
-
     # -- loading
 
     def open_source(self, text: str) -> None:
@@ -281,7 +217,7 @@ class WorkbenchApp(App[None]):
         self._progress = "starting"
         loader = self.loader
 
-        def job() -> tuple[Audit, PathReport, list[Fix]]:
+        def job() -> tuple[Audit, PathReport, list[str], list[Fix]]:
             worker = get_current_worker()
 
             def progress(phase: str, done: int, total: int) -> None:
@@ -298,7 +234,7 @@ class WorkbenchApp(App[None]):
                     staged.append(audit.fix(fix_id))
                 except WorkbenchError:
                     continue
-            return audit, report, staged
+            return audit, report, [haystack(path) for path in report.paths], staged
 
         self.in_background("load", job, lambda loaded: self._loaded(loaded, len(keep)), self._load_failed)
         self.show_view("overview")
@@ -312,10 +248,10 @@ class WorkbenchApp(App[None]):
             if isinstance(self.screen, WorkbenchScreen):
                 self.screen.session_changed()
 
-    def _loaded(self, loaded: tuple[Audit, PathReport, list[Fix]], kept: int) -> None:
-        audit, report, staged = loaded
+    def _loaded(self, loaded: tuple[Audit, PathReport, list[str], list[Fix]], kept: int) -> None:
+        audit, report, haystacks, staged = loaded
         self._loading = False
-        self.session = Session(audit, report, tuple(audit.coverage), basket=staged)
+        self.session = Session(audit, report, haystacks, tuple(audit.coverage), basket=staged)
         if kept > len(staged):
             self.say(f"{count(kept - len(staged), 'staged fix does', 'staged fixes do')} not apply any more", "warning")
         self._tell_screens()
@@ -510,11 +446,13 @@ class WorkbenchApp(App[None]):
         sources, targets = ((arguments[0],), (arguments[1],)) if len(arguments) > 1 else ((), (arguments[0],))
         query = f"from {sources[0]} to {targets[0]}" if sources else f"to {targets[0]}"
 
-        def ask() -> PathReport:
-            return session.audit.paths(listed_paths(sources, targets))
+        def ask() -> tuple[PathReport, list[str]]:
+            report = session.audit.paths(listed_paths(sources, targets))
+            return report, [haystack(path) for path in report.paths]
 
-        def deliver(report: PathReport) -> None:
-            session.query, session.shown_report = query, report
+        def deliver(found: tuple[PathReport, list[str]]) -> None:
+            session.query = query
+            session.shown_report, session.shown_haystacks = found
             self.show_view("paths")
             self._tell_screens()
 
@@ -602,34 +540,6 @@ class WorkbenchApp(App[None]):
 
 def _open_state() -> tuple[Any, bool]:
     return state.open_log(), state.first_run()
-
-
-def default_directory(title: str) -> str:
-    """Where patches go by default: ``./workbench-export-<source>-<UTC>``."""
-    slug = "-".join("".join(char if char.isascii() and char.isalnum() else " " for char in title).split()).lower()[:40]
-    return f"./workbench-export-{slug or 'source'}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-
-
-def failure_lines(error: Exception, source: str) -> tuple[str, list[Spans]]:
-    """One sentence, the cause, the next step."""
-    if isinstance(error, InputError):
-        faults = error.faults
-        places = "1 place in it is wrong" if len(faults) == 1 else f"{len(faults)} places in it are wrong"
-        lines: list[Spans] = [((f"{shown(source)} cannot be read: {places}.", "strong"),)]
-        lines += [((f"  {shown(fault, 1024)}", "warning"),) for fault in faults]
-        lines.append((("Mend it and press r; with --keep-going the rest is analysed.", ""),))
-    elif isinstance(error, WorkbenchError):
-        lines = [((f"{shown(source)} cannot be opened.", "strong"),)]
-        lines += [((f"  {shown(line, 1024)}", "warning"),) for line in str(error).splitlines()]
-        lines.append((("r tries again, :open SOURCE opens another, esc goes to Connect.", ""),))
-    else:
-        lines = [
-            ((f"{shown(source)} cannot be opened: an internal error.", "strong"),),
-            ((f"  {type(error).__name__}: {shown(error)}", "warning"),),
-            ((f"This is a defect of the program; details: {shown(state.log_path())}", ""),),
-            ((":open SOURCE opens another, esc goes to Connect.", ""),),
-        ]
-    return "Error", lines
 
 
 def run_app(request: SourceRequest | None = None, *, theme: str | None = None, mouse: bool = True) -> int:

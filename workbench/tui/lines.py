@@ -120,6 +120,12 @@ def node_lines(node: str, rows: Sequence[tuple[str, str]]) -> list[Spans]:
     ]
 
 
+def status_text(fix: Fix) -> str:
+    """The status and its reason, which may begin with the same word."""
+    status, reason = str(fix.status), shown(fix.reason)
+    return reason if reason.startswith(status) else f"{status}: {reason}" if reason else status
+
+
 def fix_lines(fix: Fix, cells: int, *, number: int = 0, staged: bool, recommended: bool = False) -> list[Spans]:
     """What it is, in as many lines as it takes, and what it cuts and risks.
 
@@ -137,8 +143,7 @@ def fix_lines(fix: Fix, cells: int, *, number: int = 0, staged: bool, recommende
         ("  recommended" if recommended else "", "proof"),
     )
     if str(fix.status) != "ready":
-        reason = shown(fix.reason)
-        second = (*second, (f"  {fix.status}{': ' + reason if reason else ''}", "warning"))
+        second = (*second, (f"  {status_text(fix)}", "warning"))
     elif str(fix.effect) != "none":
         second = (*second, (f"  {fix.effect}", "muted"))
     first: Spans = ((f"{box} ", "added" if staged else ""), (shown_number, "muted"), span(fix.title, "strong"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from workbench.tui.lines import status_text
 from workbench.tui.text import count, shown
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Session:
 
     audit: Audit
     report: PathReport
+    haystacks: Sequence[str] = ()
+    """What the filter searches, one text for each path of the report."""
     coverage: Sequence[Gap] = ()
     fixes: Sequence[Fix] | None = None
     """``None`` until a worker has ranked them."""
@@ -55,12 +59,18 @@ class Session:
     """How the paths were narrowed (``:path``), empty for all."""
     shown_report: PathReport | None = None
     """The narrowed paths."""
+    shown_haystacks: Sequence[str] = ()
 
     @property
     def paths(self) -> Sequence[Path]:
         """The paths that the list shows."""
         paths: Sequence[Path] = (self.shown_report or self.report).paths
         return paths
+
+    @property
+    def hay(self) -> Sequence[str]:
+        """What the filter searches for the paths that the list shows."""
+        return self.shown_haystacks if self.shown_report is not None else self.haystacks
 
     @property
     def cut(self) -> frozenset[str]:
@@ -129,8 +139,13 @@ def refusal(fix: Fix) -> str | None:
     status = str(fix.status)
     if status == "ready":
         return None
-    reason = shown(fix.reason)
     if status == "needs-input":
         questions = "; ".join(shown(need.question) for need in fix.needs)
-        return f"needs a value first: {questions or reason}"
-    return f"{status}: {reason}" if reason else status
+        return f"needs a value first: {questions or status_text(fix)}"
+    return status_text(fix)
+
+
+def default_directory(title: str) -> str:
+    """Where patches go by default: ``./workbench-export-<source>-<UTC>``."""
+    slug = "-".join("".join(char if char.isascii() and char.isalnum() else " " for char in title).split()).lower()[:40]
+    return f"./workbench-export-{slug or 'source'}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"

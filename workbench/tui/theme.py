@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-DEFAULTS = {
-    "muted": "$foreground 60%",
-    "severity-critical": "$error",
-    "severity-high": "$warning",
-    "severity-medium": "$secondary",
-    "severity-low": "$foreground 70%",
-    "path-line": "$primary",
-    "proof": "$accent",
-    "added": "$success",
-    "removed": "$error",
-    "frame": "$foreground 35%",
-    "frame-focus": "$primary",
+STAND_INS = {
+    "muted": "foreground",
+    "severity-critical": "error",
+    "severity-high": "warning",
+    "severity-medium": "secondary",
+    "severity-low": "foreground",
+    "path-line": "primary",
+    "proof": "accent",
+    "added": "success",
+    "removed": "error",
+    "frame": "secondary",
+    "frame-focus": "primary",
 }
-"""What a theme that is not ours takes."""
+"""Our variables, and the colour that stands in for each in a theme that is not ours."""
+
+
+def variables_of(theme: Theme) -> dict[str, str]:
+    """Our variables, taken from the colours of any theme."""
+    colours = theme.to_color_system().generate()
+    return {name: colours[colour] for name, colour in STAND_INS.items()}
+
 
 DARK = Theme(
     name="dark",
@@ -98,7 +105,9 @@ MONO = Theme(
     boost=_TERMINAL,
     dark=True,
     variables={
-        **dict.fromkeys(DEFAULTS, _TERMINAL),
+        **dict.fromkeys(STAND_INS, _TERMINAL),
+        "ansi-background": _TERMINAL,
+        "ansi-foreground": _TERMINAL,
         "border": _TERMINAL,
         "border-blurred": _TERMINAL,
         "block-cursor-foreground": _TERMINAL,

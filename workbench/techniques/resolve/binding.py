@@ -1,224 +1,399 @@
-"""What somebody may bind: the targets of ROLE_BIND and ROLE_ESCALATE, and the virtual permission sets among them.
+"""What somebody may bind, or write into a role of its own: the steps of ROLE_BIND and ROLE_ESCALATE.
 
-Binding a role takes write access to bindings *and* the verb ``bind`` on the role; without ``bind`` only
-permissions already held can be given on. Source: Kubernetes documentation, "Using RBAC Authorization",
-"Privilege escalation prevention and bootstrapping".
+Binding a role takes write access to bindings *and* the verb ``bind`` on the role; changing what a role allows takes
+write access to it *and* ``escalate``, and helps only whom the role is bound to, or who may bind it. Without these
+verbs only permissions already held can be given on. Source: Kubernetes documentation, "Using RBAC Authorization",
+"Privilege escalation prevention and bootstrapping"; ``pkg/registry/rbac`` for what the API server asks, and when.
+
+A role that nobody has bound yet is a *virtual* permission set (DESIGN, "Graph").
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
+from workbench.graph import nodes
 from workbench.inventory.inventory import Inventory
-from workbench.rbac import Ability, Effective, Grant, Holder, Need
-from workbench.techniques import access
+from workbench.inventory.objects import ClusterRole, ClusterRoleBinding, Role
+from workbench.rbac import (
+    Ability,
+    Compiled,
+    Effective,
+    Grant,
+    Names,
+    RoleIndex,
+    builtin_policy,
+    virtual_grant,
+)
+from workbench.techniques.resolve import CLUSTER, permissions
+from workbench.techniques.resolve.holders import Reached, Step, smallest_holders, steps_of_grants
 
-WRITE_CLUSTER = (Ability.CREATE_CLUSTERROLEBINDINGS, Ability.MODIFY_CLUSTERROLEBINDINGS)
-WRITE = (Ability.CREATE_ROLEBINDINGS, Ability.MODIFY_ROLEBINDINGS)
-BIND = (Ability.BIND_CLUSTERROLES, Ability.BIND_ROLES)
+CLUSTER_ROLE_SETS = "cluster-role-permission-sets"
+ROLE_SETS = "role-permission-sets"
+NAMESPACE_ADMINS = "namespace-admins"
+UNBOUND_ROLES = "unbound-roles"
 
-Virtual = tuple[str, str, str]
-"""Namespace (empty for the cluster), kind and name of a role that nobody has bound there yet."""
+READS = permissions.RBAC_KINDS | permissions.IDENTITY_KINDS | permissions.NAMESPACE_KINDS
+"""The kinds that this resolver reads: beside RBAC what names identities and namespaces."""
+
+_ADMIN = "cluster-admin"
+_SETS = {"ClusterRole": CLUSTER_ROLE_SETS, "Role": ROLE_SETS}
+
+Virtual: TypeAlias = tuple[str, str, str]
+"""Namespace (empty for the cluster), kind and name of a role that nobody has bound there."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """The rights to one kind of role, and to the bindings that grant it in one kind of place."""
+
+    create: Ability
+    modify: Ability
+    escalate: Ability
+    bind: Ability
+
+
+ROLES = {
+    "ClusterRole": Abilities(
+        Ability.CREATE_CLUSTERROLES,
+        Ability.MODIFY_CLUSTERROLES,
+        Ability.ESCALATE_CLUSTERROLES,
+        Ability.BIND_CLUSTERROLES,
+    ),
+    "Role": Abilities(Ability.CREATE_ROLES, Ability.MODIFY_ROLES, Ability.ESCALATE_ROLES, Ability.BIND_ROLES),
+}
+BIND_IN_CLUSTER = (Ability.CREATE_CLUSTERROLEBINDINGS, Ability.MODIFY_CLUSTERROLEBINDINGS)
+BIND_IN_NAMESPACE = (Ability.CREATE_ROLEBINDINGS, Ability.MODIFY_ROLEBINDINGS)
+
+
+class Cause(NamedTuple):
+    """What a step uses; empty text is "any" or "none"."""
+
+    place: str
+    """Where the rights are held: a namespace, or empty for the whole cluster."""
+    kind: str
+    """``Role`` or ``ClusterRole``."""
+    role: str
+    """The role that is bound or changed; empty for any, or for a new one."""
+    binding: str = ""
+    """ROLE_BIND: the name of the existing binding that is joined. ROLE_ESCALATE: the id of the permission set by
+    which the holder has the role."""
+    binds: str = ""
+    """ROLE_ESCALATE: where the holder binds the role to itself: a namespace, ``*`` (any), or ``Cluster``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bindable:
-    """The edges of both techniques, before they are edges."""
+    """The steps of both techniques, and the virtual permission sets that they lead to."""
 
-    admins: dict[str, str] = field(default_factory=dict)
-    """Holders that may bind any ClusterRole in the whole cluster, with what they use: ``bind`` or ``escalate``."""
-    cluster_roles: list[tuple[str, str]] = field(default_factory=list)
-    """``(holder, role)``: the named ClusterRoles that a holder may bind in the whole cluster."""
-    everything: list[tuple[str, str]] = field(default_factory=list)
-    """``(holder, namespace)``: any ClusterRole in that namespace."""
-    any_role: list[tuple[str, str]] = field(default_factory=list)
-    """``(holder, namespace)``: any Role of that namespace."""
-    named: list[tuple[str, str, str, str]] = field(default_factory=list)
-    """``(holder, namespace, kind, role)``: that role in that namespace."""
-    escalates: list[tuple[str, str]] = field(default_factory=list)
-    """``(holder, namespace)``: may give a role of its own there every right; empty for the cluster."""
-    virtual: set[Virtual] = field(default_factory=set)
+    binds: tuple[Step, ...]
+    escalates: tuple[Step, ...]
+    virtual: dict[str, Grant]
+    """By id."""
 
 
 def bindable(view: Inventory) -> Bindable:
-    """What the holders of real permission sets may bind, computed once for a view."""
-    return view.derived("bindable roles", access.RBAC_KINDS, _bindable)
+    """What everybody may bind, or write into a role of its own; computed once for a view."""
+    return view.derived("bindable roles", READS, _bindable)
 
 
 def _bindable(view: Inventory) -> Bindable:
-    out = Bindable()
-    _cluster(view, out)
-    _escalate_cluster(view, out)
-    for namespace in _namespaces(view):
-        _namespaced(view, out, namespace)
-        _escalate_namespace(view, out, namespace)
-    _virtual(view, out)
-    return out
+    """Virtual permission sets may lead to further ones, so those are asked in turn until no new one comes up."""
+    ways = _Ways(view)
+    bind = ((*BIND_IN_CLUSTER, *BIND_IN_NAMESPACE), tuple(abilities.bind for abilities in ROLES.values()))
+    change = (
+        tuple(abilities.escalate for abilities in ROLES.values()),
+        tuple(ability for abilities in ROLES.values() for ability in (abilities.create, abilities.modify)),
+    )
+    binds = list(smallest_holders(view, bind, ways.bound, _covers))
+    escalates = list(smallest_holders(view, change, ways.escalated, _covers))
+    virtual: dict[str, Grant] = {}
+    while new := _made(view, ways.wanted, virtual):
+        virtual.update((grant.id, grant) for grant in new)
+        # Whoever rules a namespace has nothing to gain there.
+        asking = [grant for grant in new if not grant.compiled.everything]
+        for grant_id, reached in steps_of_grants(asking, ways.bound).items():
+            binds += [Step(grant_id, node, cause) for node, cause in reached.items() if node != grant_id]
+        for grant_id, reached in steps_of_grants(asking, ways.escalated).items():
+            escalates += [Step(grant_id, node, cause) for node, cause in reached.items() if node != grant_id]
+    return Bindable(tuple(binds), tuple(escalates), {key: virtual[key] for key in sorted(virtual)})
 
 
-def _smallest(view: Inventory, needs: list[Need]) -> list[tuple[Holder, Effective]]:
-    """The smallest holders over all identities with what each holds, by id; virtual permission sets apart."""
-    abilities = [ability for need in needs for ability in need.abilities]
-    found: dict[str, tuple[Holder, Effective]] = {}
-    named = [grant for grant in access.real_grants(view) if grant.compiled.has_any(abilities)]
-    for grant in named:
-        alone = Effective(grant.id, (grant,))
-        if alone.meets(needs):
-            found[grant.id] = (alone.holders(needs)[0], alone)
-    identities: set[str] = set()
-    for grant in named:
-        identities.update(grant.identities)
-    groups = {identity for identity in identities if identity.startswith("Group:")}
-    if groups:
-        identities.update(i for i in access.identities(view) if groups.intersection(access.groups_of(view, i)))
-    for identity in sorted(identities):
-        rights = access.effective(view, identity)
-        for holder in rights.holders(needs):
-            if holder.id not in found:
-                own = rights if holder.id == identity else Effective(holder.id, holder.grants)
-                found[holder.id] = (holder, own)
-    return [found[key] for key in sorted(found)]
-
-
-def _cluster(view: Inventory, out: Bindable) -> None:
-    needs = [Need(WRITE_CLUSTER), Need((Ability.BIND_CLUSTERROLES,))]
-    for holder, rights in _smallest(view, needs):
-        roles = rights.cluster.names_for(Ability.BIND_CLUSTERROLES)
-        if not _writes_any(rights, WRITE_CLUSTER, ""):
-            # Only some bindings may be changed: they keep their role.
-            writable = _written(rights, WRITE_CLUSTER, "")
-            bound = {
-                grant.role_name
-                for grant in access.real_grants(view)
-                if not grant.namespace and grant.binding.name in writable
-            }
-            roles = frozenset(bound) if roles is None else roles & bound
-        if roles is None:
-            out.admins[holder.id] = "bind"
-        else:
-            out.cluster_roles.extend((holder.id, role) for role in sorted(roles) if _exists(view, "ClusterRole", role))
-
-
-def _writes_any(rights: Effective, abilities: tuple[Ability, ...], namespace: str) -> bool:
-    held = rights.in_namespace(namespace)
-    return any(held.names_for(ability) is None for ability in abilities)
-
-
-def _written(rights: Effective, abilities: tuple[Ability, ...], namespace: str) -> frozenset[str]:
-    held = rights.in_namespace(namespace)
-    total: frozenset[str] = frozenset()
-    for ability in abilities:
-        total |= held.names_for(ability) or frozenset()
-    return total
-
-
-def _exists(view: Inventory, kind: str, name: str, namespace: str = "") -> bool:
-    return access.roles(view).find(kind, name, namespace) is not None
-
-
-def _namespaces(view: Inventory) -> list[str]:
-    return sorted({*view.namespaces(), "kube-system", "default"})
-
-
-def _namespaced(view: Inventory, out: Bindable, namespace: str) -> None:
-    needs = [Need(WRITE, namespace), Need(BIND, namespace)]
-    for holder, rights in _smallest(view, needs):
-        if holder.id in out.admins:
+def _made(view: Inventory, wanted: Collection[Virtual], known: Collection[str]) -> list[Grant]:
+    """The virtual permission sets that are wanted and not there yet; from the view below where it has the same."""
+    below = bindable(view.base).virtual if view.base is not None else {}
+    found: dict[str, Grant] = {}
+    for namespace, kind, name in sorted(wanted):
+        node = virtual_id(namespace, name)
+        if node in known or node in found:
             continue
-        held = rights.in_namespace(namespace)
-        cluster_roles = held.names_for(Ability.BIND_CLUSTERROLES)
-        local_roles = held.names_for(Ability.BIND_ROLES)
-        if not _writes_any(rights, WRITE, namespace):
-            writable = _written(rights, WRITE, namespace)
-            bound = [g for g in access.real_grants(view) if g.namespace == namespace and g.binding.name in writable]
-            known = frozenset(g.role_name for g in bound if g.role_kind == "ClusterRole")
-            local = frozenset(g.role_name for g in bound if g.role_kind == "Role")
-            cluster_roles = known if cluster_roles is None else cluster_roles & known
-            local_roles = local if local_roles is None else local_roles & local
-        if cluster_roles is None:
-            out.everything.append((holder.id, namespace))
-        else:
-            out.named.extend(
-                (holder.id, namespace, "ClusterRole", role)
-                for role in sorted(cluster_roles)
-                if _exists(view, "ClusterRole", role)
-            )
-        if local_roles is None:
-            out.any_role.append((holder.id, namespace))
-        else:
-            out.named.extend(
-                (holder.id, namespace, "Role", role)
-                for role in sorted(local_roles)
-                if _exists(view, "Role", role, namespace)
-            )
+        made = virtual_grant(_roles_with(view, kind, name), kind, name, namespace)
+        same = below.get(node)
+        if same is not None and same.role is made.role and same.sources == made.sources:
+            made = same
+        found[node] = made
+    return list(found.values())
 
 
-def _escalate_cluster(view: Inventory, out: Bindable) -> None:
-    """A ClusterRole that is bound to the holder in the whole cluster may be given every right."""
-    needs = [Need((Ability.ESCALATE_CLUSTERROLES,)), Need((Ability.MODIFY_CLUSTERROLES,))]
-    for holder, rights in _smallest(view, needs):
-        escalated = rights.cluster.names_for(Ability.ESCALATE_CLUSTERROLES)
-        modified = rights.cluster.names_for(Ability.MODIFY_CLUSTERROLES)
-        own = {grant.role_name for grant in _held(view, holder, rights) if not grant.namespace}
-        if any(_in(role, escalated) and _in(role, modified) for role in own):
-            out.escalates.append((holder.id, ""))
+def _roles_with(view: Inventory, kind: str, name: str) -> RoleIndex:
+    """The roles of the source; where it lacks cluster-admin, which every cluster has, Kubernetes' own."""
+    known = permissions.roles(view)
+    if (kind, name) == ("ClusterRole", _ADMIN) and known.find(kind, name) is None:
+        return RoleIndex((), builtin_policy(view.server_version.minor).cluster_roles)
+    return known
 
 
-def _escalate_namespace(view: Inventory, out: Bindable, namespace: str) -> None:
-    needs = [Need((Ability.ESCALATE_ROLES,), namespace), Need((Ability.MODIFY_ROLES,), namespace)]
-    for holder, rights in _smallest(view, needs):
-        held = rights.in_namespace(namespace)
-        escalated, modified = held.names_for(Ability.ESCALATE_ROLES), held.names_for(Ability.MODIFY_ROLES)
-        own = {
-            grant.role_name
-            for grant in _held(view, holder, rights)
-            if grant.namespace == namespace and grant.role_kind == "Role"
-        }
-        if any(_in(role, escalated) and _in(role, modified) for role in own):
-            out.escalates.append((holder.id, namespace))
+def virtual_id(namespace: str, role: str) -> str:
+    """The id of the virtual permission set of a role."""
+    return f"PermissionSet:{namespace}/{role}@" if namespace else f"PermissionSet:{role}@"
 
 
-def _held(view: Inventory, holder: Holder, rights: Effective) -> tuple[Grant, ...]:
-    """All permission sets that are bound to a holder, not only those whose rights the technique uses."""
-    if holder.id.startswith("PermissionSet:"):
-        return rights.grants
-    return access.effective(view, holder.id).grants
+def hub_of(grant: Grant) -> str | None:
+    """The set of hubs that a virtual permission set is a member of, ``None`` if edges lead to it alone."""
+    if grant.namespace and grant.role_kind == "Role":
+        return UNBOUND_ROLES
+    return NAMESPACE_ADMINS if grant.namespace and grant.role_name == _ADMIN else None
 
 
-def _in(name: str, names: frozenset[str] | None) -> bool:
+def _covers(reached: Reached, node: str) -> bool:
+    """Whether a node adds nothing to what is reached: the cluster, what spans all namespaces, the node itself."""
+    if node in reached or nodes.CLUSTER_ADMIN in reached:
+        return True
+    if nodes.is_hub(node):
+        return nodes.hub(nodes.hub_parts(node)[0], nodes.ANYWHERE) in reached
+    return node.endswith(f"/{_ADMIN}@") and nodes.hub(NAMESPACE_ADMINS, nodes.ANYWHERE) in reached
+
+
+def _within(names: Names, name: str) -> bool:
     return names is None or name in names
 
 
-def _virtual(view: Inventory, out: Bindable) -> None:
-    bound = {(grant.namespace, grant.role_kind, grant.role_name) for grant in access.real_grants(view)}
-    for _, role in out.cluster_roles:
-        _add(out, bound, ("", "ClusterRole", role))
-    for _, namespace in out.everything:
-        _add(out, bound, (namespace, "ClusterRole", "cluster-admin"))
-    for _, namespace, kind, role in out.named:
-        _add(out, bound, (namespace, kind, role))
-    for _, namespace in out.any_role:
-        for local in access.roles(view).roles_in(namespace):
-            _add(out, bound, (namespace, "Role", local.name))
-    for _, namespace in out.escalates:
-        if namespace:
-            out.virtual.add((namespace, "ClusterRole", "cluster-admin"))
+def _bound_roles(view: Inventory) -> set[Virtual]:
+    """The roles that some binding grants, and where."""
+    return {
+        (grant.namespace, grant.role_kind, grant.role_name)
+        for grant in permissions.real_grants(view)
+        if grant.role is not None
+    }
 
 
-def _add(out: Bindable, bound: set[Virtual], wanted: Virtual) -> None:
-    if wanted not in bound:
-        out.virtual.add(wanted)
+class _Ways:
+    """What rights reach by binding and by escalating; it keeps note of the virtual permission sets among that."""
+
+    def __init__(self, view: Inventory) -> None:
+        self._view = view
+        self.wanted: set[Virtual] = set()
+        self._bound = view.derived("bound roles", permissions.RBAC_KINDS, _bound_roles)
+
+    # --- binding ----------------------------------------------------------------------------------
+
+    def bound(self, rights: Effective) -> Reached:
+        """What rights reach by binding roles."""
+        reached: dict[str, Any] = {}
+        self._bound_in_cluster(rights.cluster, reached)
+        if nodes.CLUSTER_ADMIN not in reached:
+            for place, held in _places(rights):
+                for kind in ROLES:
+                    self._bound_in(place, held, kind, reached)
+        return reached
+
+    def _bound_in_cluster(self, held: Compiled, reached: dict[str, Any]) -> None:
+        names = held.names_for(Ability.BIND_CLUSTERROLES)
+        makes, joins = self._writes(held, "")
+        if names is None and (makes or joins is None):
+            # The API server keeps a binding to cluster-admin, which can be joined where none can be made.
+            reached[nodes.CLUSTER_ADMIN] = Cause("", "ClusterRole", "")
+        elif makes:
+            for role in sorted(names or ()):
+                if self._exists("ClusterRole", role):
+                    self._want(("", "ClusterRole", role), Cause("", "ClusterRole", role), reached)
+        else:
+            self._join(permissions.grants_in(self._view, ""), joins, Cause("", "ClusterRole", ""), names, reached)
+
+    def _bound_in(self, place: str, held: Compiled, kind: str, reached: dict[str, Any]) -> None:
+        names = held.names_for(ROLES[kind].bind)
+        makes, joins = self._writes(held, place or nodes.ANYWHERE)
+        if not _some(names) or not (makes or _some(joins)):
+            return
+        scope = place or nodes.ANYWHERE
+        if names is None and (makes or joins is None):
+            cause = Cause(place, kind, "")
+            reached[nodes.hub(_SETS[kind], scope)] = cause
+            if makes and kind == "ClusterRole":
+                self._rule(place, cause, reached, unbound=True)
+            elif makes and held.names_for(Ability.BIND_CLUSTERROLES) is not None:
+                reached[nodes.hub(UNBOUND_ROLES, scope)] = cause
+                self._want_roles(place)
+        elif makes:
+            for role in sorted(names or ()):
+                self._bind_named(place, kind, role, reached)
+        else:
+            # What a binding refers to cannot change, so only the roles of the bindings that are there.
+            for namespace in self._namespaces(place):
+                self._join(permissions.grants_in(self._view, namespace), joins, Cause(place, kind, ""), names, reached)
+
+    def _want_roles(self, place: str) -> None:
+        for namespace in self._namespaces(place):
+            for role in self._view.in_namespace(Role, namespace):
+                if (namespace, "Role", role.name) not in self._bound:
+                    self.wanted.add((namespace, "Role", role.name))
+
+    def _bind_named(self, place: str, kind: str, role: str, reached: dict[str, Any]) -> None:
+        """A role that may be bound by name: where it is bound already, and elsewhere by a virtual permission set."""
+        cause = Cause(place, kind, role)
+        for grant in permissions.grants_of_role(self._view, kind, role):
+            if grant.namespace and place in ("", grant.namespace):
+                reached[grant.id] = cause
+        for namespace in self._namespaces(place):
+            if (namespace, kind, role) not in self._bound and self._exists(kind, role, namespace):
+                self._want((namespace, kind, role), cause, reached)
+
+    def _join(self, grants: Iterable[Grant], joins: Names, cause: Cause, names: Names, reached: dict[str, Any]) -> None:
+        """The permission sets of existing bindings, of some that may be changed, whose role may be bound."""
+        for grant in grants:
+            fits = grant.role is not None and grant.role_kind == cause.kind and _within(names, grant.role_name)
+            if fits and _within(joins, grant.binding.name):
+                reached[grant.id] = cause._replace(role=grant.role_name, binding=grant.binding.name)
+
+    def _writes(self, held: Compiled, scope: str) -> tuple[bool, Names]:
+        """Whether a binding can be made, and which existing ones can be changed.
+
+        Args:
+            held: The rights in the scope.
+            scope: A namespace, ``*`` for all of them, empty for bindings of the whole cluster.
+        """
+        create, modify = BIND_IN_NAMESPACE if scope else BIND_IN_CLUSTER
+        made = held.names_for(create)
+        if made and scope != nodes.ANYWHERE:
+            made -= {grant.binding.name for grant in permissions.grants_in(self._view, scope)}
+        return _some(made), held.names_for(modify)
+
+    # --- escalating -------------------------------------------------------------------------------
+
+    def escalated(self, rights: Effective) -> Reached:
+        """What rights reach by writing every right into a role: of the holder's own, or one that it may bind."""
+        reached: dict[str, Any] = {}
+        for grant in rights.grants:
+            place = "" if grant.role_kind == "ClusterRole" else grant.namespace
+            role = self._own(rights.in_namespace(place), grant)
+            if role is not None:
+                self._all(grant.namespace, Cause(place, grant.role_kind, role, grant.id), reached)
+        self._escalated_by_binding(rights, reached)
+        return {nodes.CLUSTER_ADMIN: reached[nodes.CLUSTER_ADMIN]} if nodes.CLUSTER_ADMIN in reached else reached
+
+    def _all(self, namespace: str, cause: Cause, reached: dict[str, Any]) -> None:
+        if not namespace:
+            reached.setdefault(nodes.CLUSTER_ADMIN, cause)
+        else:
+            self._rule(namespace, cause, reached, unbound=False)
+
+    def _own(self, held: Compiled, grant: Grant) -> str | None:
+        """The role to change so that a permission set allows everything: its own, or one that feeds it."""
+        kind, name = grant.role_kind, grant.role_name
+        if kind not in ROLES or (kind == "Role" and isinstance(grant.binding, ClusterRoleBinding)):
+            return None
+        abilities = ROLES[kind]
+        if not _some(held.names_for(abilities.escalate)):
+            return None
+        if self._writable(held, kind, name, exists=grant.role is not None):
+            return name
+        role = grant.role
+        if isinstance(role, ClusterRole) and role.aggregation_rule and role.aggregation_rule.cluster_role_selectors:
+            escalated = held.names_for(abilities.escalate)
+            if escalated is None and _some(held.names_for(abilities.create)):
+                return ""
+            for feeding in sorted((escalated or frozenset()) | (held.names_for(abilities.modify) or frozenset())):
+                if (
+                    self._exists(kind, feeding)
+                    and self._writable(held, kind, feeding, exists=True)
+                    and name in permissions.roles(self._view).dependents({feeding})
+                ):
+                    return feeding
+        return None
+
+    def _writable(self, held: Compiled, kind: str, name: str, *, exists: bool) -> bool:
+        """Whether every right can be written into a role of that name."""
+        abilities = ROLES[kind]
+        escalated, modified = held.names_for(abilities.escalate), held.names_for(abilities.modify)
+        if exists:
+            return _within(escalated, name) and _within(modified, name)
+        if not _within(held.names_for(abilities.create), name):
+            return False
+        # A POST has no name, so that escalate by name counts only where the role is applied under it.
+        return escalated is None or (name in escalated and _within(modified, name))
+
+    def _escalated_by_binding(self, rights: Effective, reached: dict[str, Any]) -> None:
+        """Roles that the holder may change and then bind to itself."""
+        cluster = rights.cluster
+        makes, _ = self._writes(cluster, "")
+        if makes and (role := self._bindable_and_writable(cluster, cluster, "ClusterRole", "")) is not None:
+            reached.setdefault(nodes.CLUSTER_ADMIN, Cause("", "ClusterRole", role, "", CLUSTER))
+            return
+        for place, held in _places(rights):
+            makes, _ = self._writes(held, place or nodes.ANYWHERE)
+            for kind in ROLES if makes else ():
+                changing = cluster if kind == "ClusterRole" else held
+                role = self._bindable_and_writable(held, changing, kind, place)
+                if role is not None:
+                    where = "" if kind == "ClusterRole" else place
+                    self._rule(place, Cause(where, kind, role, "", place or nodes.ANYWHERE), reached, unbound=False)
+                    break
+
+    def _bindable_and_writable(self, binding: Compiled, changing: Compiled, kind: str, place: str) -> str | None:
+        abilities = ROLES[kind]
+        names = binding.names_for(abilities.bind)
+        if names is None:
+            # Any ClusterRole may be bound as it is (ROLE_BIND); Roles have to be made first.
+            new = changing.names_for(abilities.escalate) is None and _some(changing.names_for(abilities.create))
+            if kind == "ClusterRole" or new:
+                return "" if new else None
+            found = (role.name for role in self._view.in_namespace(Role, place)) if place else ()
+            return next((name for name in found if self._writable(changing, kind, name, exists=True)), None)
+        for name in sorted(names):
+            if self._writable(changing, kind, name, exists=self._exists(kind, name, place)):
+                return name
+        return None
+
+    # --- both -------------------------------------------------------------------------------------
+
+    def _rule(self, place: str, cause: Cause, reached: dict[str, Any], *, unbound: bool) -> None:
+        """All rights in a namespace, or in each of them: the virtual binding of cluster-admin there.
+
+        Args:
+            place: The namespace; empty for each.
+            cause: What the step uses.
+            reached: What is added to.
+            unbound: Only where no binding grants it already.
+        """
+        for namespace in self._namespaces(place):
+            if not unbound or (namespace, "ClusterRole", _ADMIN) not in self._bound:
+                self.wanted.add((namespace, "ClusterRole", _ADMIN))
+                if place:
+                    reached.setdefault(virtual_id(namespace, _ADMIN), cause)
+        if not place:
+            reached.setdefault(nodes.hub(NAMESPACE_ADMINS, nodes.ANYWHERE), cause)
+
+    def _want(self, virtual: Virtual, cause: Cause, reached: dict[str, Any]) -> None:
+        self.wanted.add(virtual)
+        reached.setdefault(virtual_id(virtual[0], virtual[2]), cause)
+
+    def _namespaces(self, place: str) -> list[str]:
+        return [place] if place else permissions.namespaces(self._view)
+
+    def _exists(self, kind: str, name: str, namespace: str = "") -> bool:
+        return permissions.roles(self._view).find(kind, name, namespace) is not None
 
 
-def permission_sets(view: Inventory, namespace: str, kind: str, role: str) -> Iterator[str]:
-    """The ids of the permission sets, real or virtual, that grant a role in a namespace (empty: the cluster)."""
-    by_role = view.derived("grants by role", access.RBAC_KINDS, _by_role)
-    yield from by_role.get((namespace, kind, role), ())
+def _some(names: Names) -> bool:
+    return names is None or bool(names)
 
 
-def _by_role(view: Inventory) -> dict[Virtual, list[str]]:
-    out: dict[Virtual, list[str]] = {}
-    for grant in access.grants(view):
-        out.setdefault((grant.namespace, grant.role_kind, grant.role_name), []).append(grant.id)
-    return out
+def _places(rights: Effective) -> Iterator[tuple[str, Compiled]]:
+    """The cluster, by the empty name, and each namespace where more is held than everywhere."""
+    yield "", rights.cluster
+    for namespace in rights.namespaces:
+        held = rights.in_namespace(namespace)
+        if held is not rights.cluster:
+            yield namespace, held

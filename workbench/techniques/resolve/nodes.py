@@ -96,13 +96,18 @@ def api_server_flag(view: Inventory, flag: str) -> str | None:
     Returns:
         The value, empty for a flag without one; ``None`` where no API server's pod was read or the flag is not set.
     """
+    return api_server_flags(view).get(flag)
+
+
+def api_server_flags(view: Inventory) -> dict[str, str]:
+    """The flags of kube-apiserver by name, with their values; under the empty name the id of the pod that has them."""
     flags: dict[str, str] = view.derived("flags of the API server", frozenset({"Pod"}), _api_server_flags)
-    return flags.get(flag)
+    return flags
 
 
 def sees_api_server(view: Inventory) -> bool:
     """Whether the source holds a pod of the API server, so that an absent flag means its default."""
-    return bool(view.derived("flags of the API server", frozenset({"Pod"}), _api_server_flags))
+    return bool(api_server_flags(view))
 
 
 _FLAG = re.compile(r"^(--[a-z0-9-]+)(?:=(.*))?$", re.DOTALL)

@@ -16,7 +16,7 @@ from workbench.tui.session import StepDetails, refusal, step_details, step_key
 from workbench.tui.text import shown
 from workbench.tui.widgets.line_list import LineList
 from workbench.tui.widgets.path_drawing import PathDrawing
-from workbench.tui.widgets.path_list import PathList, haystack, matching
+from workbench.tui.widgets.path_list import PathList, matching
 from workbench.tui.widgets.step_detail import FIXES, TABS, YAML, StepDetail
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class PathsScreen(WorkbenchScreen):
         self.detail.restaged()
         if session.paths is not self._all:
             self._all = session.paths
-            self._hay = [haystack(path) for path in self._all]
+            self._hay = session.hay
             self._positions.clear()
             self.apply_filter()
 

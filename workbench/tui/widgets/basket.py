@@ -16,6 +16,9 @@ from workbench.tui.widgets.line_list import LineList
 if TYPE_CHECKING:
     from workbench.remediation.records import Fix
 
+SUGGESTED = 300
+"""How many suggestions are listed; the others are found at the steps they cut."""
+
 
 @dataclass(frozen=True, slots=True)
 class BasketRow:
@@ -59,12 +62,13 @@ class Basket(LineList[BasketRow]):
         rows += [BasketRow(fix=fix, number=number, staged=True) for number, fix in enumerate(staged, 1)]
         if not staged:
             rows.append(BasketRow("  nothing yet: space stages the fix under the cursor"))
-        rows.append(BasketRow("SUGGESTED (best next first)"))
+        part = f", {SUGGESTED} of {len(suggested):,}" if len(suggested) > SUGGESTED else ""
+        rows.append(BasketRow(f"SUGGESTED (best next first{part})"))
         if waiting:
             rows.append(BasketRow("  ranking …"))
         elif not suggested:
             rows.append(BasketRow("  no other fix applies"))
-        rows += [BasketRow(fix=fix, number=number) for number, fix in enumerate(suggested, len(staged) + 1)]
+        rows += [BasketRow(fix=fix, number=number) for number, fix in enumerate(suggested[:SUGGESTED], len(staged) + 1)]
         wanted = current.fix.id if current is not None and current.fix is not None else None
         at = next((at for at, row in enumerate(rows) if row.fix is not None and row.fix.id == wanted), self.cursor)
         self.set_items(rows, max(0, at))

@@ -1,0 +1,114 @@
+"""The smallest holder of several permissions: where a step that takes them starts (DESIGN, "Graph").
+
+One permission set, so that the operator sees which binding to cut; else the group; a member only if its own rights
+are needed. Each holder comes with what it reaches *beyond* what smaller ones among its rights reach: two bindings
+may each be enough for something, and together be enough for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from workbench.inventory.inventory import Inventory
+from workbench.rbac import Ability, Effective, Grant
+from workbench.rbac.subjects import AUTHENTICATED, SERVICE_ACCOUNTS
+from workbench.techniques.resolve import permissions
+
+Reached: TypeAlias = Mapping[str, Any]
+"""The nodes that some rights reach, each with the cause from which the evidence is rebuilt."""
+
+Reach: TypeAlias = Callable[[Effective], Reached]
+"""What some rights reach by a technique. More rights reach no less."""
+
+Covers: TypeAlias = Callable[[Reached, str], bool]
+"""Whether what is reached already makes one more node pointless, as a hub does for its members."""
+
+
+class Step(NamedTuple):
+    """One edge of a technique that takes several permissions."""
+
+    holder: str
+    """The id of the permission set, the group or the identity."""
+    target: str
+    cause: Any
+
+
+def steps_of_grants(grants: Iterable[Grant], reach: Reach) -> dict[str, Reached]:
+    """What each permission set reaches all by itself, by id."""
+    return {grant.id: reach(Effective(grant.id, (grant,))) for grant in grants}
+
+
+def smallest_holders(
+    view: Inventory,
+    parts: Sequence[Sequence[Ability]],
+    reach: Reach,
+    covers: Covers = lambda reached, node: node in reached,
+) -> Iterator[Step]:
+    """The edges of a technique from the smallest holder of what each takes, over all bindings; sorted by holder.
+
+    Args:
+        view: An inventory, or an overlay.
+        parts: The permissions that it takes, each as the abilities of which one will do; whoever lacks all of one
+            part, in every place, reaches nothing.
+        reach: What the rights of one permission set, group or identity reach.
+        covers: Whether a node is pointless beside what a smaller holder reaches.
+    """
+    relevant = [permissions.real_grants_with(view, part) for part in parts]
+    if not all(relevant):
+        return
+    enough = set.intersection(*({grant.id for grant in grants} for grants in relevant))
+    alone = steps_of_grants((grant for grant in relevant[0] if grant.id in enough), reach)
+    named = [{identity for grant in grants for identity in grant.identities} for grants in relevant]
+    grouped = _Grouped(named)
+    for holder in sorted(alone):
+        yield from _steps(holder, alone[holder])
+    groups: dict[str, Reached] = {}
+    for identity in [*sorted(grouped.groups), *_members(view, named, grouped)]:
+        own_groups = permissions.groups_of(view, identity)
+        if not grouped.has_all(identity, own_groups):
+            continue
+        rights = permissions.effective(view, identity)
+        if len(rights.grants) < 2:
+            continue
+        smaller = [alone[grant.id] for grant in rights.grants if grant.id in alone]
+        smaller += [groups[group] for group in own_groups if group in groups]
+        found = {
+            node: cause
+            for node, cause in reach(rights).items()
+            if not any(covers(reached, node) for reached in smaller)
+        }
+        if identity in grouped.groups:
+            groups[identity] = found
+        yield from _steps(identity, found)
+
+
+def _steps(holder: str, reached: Reached) -> Iterator[Step]:
+    for node, cause in reached.items():
+        if node != holder:
+            yield Step(holder, node, cause)
+
+
+class _Grouped:
+    """For each part, whether an identity has it by its own bindings or by those of a group."""
+
+    def __init__(self, named: Sequence[set[str]]) -> None:
+        self.named = named
+        self.groups = {identity for identities in named for identity in identities if identity.startswith("Group:")}
+
+    def has_all(self, identity: str, groups: Sequence[str]) -> bool:
+        return all(identity in part or not part.isdisjoint(groups) for part in self.named)
+
+
+def _members(view: Inventory, named: Sequence[set[str]], grouped: _Grouped) -> list[str]:
+    """The identities, no groups, that bindings name or that two groups may give more than each of them does."""
+    found = set().union(*named) - grouped.groups
+    if grouped.groups.isdisjoint((SERVICE_ACCOUNTS, AUTHENTICATED)):
+        # Without these two a service account is in one of the groups at most, and users only by the operator's word.
+        others: Iterable[str] = (f"User:{user}" for user in view.users)
+    else:
+        others = permissions.identities(view)
+    found.update(
+        identity for identity in others if len(grouped.groups.intersection(permissions.groups_of(view, identity))) > 1
+    )
+    return sorted(found)

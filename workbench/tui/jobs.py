@@ -1,0 +1,84 @@
+"""Work in threads: what takes more than a moment runs here, and its result comes back as a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from textual import on
+from textual.app import App
+from textual.worker import Worker, WorkerCancelled, get_current_worker
+
+from workbench.errors import WorkbenchError
+from workbench.tui import state
+from workbench.tui.messages import JobDone, JobFailed
+from workbench.tui.text import shown
+
+T = TypeVar("T")
+
+
+class JobsApp(App[None]):
+    """An app that runs jobs, and lives on when one of them fails."""
+
+    def in_background(
+        self,
+        group: str,
+        job: Callable[[], T],
+        deliver: Callable[[T], None],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> Worker[None]:
+        """Run a job in a thread; a newer one of the group makes its result void.
+
+        Args:
+            group: What the job is about.
+            job: Runs in a thread and touches no widget.
+            deliver: Gets the result, on the thread of the screen.
+            failed: Gets what the job raised; by default it is reported.
+        """
+
+        def work() -> None:
+            worker = get_current_worker()
+            if worker.is_cancelled:
+                return
+            try:
+                result = job()
+            except Exception as error:  # the boundary between the engine and the screen
+                if not isinstance(error, WorkbenchError):
+                    state.LOGGER.exception("a job of %s failed", group)
+                self.post_message(JobFailed(worker, failed or self.report, error))
+            else:
+                self.post_message(JobDone(worker, deliver, result))
+
+        return self.run_worker(work, name=group, group=group, thread=True, exclusive=True, exit_on_error=False)
+
+    @on(JobDone)
+    def _job_done(self, event: JobDone) -> None:
+        if not event.worker.is_cancelled and self.is_running:
+            event.deliver(event.result)
+
+    @on(JobFailed)
+    def _job_failed(self, event: JobFailed) -> None:
+        if not event.worker.is_cancelled and self.is_running:
+            event.deliver(event.error)
+
+    def report(self, error: Exception) -> None:
+        """Say what went wrong; the app lives."""
+        if isinstance(error, WorkbenchError):
+            self.say(str(error), "error")
+        else:
+            self.say(
+                f"internal error: {type(error).__name__}: {error}; the rest keeps working; details: {state.log_path()}",
+                "error",
+            )
+
+    async def wait_for_jobs(self) -> None:
+        """Until no job runs (for tests)."""
+        while any(not worker.is_finished for worker in self.workers):
+            try:
+                await self.workers.wait_for_complete()
+            except WorkerCancelled:
+                continue
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A toast."""
+        self.notify(shown(text), severity=severity, markup=False)  # type: ignore[arg-type]
