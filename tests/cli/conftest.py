@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -81,9 +81,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with manifests in ``deploy/``."""
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy" / "web.yaml").write_text(DEPLOY, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
+    return tmp_path

@@ -271,7 +271,7 @@ def test_samples_and_techniques(run: Run) -> None:
     names = [sample["name"] for sample in json.loads(run("samples", "-o", "json").out)["samples"]]
     assert "shop" in names
     listed = run("samples").out
-    assert all(re.search(rf"^{name}  \S", listed, re.MULTILINE) for name in names)
+    assert all(re.search(rf"^{name} +\S", listed, re.MULTILINE) for name in names)
     every = json.loads(run("techniques", "-o", "json").out)["techniques"]
     assert [line.split()[0] for line in run("techniques").out.splitlines()[1:]] == [item["id"] for item in every]
     for item in every:

@@ -23,7 +23,7 @@ WRONG = {
     "manifests before the command": (("--manifests", "deploy", "paths"), "workbench paths --manifests deploy"),
     "later command": (("scan", "--manifests", "deploy"), "scan comes in a later version; until then: workbench paths"),
     "flag": (("paths", "--sampel", "shop"), "no flag --sampel; did you mean --sample?"),
-    "flag with a value": (("paths", *SHOP, "--limt=3"), "no flag --limt; did you mean --limit?"),
+    "flag with a value": (("paths", *SHOP, "--limt=3"), "no flag --limt; did you mean --limit"),
     "abbreviated flag": (("paths", "--samp", "shop"), "no flag --samp; did you mean --sample"),
     "positional": (("fixes", *SHOP, "-o", "json", "extra"), "what is 'extra' for?"),
     "format": (("paths", *SHOP, "-o", "jsn"), "'jsn' is none of table, json, md, csv; did you mean json?"),

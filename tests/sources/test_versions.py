@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import container, pod
+from workbench.inventory.objects import KubernetesObject
 from workbench.sources.versions import version_of_api_server
 
 MIRROR = {"kubernetes.io/config.mirror": "x"}
 
 
-def api_server(image: str, name: str = "kube-apiserver-cp-1", annotations: dict[str, str] | None = None):  # type: ignore[no-untyped-def]
-    return pod(
-        name, container("kube-apiserver", image=image), namespace="kube-system", annotations=annotations or MIRROR
-    )
+def api_server(
+    image: str, name: str = "kube-apiserver-cp-1", annotations: dict[str, str] | None = None
+) -> KubernetesObject:
+    """A mirror pod of the API server, unless the annotations say otherwise."""
+    only = container("kube-apiserver", image=image)
+    return pod(name, only, namespace="kube-system", annotations=annotations or MIRROR)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,6 @@ def api_server(image: str, name: str = "kube-apiserver-cp-1", annotations: dict[
         ([], None),
     ],
 )
-def test_version_of_the_api_servers_image(pods, version) -> None:  # type: ignore[no-untyped-def]
+def test_version_of_the_api_servers_image(pods: list[KubernetesObject], version: str | None) -> None:
     found = version_of_api_server(pods)
     assert (str(found) if found else None) == version

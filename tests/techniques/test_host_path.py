@@ -78,7 +78,11 @@ def logger(path: str, **fields: Any) -> Any:
 
 def host(path: str, own: dict[str, Any] | None = None, /, name: str = "web", **fields: Any) -> Any:
     """A live pod whose container mounts a path of the host at ``/host``."""
-    spec = {key: fields.pop(key) for key in ("hostUsers", "runtimeClassName", "namespace") if key in fields}
+    spec = {
+        key: fields.pop(key)
+        for key in ("hostUsers", "runtimeClassName", "namespace", "securityContext")
+        if key in fields
+    }
     return pod(
         name,
         container(securityContext=ROOT if own is None else own, volumeMounts=[mount("host", "/host", **fields)]),
@@ -470,10 +474,10 @@ def test_traverse_in_manifests_asks_whether_the_pods_share_a_node() -> None:
     found = {edge.target: edge.missing for edge in edges(view, TRAVERSE)}
     assert found == {
         account("agent"): (),
-        account("db"): (("C-NODE", "Pod:default/db"),),
+        account("db"): (("C-NODE", "Node:*"),),
         account("log"): (),
         account("shared"): (),
-        account("gpu"): (("C-NODE", "Pod:default/gpu"),),
+        account("gpu"): (("C-NODE", "Node:*"),),
     }
 
 
@@ -485,3 +489,26 @@ def test_traverse_evidence_has_the_path_and_the_token() -> None:
     assert ("Pod:default/web", "spec.containers[name=app].securityContext.runAsUser") in found
     assert ("Pod:default/db", "spec.volumes[name=kube-api-access-x].projected") in found
     assert ("Pod:default/db", "spec.nodeName") in found
+
+
+@pytest.mark.parametrize(
+    ("own", "of_pod", "expected"),
+    [
+        ({"runAsGroup": 65534}, {}, "off"),
+        ({}, {"runAsGroup": 65534}, "off"),
+        ({"runAsGroup": 0}, {}, "C-GID 4"),
+        ({"runAsGroup": 65534}, {"fsGroup": 999}, "C-GID 4"),
+        ({"runAsGroup": 65534}, {"supplementalGroups": [999]}, "C-GID 4"),
+        ({"runAsGroup": 0}, {"runAsGroup": 65534}, "C-GID 4"),
+        ({}, {}, "C-GID 4"),
+    ],
+)
+def test_the_group_of_a_process_that_is_not_root_decides_about_the_socket(
+    own: dict[str, Any], of_pod: dict[str, Any], expected: str
+) -> None:
+    view = inventory(host("/run/docker.sock", {**KEPT, **own}, securityContext=of_pod), node())
+    assert verdict(view, SOCKET) == expected
+    if expected != "off":
+        (edge,) = edges(view, SOCKET)
+        fields = {field.rpartition(".")[2] for _, field in proof(view, edge)}
+        assert {"runAsGroup", "fsGroup", "supplementalGroups"} <= fields

@@ -156,7 +156,7 @@ def test_host_pid_in_manifests() -> None:
         deployment("web", container(securityContext=ROOT)),
         daemon_set("log", container(securityContext=ROOT)),
     )
-    assert verdict(view, PID) == "C-NODE web"
+    assert verdict(view, PID) == "C-NODE Node:*"
     assert verdict(view, PID, target="Container:default/log/app") == "on"
 
 

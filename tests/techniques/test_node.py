@@ -100,7 +100,7 @@ def test_the_unknown_node_may_be_a_control_plane_node() -> None:
     view = inventory(deployment("web"))
     (edge,) = edges(view, "NODE_CONTROL_PLANE")
     assert (edge.source, edge.effort, edge.missing) == ("Node:*", 3, (("C-CPNODE", "Node:*"),))
-    assert proof(view, edge) == {("Deployment:default/web", "spec.template.spec.nodeName"): None}
+    assert proof(view, edge) == {("Node:*", "metadata.labels[node-role.kubernetes.io/control-plane]"): None}
 
 
 def test_node_ids_are_those_read_and_those_named() -> None:

@@ -81,6 +81,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30)
+        # argparse forgets that the commands are set in once more.
+        self._action_max_length = 4 + max(map(len, COMMANDS))
 
 
 def nearest(given: str, known: Sequence[str]) -> str:

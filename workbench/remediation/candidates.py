@@ -140,17 +140,28 @@ def called(obj: KubernetesObject) -> str:
 def candidates(view: Inventory) -> Iterator[Candidate]:
     """Everything that has a pod spec and is not made from another object that is there too."""
     seen: set[str] = set()
+    unknown: set[tuple[str, str]] = set()
     by_owner = view.index(PODS_BY_OWNER)
     for top in list(by_owner.keys()):
         for pods in _alike(by_owner[top]):
             found = owner(view, pods[0])
+            if found.stopped is not None:
+                unknown.add((pods[0].namespace, top.partition(":")[0]))
             if found.obj.id not in seen:
                 seen.add(found.obj.id)
                 yield from _candidate(view, found.obj, pods, found.stopped)
     for kind in WORKLOADS:
         for workload in view.all(kind):
-            if workload.id not in seen and controller_of(workload) is None:
+            made = (workload.namespace, _MADE.get(workload.kind, ""))
+            if workload.id in seen or controller_of(workload) is not None:
+                continue
+            # Its pods may be those whose owner could not be read: they are blocked, and so is this.
+            if not (view.is_live(workload) and made in unknown):
                 yield from _candidate(view, workload, (), None)
+
+
+_MADE = {"Deployment": "ReplicaSet", "CronJob": "Job"}
+"""What makes the pods of a workload that makes none itself."""
 
 
 def _alike(pods: Sequence[PodInstance]) -> list[Sequence[PodInstance]]:

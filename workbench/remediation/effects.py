@@ -8,8 +8,9 @@ the entries lead to and what leads to the jewels, and a fix that neither end of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.reach import reached
 from workbench.analysis.session import Analysis
 from workbench.graph.graph import Edge
-from workbench.inventory.changes import Op, Target, overlay
+from workbench.inventory.changes import Op, Target, overlay, replaced
 from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
 from workbench.inventory.objects import ClusterRoleBinding, RoleBinding
 from workbench.inventory.pods import PodInstance
@@ -27,11 +28,12 @@ from workbench.rbac.subjects import subject_id
 from workbench.remediation.forest import Cuts, Pair
 from workbench.remediation.records import RISK_WEIGHT, Fix, Status
 from workbench.techniques.api import Found, SubjectType, Technique
-from workbench.techniques.build import Bucket, recompute
+from workbench.techniques.build import Bucket, subject_of, touched
 from workbench.techniques.resolve import permissions as rights
 
 _RBAC = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 _OURS = "workbench.techniques."
+_OWN = frozenset({SubjectType.CONTAINER, SubjectType.POD, SubjectType.NODE})
 _EXISTENCE = frozenset({SubjectType.GRANT, SubjectType.IDENTITY, SubjectType.SINGLETON})
 """Subjects of techniques that ask only which pods there are, where, with which account: no fix changes that."""
 
@@ -130,6 +132,10 @@ class _Measure:
         forward = reached(compiled.forward, paths.starts.numbers.tolist())
         backward = reached(compiled.reverse, compiled.numbers(paths.jewels).tolist())
         self._between: Bools = forward & backward
+        graph = analysis.graph
+        self._source, self._target = np.array(graph.source, np.int64), np.array(graph.target, np.int64)
+        relevant = self._between[self._source] & self._between[self._target]
+        self._relevant = np.concatenate([[0], np.cumsum(relevant)])
         self._cuts = Cuts(paths)
         self._together = self._sources_of_several()
         self._held, self._holding = self._by_holder()
@@ -145,17 +151,16 @@ class _Measure:
         difference = self._difference(fix)
         if difference is None:
             return Effect(fix, measured=False)
-        removed, added, after = difference
+        removed, added = difference
         total, jewels = self._cuts.of(removed, added)
-        return Effect(fix.with_cuts(total, jewels) if total else fix, _named(after, removed))
+        return Effect(fix.with_cuts(total, jewels) if total else fix, self._named(removed))
 
     def recomputed(self, fix: Fix) -> frozenset[tuple[str, str]]:
         """The pairs that a fix removes anywhere."""
         _, buckets = self._analysis.recomputed([fix.change])
-        removed, _, names = self._pairs(buckets)
-        return _named(names, removed)
+        return self._named(self._pairs(buckets)[0])
 
-    def _difference(self, fix: Fix) -> tuple[list[Pair], list[Pair], list[str]] | None:
+    def _difference(self, fix: Fix) -> tuple[list[Pair], list[Pair]] | None:
         view = self._analysis.view
         match fix.target.kind:
             case "RoleBinding" | "ClusterRoleBinding":
@@ -165,13 +170,18 @@ class _Measure:
         pods = _pods(view, fix.target)
         if not any(self.between(node) for pod in pods for node in self._near(fix, pod)):
             return None
-        changed = overlay(view, [fix.change])
-        numbers, chosen = self._of_pods(fix.ops)
-        buckets = [
-            replace(bucket, technique=numbers[bucket.technique])
-            for bucket in recompute(self._analysis.graph, changed, chosen)
-        ]
-        return self._pairs(buckets)
+        kept = {node: new for node, new in replaced(view, [fix.change]).items() if self._may_count(node)}
+        changed = view.overlay(kept)
+        removed, added = self._pairs(self._of_pods(changed, fix.ops))
+        if removed and _exposes(fix.ops):
+            # What the fix brings may stand in for what it takes; elsewhere no fix brings a way.
+            removed, added = self._pairs(self._of_pods(changed, fix.ops, brings=True))
+        return removed, added
+
+    def _may_count(self, node: str) -> bool:
+        """Whether something of a pod, or its node, lies between the entry points and the jewels; of others it is so."""
+        pod = self._analysis.view.pods.get(node)
+        return pod is None or any(self.between(part) for part in (*_neighbourhood(pod), pod.node))
 
     def _near(self, fix: Fix, pod: PodInstance) -> Iterable[str]:
         """The nodes one of which every step that a fix of a pod may take away leads from or to."""
@@ -184,28 +194,54 @@ class _Measure:
             return {pod.account, *uses}
         return _neighbourhood(pod)
 
-    def _of_pods(self, ops: Sequence[Op]) -> tuple[list[int], list[Technique]]:
-        """The techniques that a change of pods may touch, and their numbers.
+    def _of_pods(self, changed: Inventory, ops: Sequence[Op], *, brings: bool = False) -> Iterator[Bucket]:
+        """The buckets that a change of pods may take something relevant from, computed anew.
 
         What our own techniques read of pods is known: those of permissions and identities, and the membership of
-        hubs, ask which pods there are; exposure asks for ports, images and the network namespace.
+        hubs, ask which pods there are; exposure asks for ports, images and the network namespace. A bucket that holds
+        no relevant record from or to the pods has nothing to lose.
+
+        Args:
+            changed: The overlay.
+            ops: The edits.
+            brings: Also the buckets of exposure that may come to hold something.
         """
-        exposed = any(op.steps[-1] in ("hostNetwork", "image") for op in ops)
-        numbers, chosen = [], []
+        exposed = _exposes(ops)
+        own = np.zeros(self._size, np.bool_)
+        token = any(op.steps[-1] == "automountServiceAccountToken" for op in ops)
+        for old, _ in changed.replaced.get("pods", ()):
+            if old is not None:
+                nodes = (node for node in _neighbourhood(old) if token or node != old.account)
+                own[self._compiled.numbers(nodes)] = True
         for number, technique in enumerate(self._analysis.techniques):
             declaration = technique.declaration
-            if type(technique).__module__.startswith(_OURS):
-                if declaration.internal or declaration.subject_type in _EXISTENCE:
-                    continue
-                if declaration.subject_type is SubjectType.OBJECT and not exposed:
-                    continue
-            numbers.append(number)
-            chosen.append(technique)
-        return numbers, chosen
+            of = declaration.subject_type
+            ours = type(technique).__module__.startswith(_OURS)
+            if ours and (declaration.internal or of in _EXISTENCE or (of is SubjectType.OBJECT and not exposed)):
+                continue
+            keys = touched(technique, changed)
+            if keys is None:
+                keys = set(self._analysis.graph.subjects(number))
+            exposing = brings and of not in _OWN
+            for key in sorted(keys):
+                if exposing or self._loses(number, key, None if of is SubjectType.OBJECT or not ours else own):
+                    subject = subject_of(technique, changed, key)
+                    yield Bucket(number, key, _edges(technique, changed, subject) if subject is not None else [], [])
+
+    def _loses(self, technique: int, key: str, own: Bools | None) -> bool:
+        """Whether a bucket holds a relevant record, from or to some nodes."""
+        places = self._analysis.graph.bucket(technique, key)
+        if not len(places) or self._relevant[places.stop] == self._relevant[places.start]:
+            return False
+        if own is None:
+            return True
+        part = slice(places.start, places.stop)
+        source, target = self._source[part], self._target[part]
+        return bool(np.any((own[source] | own[target]) & self._between[source] & self._between[target]))
 
     # --- RBAC -------------------------------------------------------------------------------------
 
-    def _of_binding(self, fix: Fix) -> tuple[list[Pair], list[Pair], list[str]] | None:
+    def _of_binding(self, fix: Fix) -> tuple[list[Pair], list[Pair]] | None:
         """Taking a subject away removes its edge to the permission set, and what it could do by several sets."""
         binding = self._analysis.view.by_id(fix.target.id)
         assert isinstance(binding, (RoleBinding, ClusterRoleBinding))
@@ -224,9 +260,9 @@ class _Measure:
             return None
         pair = (self._number(identity), self._number(granted))
         only = {edge.technique for edge in self._compiled.records(*pair)} == {"PERMISSION_DISCOVER"}
-        return ([pair] if only else []), [], self._compiled.nodes
+        return ([pair] if only else []), []
 
-    def _of_role(self, fix: Fix) -> tuple[list[Pair], list[Pair], list[str]] | None:
+    def _of_role(self, fix: Fix) -> tuple[list[Pair], list[Pair]] | None:
         if self._takes_several(fix.observed_on):
             return self._everything(fix)
         if not any(self.between(node) for node in fix.observed_on):
@@ -234,16 +270,12 @@ class _Measure:
         changed = overlay(self._analysis.view, [fix.change])
         roles = rights.roles(changed)
         grants = [grant_of(self._bindings[node], roles) for node in fix.observed_on if node in self._bindings]
-        buckets = []
-        for number, technique in enumerate(self._analysis.techniques):
-            if technique.declaration.subject_type is SubjectType.GRANT:
-                for grant in grants:
-                    found = [one for one in technique.detect(changed, grant) if isinstance(one, Found)]
-                    edges = [
-                        Edge(one.source, one.target, technique.id, one.effort, one.missing, one.cause) for one in found
-                    ]
-                    buckets.append(Bucket(number, grant.id, edges, []))
-        return self._pairs(buckets)
+        return self._pairs(
+            Bucket(number, grant.id, _edges(technique, changed, grant), [])
+            for number, technique in enumerate(self._analysis.techniques)
+            if technique.declaration.subject_type is SubjectType.GRANT
+            for grant in grants
+        )
 
     def _takes_several(self, holders: Iterable[str]) -> bool:
         """Whether somebody who holds a permission has a relevant step that may take it together with others."""
@@ -291,7 +323,7 @@ class _Measure:
 
     # --- differences ------------------------------------------------------------------------------
 
-    def _everything(self, fix: Fix) -> tuple[list[Pair], list[Pair], list[str]]:
+    def _everything(self, fix: Fix) -> tuple[list[Pair], list[Pair]]:
         return self._pairs(self._analysis.recomputed([fix.change])[1])
 
     def _number(self, node: str) -> int:
@@ -299,10 +331,9 @@ class _Measure:
         assert number is not None
         return number
 
-    def _pairs(self, buckets: Iterable[Bucket]) -> tuple[list[Pair], list[Pair], list[str]]:
-        """The pairs of nodes that are joined no more, those that are joined now, and the names of all nodes."""
+    def _pairs(self, buckets: Iterable[Bucket]) -> tuple[list[Pair], list[Pair]]:
+        """The pairs of nodes that are joined no more, and those that are now; new nodes get numbers of their own."""
         graph = self._analysis.graph
-        names: list[str] = []
         numbers: dict[str, int] = {}
 
         def number(node: str) -> int:
@@ -310,8 +341,7 @@ class _Measure:
             if known is not None:
                 return known
             if node not in numbers:
-                numbers[node] = self._size + len(names)
-                names.append(node)
+                numbers[node] = self._size + len(numbers)
             return numbers[node]
 
         change: dict[Pair, int] = {}
@@ -331,17 +361,31 @@ class _Measure:
                 removed.append(pair)
             elif not before:
                 added.append(pair)
-        return removed, added, [*self._compiled.nodes, *names] if names else self._compiled.nodes
+        return removed, added
+
+    def _named(self, pairs: Iterable[Pair]) -> frozenset[tuple[str, str]]:
+        nodes = self._compiled.nodes
+        return frozenset((nodes[source], nodes[target]) for source, target in pairs)
 
 
-def _named(names: Sequence[str], pairs: Iterable[Pair]) -> frozenset[tuple[str, str]]:
-    return frozenset((names[source], names[target]) for source, target in pairs)
+def _edges(technique: Technique, view: Inventory, subject: Any) -> list[Edge]:
+    """The records of a bucket; of their effort nothing is asked here."""
+    return [
+        Edge(found.source, found.target, technique.id, found.effort, found.missing, found.cause)
+        for found in technique.detect(view, subject)
+        if isinstance(found, Found)
+    ]
 
 
 def _granted(binding: RoleBinding | ClusterRoleBinding) -> str:
     role = binding.role_ref.name if binding.role_ref else ""
     place = f"{binding.namespace}/{role}" if binding.namespace else role
     return f"{place}@{binding.name}"
+
+
+def _exposes(ops: Sequence[Op]) -> bool:
+    """Whether edits may change what leads to a pod from outside."""
+    return any(op.steps[-1] in ("hostNetwork", "image") for op in ops)
 
 
 def _pods(view: Inventory, target: Target) -> list[PodInstance]:

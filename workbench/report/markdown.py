@@ -14,5 +14,6 @@ def code(value: object) -> str:
     """
     text = shown(value, 4096) or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
-    pad = " " if text[0] in "` " or text[-1] in "` " else ""
+    # One space on each side is taken away again, unless there is nothing else.
+    pad = " " if text.strip(" ") and (text[0] in "` " or text[-1] in "` ") else ""
     return f"{fence}{pad}{text}{pad}{fence}"

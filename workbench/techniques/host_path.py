@@ -15,7 +15,7 @@ from workbench.inventory.pods import ContainerInstance, PodInstance, Trait
 from workbench.rbac.abilities import Ability
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
-from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs
+from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.confinement import host_files_evidence, host_files_open
 from workbench.techniques.resolve.container import node_evidence, node_of, on_linux, shares_node
 from workbench.techniques.resolve.host_paths import (
@@ -340,10 +340,32 @@ class RuntimeSocket(_ThroughMount):
         if root.off is None:
             yield self.declaration.effort, all_of(base, root), socket
         if effective_user(container).root is False:
-            yield self.declaration.effort, all_of(base, group), socket
+            yield self.declaration.effort, all_of(base, owns_socket(container)), socket
 
     def proof(self, view: Inventory, container: ContainerInstance, cause: str) -> Iterable[Evidence]:
-        return isolation_evidence(view, container.pod)
+        out = isolation_evidence(view, container.pod)
+        if effective_user(container).root is False:
+            obj, pod = container.pod.obj, container.pod
+            fields = [container.field("securityContext.runAsGroup")]
+            names = ("runAsGroup", "fsGroup", "supplementalGroups")
+            fields += [pod.field(f"securityContext.{name}") for name in names]
+            out = [*out, *(view.evidence(obj, field) for field in fields)]
+        return out
+
+
+def owns_socket(container: ContainerInstance) -> Answer:
+    """Whether a process that is not root may open the runtime's socket: by its group, which the node decides.
+
+    The socket is ``root:root`` or a group of the host's, mode 0660. A pod that sets its group to another than root's
+    and asks for no further ones is not in it (Kubernetes documentation, "Configure a Security Context for a Pod").
+    """
+    pod = container.pod.spec.security_context
+    own = container.security_context.run_as_group
+    group = own if own is not None else pod.run_as_group if pod is not None else None
+    more = pod is not None and (pod.fs_group is not None or bool(pod.supplemental_groups))
+    if group is not None and group != 0 and not more:
+        return ruled_out(f"runAsGroup: {group}, and no further group, does not own the socket")
+    return needs("C-GID", container.pod.node)
 
 
 def _is_microk8s(view: Inventory, pod: PodInstance) -> bool:
@@ -443,10 +465,10 @@ def _nearest(
     view: Inventory, pod: PodInstance, holders: Sequence[ContainerInstance]
 ) -> tuple[ContainerInstance, Answer]:
     """The first holder that surely shares the node with a pod, else the first."""
-    first = shares_node(view, pod, holders[0].pod)
+    first = shares_node(pod, holders[0].pod)
     if first.missing:
         for holder in holders[1:]:
-            if not shares_node(view, pod, holder.pod).missing:
+            if not shares_node(pod, holder.pod).missing:
                 return holder, HOLDS
     return holders[0], first
 

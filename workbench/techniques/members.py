@@ -45,6 +45,8 @@ ABSENT_ACCOUNTS = "absent-accounts"
 """Accounts that bindings name and that are not there: impersonation does not ask."""
 CONTROLLER_ACCOUNTS = "controller-accounts"
 SECRETS = "secrets"
+MOUNTABLE_SECRETS = "mountable-secrets"
+"""Those of the namespaces that do not limit what is mounted, where some do."""
 CONFIG_MAPS = "config-maps"
 CLAIMS = "claims"
 TOKEN_ACCOUNTS = "token-accounts"
@@ -111,6 +113,14 @@ def _controller_accounts(view: Inventory, namespace: str) -> Iterable[str]:
 
 def _secrets(view: Inventory, namespace: str) -> Iterable[str]:
     return _with_referred(view, namespace, Secret)
+
+
+def _mountable(view: Inventory) -> Iterable[str]:
+    limited = permissions.limited_namespaces(view)
+    if not limited:
+        return ()
+    found = {*view.namespaces_of(Secret), *view.index(PODS_BY_NAMESPACE).keys()}
+    return [nodes.hub(SECRETS, namespace) for namespace in sorted(found - limited)]
 
 
 def _config_maps(view: Inventory, namespace: str) -> Iterable[str]:
@@ -322,6 +332,7 @@ TECHNIQUES: tuple[Technique, ...] = (
     _Members(binding.ROLE_SETS, _bound("Role"), "PermissionSet", access.RBAC_KINDS),
     _Unbound(),
     *(_Beside(kind) for kind in TEMPLATES.values()),
+    _ClusterMembers(MOUNTABLE_SECRETS, _mountable, nodes.HUB, {"Pod", "Secret", "ServiceAccount"}),
     _ClusterMembers(NODES, all_nodes, "Node", {"Node", "Pod"}),
     _ClusterMembers(USERS, _users, "User", access.RBAC_KINDS),
     _ClusterMembers(GROUPS, _groups, "Group", access.RBAC_KINDS),

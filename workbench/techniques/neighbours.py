@@ -172,7 +172,7 @@ class _HostNamespace(Technique):
             # No sandbox stands between the containers of one pod.
             answer = within if other.pod is pod else apart
             if not known:
-                answer = all_of(answer, shares_node(view, pod, other.pod))
+                answer = all_of(answer, shares_node(pod, other.pod))
             if answer.off is None:
                 yield Found(source, other.id, effort, answer.missing)
 

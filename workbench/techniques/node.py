@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from workbench.graph import nodes
 from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
+from workbench.inventory.fields import literal
 from workbench.inventory.inventory import PODS_BY_NODE, Inventory
-from workbench.inventory.objects import DaemonSet
 from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
-from workbench.techniques.resolve.nodes import control_plane, control_plane_evidence, node_ids
+from workbench.techniques.resolve.container import on_every_node
+from workbench.techniques.resolve.nodes import ROLE_LABELS, control_plane, control_plane_evidence, node_ids
 from workbench.techniques.resolve.references import dotted, optional, pod_references
 from workbench.techniques.resolve.token import ACCOUNT_NAME, token_volumes
 
@@ -24,13 +25,6 @@ NODES_GROUP = "Group:system:nodes"
 _SHARED_NODE: tuple[Fact, ...] = fact("C-NODE", UNKNOWN_NODE)
 _ON: tuple[Fact, ...] = ()
 _NODE_AUTHORIZER = "https://kubernetes.io/docs/reference/access-authn-authz/node/"
-
-
-def on_every_node(pod: PodInstance) -> bool:
-    """Whether a pod is a DaemonSet's that runs on every node: without nodeSelector or affinity."""
-    if not (isinstance(pod.obj, DaemonSet) or pod.owner.startswith("DaemonSet:")):
-        return False
-    return not pod.spec.node_selector and not pod.spec.affinity
 
 
 def shares_node(pod: PodInstance) -> tuple[Fact, ...]:
@@ -343,7 +337,9 @@ class NodeControlPlane(Technique):
 
 
 def _node_evidence(view: Inventory, node_id: str) -> Evidence:
-    """The Node object, or the first pod that names the node (or names none)."""
+    """The Node object, or the first pod that names the node; of an unknown node the label that nobody can read."""
+    if node_id == UNKNOWN_NODE:
+        return view.evidence(node_id, f"metadata.labels{literal(ROLE_LABELS[0])}")
     if view.by_id(node_id) is not None:
         return view.evidence(node_id, "metadata.name")
     pods: Sequence[PodInstance] = view.index(PODS_BY_NODE)[node_id]

@@ -20,16 +20,16 @@ from workbench.techniques.members import (
     CLAIMS,
     CONFIG_MAPS,
     CONTROLLER_ACCOUNTS,
+    MOUNTABLE_SECRETS,
     NODES,
     SECRETS,
 )
 from workbench.techniques.resolve import CLUSTER, admission, distinct, permissions
 from workbench.techniques.resolve.admission import Admission
+from workbench.techniques.resolve.permissions import ENFORCE_MOUNTABLE, limited_namespaces
 
 RBAC_FIXES = ("F-BIND-SUBJ", "F-RBAC-RULE", "F-RBAC-NARROW", "F-RBAC-NAMES", "F-RBAC-SCOPE")
 RBAC_DOCS = "https://kubernetes.io/docs/concepts/security/rbac-good-practices/"
-
-ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 
 
 def declare(
@@ -189,41 +189,13 @@ def secret_edges(
 ) -> Iterator[Found]:
     """To every Secret of a scope; where accounts limit what their pods mount, it takes a fact (C-POLICY)."""
     limited = limited_namespaces(view)
-    if not limited or scope not in (nodes.ANYWHERE, *limited):
+    if scope == nodes.ANYWHERE:
+        yield Found(source, nodes.hub(MOUNTABLE_SECRETS if limited else SECRETS, scope), effort, missing, cause)
+    elif scope not in limited:
         yield Found(source, nodes.hub(SECRETS, scope), effort, missing, cause)
-        return
-    for namespace in permissions.namespaces(view) if scope == nodes.ANYWHERE else (scope,):
-        facts = joined(missing, fact("C-POLICY", f"Namespace:{namespace}")) if namespace in limited else missing
+    for namespace in sorted(limited if scope == nodes.ANYWHERE else limited.intersection((scope,))):
+        facts = joined(missing, fact("C-POLICY", f"Namespace:{namespace}"))
         yield Found(source, nodes.hub(SECRETS, namespace), effort, facts, cause)
-
-
-def _annotated_namespaces(account: ServiceAccount) -> Iterable[str]:
-    return (account.namespace,) if ENFORCE_MOUNTABLE in (account.metadata.annotations or {}) else ()
-
-
-_ANNOTATED: IndexOf[str, ServiceAccount] = IndexOf(
-    "accounts with enforce-mountable-secrets", "ServiceAccount", _annotated_namespaces
-)
-
-
-def limited_namespaces(view: Inventory) -> frozenset[str]:
-    """The namespaces all of whose accounts limit the Secrets that their pods may mount.
-
-    Source: Kubernetes documentation, "Service Accounts", "Enforce mountable secrets" (deprecated in 1.32, and works).
-    """
-    return view.derived("limited namespaces", frozenset({"ServiceAccount"}), _compute_limited)
-
-
-def _compute_limited(view: Inventory) -> frozenset[str]:
-    return frozenset(
-        namespace
-        for namespace in view.index(_ANNOTATED).keys()  # noqa: SIM118 - an index is no mapping
-        if all(_limits(account) for account in view.in_namespace(ServiceAccount, namespace))
-    )
-
-
-def _limits(account: ServiceAccount) -> bool:
-    return (account.metadata.annotations or {}).get(ENFORCE_MOUNTABLE) == "true"
 
 
 def limit_evidence(view: Inventory, edge: Edge) -> Iterator[Evidence]:

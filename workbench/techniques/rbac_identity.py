@@ -139,7 +139,7 @@ class IdentityImpersonate(_HolderTechnique):
         effort=EFFORT,
         mitre=("T1078",),
         reason=Reason.API_CALL,
-        reads={"ServiceAccount", "Pod"},
+        reads=binding.READS,
         references=(_IMPERSONATION,),
         source=_HOLDERS,
         subject_type=SubjectType.SINGLETON,

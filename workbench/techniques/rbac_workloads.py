@@ -23,7 +23,6 @@ from workbench.techniques.rbac_common import (
     declare,
     leads_to_node,
     limit_evidence,
-    limited_namespaces,
     mount_edges,
     node_edge,
     scope_of,
@@ -198,7 +197,7 @@ def _beside(
     if not namespaces:
         return
     yield node_edge(_admission_beside(view, kind), source, effort, cause=cause)
-    limited = limited_namespaces(view)
+    limited = permissions.limited_namespaces(view)
     for members in BESIDE:
         if members == SECRETS and not limited.isdisjoint(namespaces):
             for namespace in sorted(namespaces):

@@ -276,6 +276,8 @@ class _Ways:
         """What rights reach by writing every right into a role: of the holder's own, or one that it may bind."""
         reached: dict[str, Any] = {}
         for grant in rights.grants:
+            if grant.namespace and rights.in_namespace(grant.namespace).everything:
+                continue
             place = "" if grant.role_kind == "ClusterRole" else grant.namespace
             role = self._own(rights.in_namespace(place), grant)
             if role is not None:
@@ -391,9 +393,9 @@ def _some(names: Names) -> bool:
 
 
 def _places(rights: Effective) -> Iterator[tuple[str, Compiled]]:
-    """The cluster, by the empty name, and each namespace where more is held than everywhere."""
+    """The cluster, by the empty name, and each namespace where more is held than everywhere, and not yet everything."""
     yield "", rights.cluster
     for namespace in rights.namespaces:
         held = rights.in_namespace(namespace)
-        if held is not rights.cluster:
+        if held is not rights.cluster and not held.everything:
             yield namespace, held

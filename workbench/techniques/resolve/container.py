@@ -50,20 +50,20 @@ def runtime_of(view: Inventory, container: ContainerInstance) -> str | None:
     return version.partition("://")[0] if version and "://" in version else None
 
 
-def on_every_node(view: Inventory, pod: PodInstance) -> bool:
+def on_every_node(pod: PodInstance) -> bool:
     """Whether a pod belongs to a DaemonSet that neither nodeSelector nor affinity keeps from a node."""
     return pod.owner.startswith("DaemonSet:") and not pod.spec.node_selector and not pod.spec.affinity
 
 
-def shares_node(view: Inventory, pod: PodInstance, other: PodInstance) -> Answer:
+def shares_node(pod: PodInstance, other: PodInstance) -> Answer:
     """Whether ``other`` runs on the node of ``pod``, for two pods with one node id.
 
     Pods of manifests all stand on ``Node:*``: whether two of them meet is C-NODE, except for a pod of a
     DaemonSet that runs on every node (DESIGN, Graph).
     """
-    if pod.node != UNKNOWN_NODE or pod is other or on_every_node(view, other):
+    if pod.node != UNKNOWN_NODE or pod is other or on_every_node(other):
         return HOLDS
-    return needs("C-NODE", other.id)
+    return needs("C-NODE", UNKNOWN_NODE)
 
 
 def node_evidence(view: Inventory, pod: PodInstance, *fields: str) -> list[Evidence]:

@@ -35,6 +35,9 @@ IDENTITY_KINDS = frozenset({"RoleBinding", "ClusterRoleBinding", "ServiceAccount
 NAMESPACE_KINDS = frozenset({"Namespace", "Pod", "ServiceAccount", "Secret", "ConfigMap", "Role", "RoleBinding"})
 """What makes a namespace worth rights in it."""
 
+ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
+"""The annotation of an account whose pods may mount only the Secrets that it lists."""
+
 CONTROLLERS = "kube-system"
 """The namespace of the accounts of Kubernetes' own controllers."""
 _CONTROLLER_PREFIX = "system:controller:"
@@ -327,6 +330,34 @@ def _accounts_by_name(view: Inventory) -> dict[str, list[str]]:
         if identity.startswith("ServiceAccount:"):
             found.setdefault(identity.rpartition("/")[2], []).append(identity)
     return found
+
+
+def _annotated_namespaces(account: ServiceAccount) -> Iterable[str]:
+    return (account.namespace,) if ENFORCE_MOUNTABLE in (account.metadata.annotations or {}) else ()
+
+
+_ANNOTATED: IndexOf[str, ServiceAccount] = IndexOf(
+    "accounts with enforce-mountable-secrets", "ServiceAccount", _annotated_namespaces
+)
+
+
+def limited_namespaces(view: Inventory) -> frozenset[str]:
+    """The namespaces all of whose accounts limit the Secrets that their pods may mount.
+
+    Source: Kubernetes documentation, "Service Accounts", "Enforce mountable secrets" (deprecated in 1.32, and works).
+    """
+    return view.derived("limited namespaces", frozenset({"ServiceAccount"}), _limited_namespaces)
+
+
+def _limited_namespaces(view: Inventory) -> frozenset[str]:
+    return frozenset(
+        namespace
+        for namespace in view.index(_ANNOTATED).keys()  # noqa: SIM118 - an index is no mapping
+        if all(
+            (account.metadata.annotations or {}).get(ENFORCE_MOUNTABLE) == "true"
+            for account in view.in_namespace(ServiceAccount, namespace)
+        )
+    )
 
 
 def namespaces(view: Inventory) -> list[str]:
