@@ -392,7 +392,11 @@ class Audit:
 
     def technique(self, identifier: str) -> Technique:
         """The technique of an id."""
-        return next(technique for technique in all_techniques() if technique.id == identifier)
+        return self._techniques[identifier]
+
+    @cached_property
+    def _techniques(self) -> dict[str, Technique]:
+        return {technique.id: technique for technique in all_techniques()}
 
     def declaration(self, identifier: str) -> Declaration:
         """What a technique is."""

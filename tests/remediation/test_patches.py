@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.remediation.worlds import SAMPLES, sample
 from workbench.errors import FixError
@@ -19,6 +18,7 @@ from workbench.inventory.objects import KINDS
 from workbench.remediation.patches import patch
 from workbench.remediation.records import Effect, Fix, Status
 from workbench.remediation.text import block_yaml
+from workbench.sources.yaml_nodes import YamlDocument, parse
 
 KUBECTL = shutil.which("kubectl")
 with_kubectl = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
@@ -28,13 +28,15 @@ SPEC = "/spec/template/spec"
 def apply(directory: Path, name: str, original: dict[str, Any], kind: str, content: Any) -> dict[str, Any]:
     """What kubectl makes of an object and a patch, without a cluster."""
     target, file = directory / f"{name}.object.yaml", directory / f"{name}.patch.yaml"
-    target.write_text(yaml.safe_dump(original, sort_keys=False), encoding="utf-8")
+    target.write_text(block_yaml(original), encoding="utf-8")
     file.write_text(block_yaml(content), encoding="utf-8")
     assert KUBECTL is not None
     command = [KUBECTL, "patch", "--local", "-f", str(target), "--type", kind, "--patch-file", str(file), "-o", "yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"HOME": str(directory)})
     assert done.returncode == 0, done.stderr + file.read_text(encoding="utf-8")
-    return dict(yaml.safe_load(done.stdout))
+    (document,) = parse(done.stdout.encode())
+    assert isinstance(document, YamlDocument)
+    return dict(document.data)
 
 
 @with_kubectl
@@ -51,7 +53,9 @@ def test_every_fix_of_every_sample(name: str, tmp_path: Path) -> None:
         assert origin is not None
         text = origin.text()
         assert text is not None
-        original = yaml.safe_load(text[0])
+        (document,) = parse(text[0].encode())
+        assert isinstance(document, YamlDocument)
+        original = document.data
         made = patch(plain(obj), fix.ops)
         assert made.type == "strategic"
         after = apply(tmp_path, f"{fix.id}-forward", original, made.type, made.content)
@@ -200,8 +204,6 @@ def test_what_does_not_fit() -> None:
     ["y", "no", "0o7", "010", "1e3", "1_000", "22:22", "null", "~", "", "<<", "true", ".5", "a: b", "- x", "é\u202e"],
 )
 def test_strings_stay_strings(text: str) -> None:
-    from workbench.sources.yaml_nodes import YamlDocument, parse
-
     (document,) = parse(block_yaml({text: [text]}).encode())
     assert isinstance(document, YamlDocument)
     assert document.data == {text: [text]}

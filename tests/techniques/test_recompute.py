@@ -16,6 +16,7 @@ from tests.builders import (
     daemon_set,
     deployment,
     grant,
+    host_path,
     inventory,
     mount,
     namespace,
@@ -230,8 +231,32 @@ ACTS = grant(
     "acts", rule("impersonate", "users", names="ann nobody"), rule("impersonate", "serviceaccounts"), to=["User:gil"]
 )
 ACTS_AS_GROUP = grant("groups", rule("impersonate", "groups"), to=["User:gil"])
-BOT = account("bot", "dev", annotations={"kubernetes.io/enforce-mountable-secrets": "true"})
-BOT_TOKEN = secret("bot-token", "dev", token_of="bot")
+# Mounts a token of another account, whose rights decide what the node's logs give away.
+LOGS = pod(
+    "logs",
+    container(securityContext={"runAsUser": 0}, volumeMounts=[mount("logs", "/logs"), mount("token", "/token")]),
+    namespace="dev",
+    node="n0",
+    serviceAccountName="plain",
+    volumes=[host_path("logs", "/var/log"), {"name": "token", "secret": {"secretName": "bot-token"}}],
+)
+LINES = pod(
+    "lines",
+    container(securityContext={"runAsUser": 0}, volumeMounts=[mount("logs", "/logs"), token_mount()]),
+    namespace="dev",
+    serviceAccountName="plain",
+    volumes=[host_path("logs", "/var/log"), token_volume()],
+)
+READS_LOGS = grant("logs", rule("get", "nodes/log"), to=["ServiceAccount:dev/bot"])
+TEAM_LOGS = grant("pod-logs", rule("get", "pods/log"), to=["Group:system:serviceaccounts:dev"], namespace="dev")
+BOT = account("bot", "dev", uid="bot-1", annotations={"kubernetes.io/enforce-mountable-secrets": "true"})
+BOT_TOKEN = obj(
+    "Secret",
+    "bot-token",
+    "dev",
+    type="kubernetes.io/service-account-token",
+    annotations={"kubernetes.io/service-account.name": "bot", "kubernetes.io/service-account.uid": "bot-1"},
+)
 STATEFUL = workload("StatefulSet", "web", container(), namespace="dev", serviceAccountName="bot")
 OTHER_CLAIM = claim("data", "pv-data", "dev")
 CUSTOM = obj(
@@ -266,6 +291,10 @@ RIGHTS = (
     DANGLING,
     *ACTS,
     *ACTS_AS_GROUP,
+    LOGS,
+    LINES,
+    *READS_LOGS,
+    *TEAM_LOGS,
     BOT,
     BOT_TOKEN,
     STATEFUL,
@@ -298,6 +327,10 @@ USERS = {"ann": ("team", "ops")}
         pytest.param(ACTS[0], "/rules[0]", None, id="impersonate"),
         pytest.param(DEV, LEVEL, "restricted", id="a namespace's label"),
         pytest.param(BOT, "/metadata/annotations", {}, id="an account's annotation"),
+        pytest.param(BOT, "/metadata/uid", "bot-2", id="an account that was made anew: its token is void"),
+        pytest.param(READS_LOGS[1], "/subjects", [], id="a subject whose token another pod mounts"),
+        pytest.param(READS_LOGS[0], "/rules", [], id="rules of such a subject"),
+        pytest.param(TEAM_LOGS[0], "/rules", [], id="rules of a group of accounts"),
         pytest.param(BOT, "/automountServiceAccountToken", False, id="an account's automount"),
         pytest.param(STATEFUL, f"{SPEC}/serviceAccountName", "other", id="account of a StatefulSet"),
         pytest.param(STATEFUL, f"{SPEC}/containers[name=app]/image", "gcr.io/distroless/x", id="no shell"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from workbench.cli import options
 from workbench.errors import ExitStatus, UsageError
@@ -44,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if "" in args.fix:
         raise UsageError("--fix is empty")
     audit = options.load(args)
+    from pathlib import Path
+
     from workbench.text import shown
 
     result = audit.export(audit.select_fixes(args.fix), Path(args.output), format=args.format, force=args.force)

@@ -117,6 +117,7 @@ class Inventory:
         self._pairs: dict[str, list[tuple[Any, Any]]] = {}
         self._indexes: dict[str, Index[Any, Any]] = {}
         self._derived: dict[str, Any] = {}
+        self._found: dict[tuple[str, str], tuple[Any, int | None]] = {}
         tables: dict[str, dict[str, KubernetesObject]] = {kind: {} for kind in KINDS}
         faults: list[Fault] = []
         for obj, origin in objects:
@@ -243,17 +244,24 @@ class Inventory:
         """
         node = obj if isinstance(obj, str) else obj.id
         found = self.by_id(node) if isinstance(obj, str) else obj
-        value: Any = None
-        if found is not None and field:
-            _, value = fields.find(plain(found), fields.parse(field))
         origin = self.origin(node)
+        # Many edges rest on one field (a rule, a binding), and finding its line means to read the text again.
+        known = self._found.get((node, field)) if found is self.by_id(node) else None
+        if known is None:
+            value: Any = None
+            if found is not None and field:
+                _, value = fields.find(plain(found), fields.parse(field))
+            known = value, origin.line(field) if origin else None
+            if found is self.by_id(node):
+                self._found[node, field] = known
+        value, line = known
         return Evidence(
             object=node,
             field=field,
             value=value,
             default=default if value is None else None,
             file=origin.file if origin else None,
-            line=origin.line(field) if origin else None,
+            line=line,
             builtin=self.is_builtin(node),
         )
 
@@ -275,6 +283,7 @@ class Inventory:
         view._base = self
         view._indexes = {}
         view._derived = {}
+        view._found = {}
         view._pairs = {}
         patches: dict[str, dict[str, KubernetesObject | None]] = {}
         for node, new in replaced.items():

@@ -91,8 +91,14 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
         Conflict: Two fixes contradict each other.
         FixError: A fix does not fit its object.
     """
+    fixes = sorted({fix.id: fix for fix in fixes}.values(), key=lambda fix: (fix.fix, fix.id))
     ready = [fix for fix in fixes if fix.status is Status.READY]
     messages = [f"{fix.id} {fix.title}: no patch: {fix.reason}" for fix in fixes if fix.status is not Status.READY]
+    messages += [
+        f"{fix.id} {fix.title}: contradicts {', '.join(fix.conflicts_with)}, left out"
+        for fix in ready
+        if fix.conflicts_with
+    ]
     steps = _steps(view, ready)
     files: list[ExportFile] = []
     for step in steps:

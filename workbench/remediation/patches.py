@@ -65,7 +65,7 @@ def patch(data: Mapping[str, Any], ops: Sequence[Op]) -> Patch:
     for path in paths:
         _place(forward, data, after, path)
         _place(backward, after, data, path)
-    return Patch("strategic", forward, _with_order(backward, data))
+    return Patch("strategic", _in_order(forward, data), _in_order(backward, data, say=True))
 
 
 # --- strategic merge ----------------------------------------------------------------------------------
@@ -134,21 +134,27 @@ def _item(  # noqa: PLR0917 - the list of the patch, its key, and both objects w
     return None
 
 
-def _with_order(rollback: dict[str, Any], original: Any) -> dict[str, Any]:
-    """Let restored list items take their old places (``$setElementOrder``)."""
+def _in_order(content: dict[str, Any], original: Any, *, say: bool = False) -> dict[str, Any]:
+    """A patch with its list items in the order in which the object has them, which a merge takes over.
+
+    Args:
+        content: The patch.
+        original: The object, whose order counts.
+        say: Name the whole order (``$setElementOrder``), so that what is restored takes its old place.
+    """
     out: dict[str, Any] = {}
-    for key, value in rollback.items():
+    for key, value in content.items():
         was = original.get(key) if isinstance(original, Mapping) else None
         if isinstance(value, dict):
-            out[key] = _with_order(value, was)
+            out[key] = _in_order(value, was, say=say)
         elif isinstance(value, list) and key in MERGE_KEYS and isinstance(was, list):
             merge_key = MERGE_KEYS[key]
             by_name = {item.get(merge_key): item for item in was if isinstance(item, dict)}
-            out[key] = [
-                _with_order(item, by_name.get(item.get(merge_key))) if isinstance(item, dict) else item
-                for item in value
-            ]
-            out[f"$setElementOrder/{key}"] = [{merge_key: item.get(merge_key)} for item in was]
+            places = {name: place for place, name in enumerate(by_name)}
+            items = sorted(value, key=lambda item: places.get(item.get(merge_key), len(places)))
+            out[key] = [_in_order(item, by_name.get(item.get(merge_key)), say=say) for item in items]
+            if say:
+                out[f"$setElementOrder/{key}"] = [{merge_key: name} for name in by_name]
         else:
             out[key] = value
     return out
@@ -170,7 +176,7 @@ def _json(before: Mapping[str, Any], after: Mapping[str, Any], paths: Sequence[P
             last = at + 1 == len(path)
             if isinstance(step, str):
                 pointer += f"/{_escaped(step)}"
-                if last or step not in holder:
+                if last or step not in holder or not fields.find(dict(after), path[: at + 1])[0]:
                     yield from _set(pointer, holder, step, fields.find(dict(after), path[: at + 1]))
                     break
                 holder = holder[step]

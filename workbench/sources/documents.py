@@ -105,7 +105,9 @@ class TextFile:
     def _bounded(self, stream: BinaryIO, limits: Limits) -> bytes:
         parts: list[bytes] = []
         size = 0
-        while part := stream.read(64 << 20):
+        # One read of the pipe at a time: between them the interpreter hears ctrl+c.
+        read = getattr(stream, "read1", stream.read)
+        while part := read(1 << 20):
             parts.append(part)
             size += len(part)
             if size > limits.json_file:

@@ -38,6 +38,7 @@ __all__ = [
     "RBAC_KINDS",
     "account_exists",
     "changed_grants",
+    "changed_subjects",
     "effective",
     "grant",
     "grant_evidence",
@@ -79,19 +80,30 @@ def _by_id(view: Inventory) -> dict[str, Grant]:
 def _compute_by_id(view: Inventory) -> dict[str, Grant]:
     found = {grant.id: grant for grant in real_grants(view)}
     found.update(binding.bindable(view).virtual)
+    if view.base is not None:
+        below = _by_id(view.base)
+        if found.keys() == below.keys() and all(below[key] is each for key, each in found.items()):
+            return below
     return found
+
+
+def _settled(view: Inventory) -> Inventory:
+    """The lowest view with the same permission sets, which has everything that follows from them already."""
+    while view.base is not None and _by_id(view) is _by_id(view.base):
+        view = view.base
+    return view
 
 
 def grants_with(view: Inventory, abilities: Iterable[Ability]) -> list[Grant]:
     """The permission sets that grant one of the abilities, for any object."""
     wanted = tuple(abilities)
     name = f"permission sets with {mask_of(wanted):x}"
-    return view.derived(name, binding.READS, lambda seen: holding(_by_id(seen).values(), wanted))
+    return _settled(view).derived(name, binding.READS, lambda seen: holding(_by_id(seen).values(), wanted))
 
 
 def grants_limited_by_name(view: Inventory) -> list[Grant]:
     """The permission sets that grant something for named objects only."""
-    return view.derived("permission sets limited by name", binding.READS, _limited_by_name)
+    return _settled(view).derived("permission sets limited by name", binding.READS, _limited_by_name)
 
 
 def _limited_by_name(view: Inventory) -> list[Grant]:
@@ -100,7 +112,7 @@ def _limited_by_name(view: Inventory) -> list[Grant]:
 
 def grants_in(view: Inventory, namespace: str) -> list[Grant]:
     """The permission sets that count in one namespace alone; those of the whole cluster, if it is empty."""
-    return view.derived("all permission sets by namespace", binding.READS, _by_namespace).get(namespace, [])
+    return _settled(view).derived("all permission sets by namespace", binding.READS, _by_namespace).get(namespace, [])
 
 
 def _by_namespace(view: Inventory) -> dict[str, list[Grant]]:
@@ -116,11 +128,18 @@ def changed_grants(view: Inventory) -> set[str]:
 
 
 def _changed_grants(view: Inventory) -> set[str]:
-    if view.base is None:
+    if view.base is None or _settled(view) is not view:
         return set()
     before, after = _by_id(view.base), _by_id(view)
     found = {key for key, grant in after.items() if before.get(key) is not grant}
     return found.union(key for key in before if key not in after)
+
+
+def changed_subjects(view: Inventory) -> set[str]:
+    """The identities that the permission sets which an overlay changes are, or were, bound to."""
+    sides = [view] if view.base is None else [view.base, view]
+    found = (grant(side, key) for key in changed_grants(view) for side in sides)
+    return {identity for each in found if each is not None for identity in each.identities}
 
 
 def names_for(found: Grant, abilities: Iterable[Ability]) -> Names:

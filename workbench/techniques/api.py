@@ -45,11 +45,13 @@ class SubjectType(enum.StrEnum):
     """What a technique's subjects are, and what ``detect`` is given."""
 
     CONTAINER = "container"
-    """A ``ContainerInstance``."""
+    """A ``ContainerInstance``. Of accounts, Secrets, ConfigMaps and claims its edges depend only on those of its
+    namespace, and of RBAC on the rights of the accounts there."""
     POD = "pod"
-    """A ``PodInstance``."""
+    """A ``PodInstance``, in which its edges depend on what those of its containers do."""
     NODE = "node"
-    """A node id as text, for a node that pods run on may not be in the inventory."""
+    """A node id as text, for a node that pods run on may not be in the inventory. Its edges depend on what those of its
+    pods depend on."""
     OBJECT = "object"
     """An object of one of the kinds in ``Declaration.subject_kinds``."""
     GRANT = "grant"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.graph import nodes
 from workbench.graph.graph import SURCHARGE, BlockedEdge, Edge, Graph
 from workbench.inventory.inventory import (
-    PODS_BY_ACCOUNT,
     PODS_BY_NAMESPACE,
     PODS_BY_NODE,
     Inventory,
 )
 from workbench.inventory.objects import WORKLOADS, KubernetesObject
 from workbench.inventory.pods import PodInstance
+from workbench.rbac.subjects import AUTHENTICATED, SERVICE_ACCOUNTS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Found, SubjectType, Technique
 from workbench.techniques.registry import all_techniques
@@ -137,6 +137,9 @@ def subject_of(technique: Technique, view: Inventory, key: str) -> Any:
             return view.by_id(key)
         case SubjectType.GRANT:
             return access.grant(view, key)
+        case SubjectType.NODE:
+            # One that was not read is there for as long as a pod runs on it.
+            return key if view.by_id(key) is not None or key in view.index(PODS_BY_NODE) else None
         case _:
             return key
 
@@ -172,7 +175,8 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
             for item in (old, new):
                 if item is None:
                     continue
-                found = _touched_by(technique, base if item is old else view, kind, item)
+                # What is about rights asks both sides itself; else each item is looked at where it is.
+                found = _touched_by(technique, view if kind in _RBAC or item is new else base, kind, item)
                 if found is ALL:
                     return ALL
                 keys |= found
@@ -191,9 +195,10 @@ def _touched_by(technique: Technique, view: Inventory, kind: str, item: Any) -> 
                 {item.id} if kind == "containers" else set()
             )
         case SubjectType.NODE:
-            if kind in ("pods", "containers"):
-                return {item.node if kind == "pods" else item.pod.node}
-            return {item.id} if kind == "Node" else ALL
+            if kind == "Node":
+                return {item.id}
+            pods = _pods_touched(view, kind, item)
+            return ALL if pods is ALL else {pod.node for pod in pods}
         case SubjectType.IMAGE:
             if kind == "containers":
                 return {item.image}
@@ -255,18 +260,32 @@ def _images_of(pod: PodInstance) -> set[str]:
     return {f"Image:{container.image or ''}" for group in groups for container in group or ()}
 
 
-def _pods_touched(view: Inventory, kind: str, item: Any) -> list[Any] | None:
+def _pods_touched(view: Inventory, kind: str, item: Any) -> Sequence[PodInstance] | None:
     match kind:
         case "pods":
             # A technique between two containers has their node or namespace as its subject, not one of them.
             return [item]
         case "containers":
             return [item.pod]
-        case "ServiceAccount":
-            return list(view.index(PODS_BY_ACCOUNT)[item.id])
         case "Node":
-            return list(view.index(PODS_BY_NODE)[item.id])
-        case "Secret" | "ConfigMap" | "PersistentVolumeClaim":
-            return list(view.index(PODS_BY_NAMESPACE)[item.namespace])
+            return view.index(PODS_BY_NODE)[item.id]
+        case "ServiceAccount" | "Secret" | "ConfigMap" | "PersistentVolumeClaim":
+            # Of an account not only its own pods: others of the namespace may mount a token of it.
+            return view.index(PODS_BY_NAMESPACE)[item.namespace]
+        case "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding":
+            return _pods_with_rights(view, access.changed_subjects(view))
         case _:
             return ALL
+
+
+def _pods_with_rights(view: Inventory, identities: Collection[str]) -> list[PodInstance] | None:
+    """The pods that may hold a token of some identities, or of members of theirs; users have none."""
+    namespaces: set[str] = set()
+    for identity in identities:
+        if identity in (SERVICE_ACCOUNTS, AUTHENTICATED):
+            return ALL
+        if identity.startswith(f"{SERVICE_ACCOUNTS}:"):
+            namespaces.add(identity.removeprefix(f"{SERVICE_ACCOUNTS}:"))
+        elif identity.startswith("ServiceAccount:"):
+            namespaces.add(nodes.namespace(identity))
+    return [pod for namespace in sorted(namespaces) for pod in view.index(PODS_BY_NAMESPACE)[namespace]]

@@ -242,12 +242,12 @@ def extra_groups(view: Inventory, user: str) -> list[str]:
 
 
 def _users(view: Inventory) -> Iterable[str]:
-    users = (identity for identity in access.identities(view) if identity.startswith("User:"))
+    users = (identity for identity in permissions.users_and_groups(view) if identity.startswith("User:"))
     return dict.fromkeys(member for user in users for member in user_members(view, user))
 
 
 def _groups(view: Inventory) -> list[str]:
-    named = {identity for identity in access.identities(view) if identity.startswith("Group:")}
+    named = {identity for identity in permissions.users_and_groups(view) if identity.startswith("Group:")}
     return sorted(named | {MASTERS})
 
 

@@ -203,9 +203,8 @@ def _as_accounts(view: Inventory) -> Iterator[Step]:
         names = grant.names_for(Ability.IMPERSONATE_SERVICEACCOUNTS)
         cause = ("accounts", grant.namespace)
         if names is None:
-            yield Step(grant.id, nodes.hub(ACCOUNTS, scope_of(grant)), cause)
-            if not grant.namespace or permissions.absent_accounts(view, grant.namespace):
-                yield Step(grant.id, nodes.hub(ABSENT_ACCOUNTS, scope_of(grant)), cause)
+            for members in (ACCOUNTS, ABSENT_ACCOUNTS):
+                yield Step(grant.id, nodes.hub(members, scope_of(grant)), cause)
             continue
         for name in sorted(names):
             for account in permissions.accounts_named(view, name):

@@ -32,15 +32,12 @@ def _named_secrets(view: Inventory, grant: Grant, names: Iterable[str]) -> Itera
     listed, a name that is not among them leads nowhere.
     """
     for name in sorted(names):
-        found = [
-            secret.id for secret in view.index(_SECRETS_BY_NAME)[name] if grant.namespace in ("", secret.namespace)
-        ]
-        unread = (
-            grant.namespace and _NAME.fullmatch(name) and not permissions.were_listed(view, Secret, grant.namespace)
-        )
-        if not found and unread:
-            found = [f"Secret:{grant.namespace}/{name}"]
-        yield from found
+        if not grant.namespace:
+            yield from (secret.id for secret in view.index(_SECRETS_BY_NAME)[name])
+        elif view.get(Secret, name, grant.namespace) is not None or (
+            _NAME.fullmatch(name) and not permissions.were_listed(view, Secret, grant.namespace)
+        ):
+            yield f"Secret:{grant.namespace}/{name}"
 
 
 class SecretRead(GrantTechnique):

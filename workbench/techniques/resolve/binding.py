@@ -201,6 +201,8 @@ class _Ways:
 
     def _bound_in_cluster(self, held: Compiled, reached: dict[str, Any]) -> None:
         names = held.names_for(Ability.BIND_CLUSTERROLES)
+        if not _some(names):
+            return
         makes, joins = self._writes(held, "")
         if names is None and (makes or joins is None):
             # The API server keeps a binding to cluster-admin, which can be joined where none can be made.
@@ -214,8 +216,10 @@ class _Ways:
 
     def _bound_in(self, place: str, held: Compiled, kind: str, reached: dict[str, Any]) -> None:
         names = held.names_for(ROLES[kind].bind)
+        if not _some(names):
+            return
         makes, joins = self._writes(held, place or nodes.ANYWHERE)
-        if not _some(names) or not (makes or _some(joins)):
+        if not makes and not _some(joins):
             return
         scope = place or nodes.ANYWHERE
         if names is None and (makes or joins is None):

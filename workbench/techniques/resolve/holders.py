@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from workbench.inventory.inventory import Inventory
 from workbench.rbac import Ability, Effective, Grant
-from workbench.rbac.subjects import AUTHENTICATED, SERVICE_ACCOUNTS
+from workbench.rbac.subjects import AUTHENTICATED, NODES, SERVICE_ACCOUNTS, UNAUTHENTICATED
 from workbench.techniques.resolve import permissions
 
 Reached: TypeAlias = Mapping[str, Any]
@@ -23,6 +23,10 @@ Reach: TypeAlias = Callable[[Effective], Reached]
 
 Covers: TypeAlias = Callable[[Reached, str], bool]
 """Whether what is reached already makes one more node pointless, as a hub does for its members."""
+
+
+_OF_MANY = (SERVICE_ACCOUNTS, AUTHENTICATED, UNAUTHENTICATED, NODES)
+"""How the groups begin whose members go by their names (R9)."""
 
 
 class Step(NamedTuple):
@@ -59,14 +63,14 @@ def smallest_holders(
         return
     enough = set.intersection(*({grant.id for grant in grants} for grants in relevant))
     alone = steps_of_grants((grant for grant in relevant[0] if grant.id in enough), reach)
-    named = [{identity for grant in grants for identity in grant.identities} for grants in relevant]
-    grouped = _Grouped(named)
     for holder in sorted(alone):
         yield from _steps(holder, alone[holder])
+    named = [permissions.named_with(view, part) for part in parts]
     groups: dict[str, Reached] = {}
-    for identity in [*sorted(grouped.groups), *_members(view, named, grouped)]:
+    # Groups first, so that what one of them reaches is known for its members.
+    for identity in (*_groups(frozenset.intersection(*named)), *_members(view, named)):
         own_groups = permissions.groups_of(view, identity)
-        if not grouped.has_all(identity, own_groups):
+        if not all(identity in part or not part.isdisjoint(own_groups) for part in named):
             continue
         rights = permissions.effective(view, identity)
         if len(rights.grants) < 2:
@@ -78,7 +82,7 @@ def smallest_holders(
             for node, cause in reach(rights).items()
             if not any(covers(reached, node) for reached in smaller)
         }
-        if identity in grouped.groups:
+        if identity.startswith("Group:"):
             groups[identity] = found
         yield from _steps(identity, found)
 
@@ -89,26 +93,21 @@ def _steps(holder: str, reached: Reached) -> Iterator[Step]:
             yield Step(holder, node, cause)
 
 
-class _Grouped:
-    """For each part, whether an identity has it by its own bindings or by those of a group."""
-
-    def __init__(self, named: Sequence[set[str]]) -> None:
-        self.named = named
-        self.groups = {identity for identities in named for identity in identities if identity.startswith("Group:")}
-
-    def has_all(self, identity: str, groups: Sequence[str]) -> bool:
-        return all(identity in part or not part.isdisjoint(groups) for part in self.named)
+def _groups(named: Iterable[str]) -> list[str]:
+    return sorted(identity for identity in named if identity.startswith("Group:"))
 
 
-def _members(view: Inventory, named: Sequence[set[str]], grouped: _Grouped) -> list[str]:
-    """The identities, no groups, that bindings name or that two groups may give more than each of them does."""
-    found = set().union(*named) - grouped.groups
-    if grouped.groups.isdisjoint((SERVICE_ACCOUNTS, AUTHENTICATED)):
-        # Without these two a service account is in one of the groups at most, and users only by the operator's word.
-        others: Iterable[str] = (f"User:{user}" for user in view.users)
-    else:
-        others = permissions.identities(view)
-    found.update(
-        identity for identity in others if len(grouped.groups.intersection(permissions.groups_of(view, identity))) > 1
-    )
+def _members(view: Inventory, named: Sequence[frozenset[str]]) -> list[str]:
+    """The identities, no groups, that may hold all parts, by bindings that name them or their groups; sorted.
+
+    Whoever holds all of them holds the rarest one: named by one of its bindings, or as a member of a group among them.
+    """
+    rarest = min(named, key=len)
+    found = {identity for identity in rarest if not identity.startswith("Group:")}
+    groups = _groups(rarest)
+    if any(group.startswith(_OF_MANY) for group in groups):
+        found.update(identity for identity in permissions.identities(view) if not identity.startswith("Group:"))
+    elif groups:
+        # Any other group has the members that the operator names, and no others that we know of.
+        found.update(f"User:{user}" for user in view.users)
     return sorted(found)

@@ -170,6 +170,17 @@ def real_grants_with(view: Inventory, abilities: Iterable[Ability]) -> list[Gran
     return view.derived(name, RBAC_KINDS, lambda seen: holding(_by_binding(seen).values(), wanted))
 
 
+def named_with(view: Inventory, abilities: Iterable[Ability]) -> frozenset[str]:
+    """The identities that those bindings name (:func:`real_grants_with`); groups stand for their members."""
+    wanted = tuple(abilities)
+    name = f"identities named with {mask_of(wanted):x}"
+    return view.derived(name, RBAC_KINDS, lambda seen: _named(real_grants_with(seen, wanted)))
+
+
+def _named(grants: Iterable[Grant]) -> frozenset[str]:
+    return frozenset(identity for grant in grants for _, identity in grant.subjects)
+
+
 def grants_of(view: Inventory, identity: str) -> list[Grant]:
     """The permission sets whose bindings name the identity itself, not its groups."""
     known = _by_binding(view)
@@ -208,6 +219,16 @@ def _identities(view: Inventory) -> list[str]:
     found.update(view.index(_CLUSTER_BY_SUBJECT).keys())
     found.update(_from_operator(view))
     return sorted(found)
+
+
+def users_and_groups(view: Inventory) -> list[str]:
+    """The users and groups among the identities; sorted."""
+    return view.derived("users and groups", frozenset({"RoleBinding", "ClusterRoleBinding"}), _users_and_groups)
+
+
+def _users_and_groups(view: Inventory) -> list[str]:
+    found = {*view.index(_BY_SUBJECT).keys(), *view.index(_CLUSTER_BY_SUBJECT).keys(), *_from_operator(view)}
+    return sorted(identity for identity in found if not identity.startswith("ServiceAccount:"))
 
 
 def is_identity(view: Inventory, identity: str) -> bool:
