@@ -382,7 +382,8 @@ def inventory(
     """The inventory of some objects; ``version=None`` leaves the server's version to be assumed."""
     server = None
     if version is not None:
-        server = ServerVersion(*(int(part) for part in version.removeprefix("v").split(".")))
+        major, minor, *rest = (int(part) for part in version.removeprefix("v").split("."))
+        server = ServerVersion(major, minor, rest[0] if rest else 0)
     return Inventory(
         [(item, None) for item in objects],
         source="test",
@@ -402,6 +403,7 @@ def technique(identifier: str) -> Technique:
     Raises:
         LookupError: No family has it.
     """
+    found: Technique
     for family in FAMILIES:
         try:
             module = import_module(f"workbench.techniques.{family}")

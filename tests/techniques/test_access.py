@@ -68,7 +68,7 @@ def test_those_that_grant_something() -> None:
     assert access.grants_in(view, "prod") == []
     everything, some = access.grants_with(view, (Ability.GET_SECRETS,))[::-1]
     assert access.names_for(everything, (Ability.GET_SECRETS,)) is None
-    assert access.names_for(some, (Ability.GET_SECRETS, Ability.LIST_SECRETS)) == {"x"}
+    assert access.names_for(some, (Ability.GET_SECRETS, Ability.LIST_SECRETS)) == frozenset({"x"})
     assert access.names_for(some, (Ability.LIST_SECRETS,)) == frozenset()
 
 

@@ -13,6 +13,7 @@ from workbench.techniques.resolve import admission
 
 LABEL = "pod-security.kubernetes.io/enforce"
 FIELD = f"metadata.labels[{LABEL}]"
+NO_VALUE: dict[str, Any] = {LABEL: None}
 CONFIGURED = api_server("--admission-control-config-file=/etc/kubernetes/admission.yaml")
 EXEMPT = ("C-PSAEXEMPT", "Namespace:dev")
 DEFAULT = ("C-PSADEFAULT", "Cluster")
@@ -30,6 +31,7 @@ POLICY = ("C-POLICY", "Namespace:dev")
         pytest.param([namespace("dev", "Baseline")], False, (), id="T26 wrong case"),
         pytest.param([namespace("dev", "Privileged")], False, (), id="T26 wrong case of privileged"),
         pytest.param([namespace("dev", "")], False, (), id="empty"),
+        pytest.param([obj("Namespace", "dev", labels=NO_VALUE)], False, (), id="null, which is empty"),
         pytest.param([obj("Namespace", "dev", labels={"x": "y"})], True, (), id="other labels"),
         pytest.param(
             [obj("Namespace", "dev", labels={"pod-security.kubernetes.io/warn": "restricted"})], True, (), id="T25 warn"

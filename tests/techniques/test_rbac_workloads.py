@@ -56,7 +56,7 @@ def custom(plural: str, group: str) -> Any:
 def idle(kind: str, name: str, place: str) -> Any:
     """A workload that has no pods, or for a DaemonSet one that adds no node and no account."""
     stopped = {"suspend": True} if kind in ("CronJob", "Job") else {} if kind == "DaemonSet" else {"replicas": 0}
-    pods = {"serviceAccountName": "robot" if place == "dev" else "boss", "nodeName": "worker-1"}
+    pods: dict[str, Any] = {"serviceAccountName": "robot" if place == "dev" else "boss", "nodeName": "worker-1"}
     return workload(kind, name, container(), namespace=place, fields=stopped, **pods)
 
 

@@ -368,6 +368,7 @@ def test_an_object_of_permissions_that_goes(gone: KubernetesObject) -> None:
         ),
         pytest.param(cluster_role_binding("x", "boss", "User:gil"), id="a ClusterRoleBinding"),
         pytest.param(cluster_role_binding("x", "boss", "ServiceAccount:other/x"), id="one that names an account"),
+        pytest.param(cluster_role_binding("x", "logs", "Group:system:serviceaccounts"), id="one for all accounts"),
         pytest.param(role("later", rule("create", "pods/exec"), namespace="dev"), id="the role of a dangling binding"),
         pytest.param(cluster_role("view", rule("get", "secrets")), id="a role that may be bound"),
         pytest.param(cluster_role("more", rule("create", "pods"), feeds="own"), id="a role that is gathered"),

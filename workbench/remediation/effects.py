@@ -136,6 +136,7 @@ class _Measure:
         self._source, self._target = np.array(graph.source, np.int64), np.array(graph.target, np.int64)
         relevant = self._between[self._source] & self._between[self._target]
         self._relevant = np.concatenate([[0], np.cumsum(relevant)])
+        self._keys = np.sort(self._source * self._size + self._target)
         self._cuts = Cuts(paths)
         self._together = self._sources_of_several()
         self._held, self._holding = self._by_holder()
@@ -352,14 +353,17 @@ class _Measure:
             for edge in bucket.edges:
                 pair = (number(edge.source), number(edge.target))
                 change[pair] = change.get(pair, 0) + 1
+        changed = [(pair, difference) for pair, difference in change.items() if difference]
+        known = np.array([pair for pair, _ in changed if max(pair) < self._size], np.int64).reshape(-1, 2)
+        keys = known[:, 0] * self._size + known[:, 1]
+        counts = np.searchsorted(self._keys, keys, side="right") - np.searchsorted(self._keys, keys)
+        before = dict(zip(keys.tolist(), counts.tolist(), strict=True))
         removed, added = [], []
-        for pair, difference in change.items():
-            if difference == 0:
-                continue
-            before = len(self._compiled.records(*pair)) if max(pair) < self._size else 0
-            if before and before + difference == 0:
+        for pair, difference in changed:
+            had = before.get(pair[0] * self._size + pair[1], 0) if max(pair) < self._size else 0
+            if had and had + difference == 0:
                 removed.append(pair)
-            elif not before:
+            elif not had:
                 added.append(pair)
         return removed, added
 
