@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 from itertools import pairwise
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -50,6 +51,19 @@ def alternatives(paths: PathSet, source: str, target: str, limit: int = LIMIT) -
     return list(found.values())
 
 
+class _Next(NamedTuple):
+    """One way on from a node."""
+
+    total: float
+    """The least weight of the way to the goal that begins here."""
+    name: str
+    target: int
+    weight: float
+    """Of the edge alone."""
+    replicas: int
+    """The class of the nodes that are replicas of this one."""
+
+
 class _Ways:
     """Simple paths to one node, by weight, then by the ids of their nodes."""
 
@@ -59,13 +73,10 @@ class _Ways:
         self._goal = goal
         self._distance: Floats = dijkstra(compiled.reverse, directed=True, indices=goal)
         self._without: dict[frozenset[int], Floats] = {}
-        self._rows: dict[int, list[tuple[float, str, int, float]]] = {}
+        self._rows: dict[int, list[_Next]] = {}
 
-    def _row(self, node: int) -> list[tuple[float, str, int, float]]:
-        """What a node leads to: the least weight of the whole way, the next node's id and number, the edge's weight.
-
-        Of replicas that lie equally far from the goal only the first one is a way of its own.
-        """
+    def _row(self, node: int) -> list[_Next]:
+        """What a node leads to, by the least weight of the whole way, then by id."""
         found = self._rows.get(node)
         if found is None:
             compiled, classes = self._compiled, self._replicas.classes
@@ -74,23 +85,16 @@ class _Ways:
             total = weights + self._distance[targets]
             inside = np.flatnonzero(np.isfinite(total))
             names = compiled.nodes
-            entries = sorted(
-                zip(
+            found = self._rows[node] = sorted(
+                map(
+                    _Next,
                     total[inside].tolist(),
                     [names[target] for target in targets[inside].tolist()],
                     targets[inside].tolist(),
                     weights[inside].tolist(),
-                    strict=True,
+                    classes[targets[inside]].tolist(),
                 )
             )
-            found = []
-            seen: set[tuple[float, int]] = set()
-            for entry in entries:
-                alike = (entry[0], int(classes[entry[2]]))
-                if alike not in seen:
-                    seen.add(alike)
-                    found.append(entry)
-            self._rows[node] = found
         return found
 
     def simple_paths(self, start: int, limit: int) -> Iterator[tuple[int, ...]]:
@@ -147,25 +151,32 @@ class _Ways:
         done = {start: start}
         # The whole way's weight at best, the ids so far for ties, the node that is left, its weight, its row's place.
         heap: list[tuple[float, tuple[str, ...], int, float, int]] = []
+        # Of replicas that lie equally far from the goal one is enough, but it has to be one that is free.
+        offered: set[tuple[int, float, int]] = set()
 
         def offer(node: int, names: tuple[str, ...], so_far: float, place: int) -> None:
             row = self._row(node)
             while place < len(row):
-                total, name, target, _ = row[place]
-                if target not in closed and target not in done and not (node == start and target in banned):
-                    if so_far + total <= bound:
-                        heappush(heap, (so_far + total, (*names, name), node, so_far, place))
+                way = row[place]
+                alike = (node, way.total, way.replicas)
+                if node == start and way.target in banned:
+                    offered.add(alike)
+                elif way.target not in closed and way.target not in done and alike not in offered:
+                    offered.add(alike)
+                    if so_far + way.total <= bound:
+                        heappush(heap, (so_far + way.total, (*names, way.name), node, so_far, place))
                     return
                 place += 1
 
         offer(start, (), 0.0, 0)
         while heap:
             _, names, node, so_far, place = heappop(heap)
-            _, _, target, weight = self._row(node)[place]
+            way = self._row(node)[place]
+            target = way.target
             offer(node, names[:-1], so_far, place + 1)
             if target in done:
                 continue
-            reached = so_far + weight
+            reached = so_far + way.weight
             done[target] = node
             if target == self._goal:
                 chain = [target]
@@ -185,10 +196,12 @@ class _Ways:
         if distance is None:
             # Bounds only fall, so what lies beyond this one is of no interest later either.
             distance = self._without[closed] = self._distances_without(closed, start, bound)
+        row = self._row(start)
+        taken = {(way.total, way.replicas) for way in row if way.target in banned}
         ways = [
-            (weight + distance[target], name, target)
-            for _, name, target, weight in self._row(start)
-            if target not in banned and target not in closed
+            (way.weight + distance[way.target], way.name, way.target)
+            for way in row
+            if way.target not in banned and way.target not in closed and (way.total, way.replicas) not in taken
         ]
         total, _, target = min(ways, default=(inf, "", start))
         if not total <= bound or total == inf:
@@ -198,9 +211,9 @@ class _Ways:
             here = chain[-1]
             chain.append(
                 min(
-                    (name, target)
-                    for _, name, target, weight in self._row(here)
-                    if target not in closed and weight + distance[target] == distance[here]
+                    (way.name, way.target)
+                    for way in self._row(here)
+                    if way.target not in closed and way.weight + distance[way.target] == distance[here]
                 )[1]
             )
         return float(total), chain
@@ -217,7 +230,7 @@ class _Ways:
         matrix = csr_array((reverse.data, indices, reverse.indptr), shape=reverse.shape)
         left = np.zeros(size, np.bool_)
         left[breadth_first_order(matrix, self._goal, return_predecessors=False)] = True
-        if not any(left[target] for _, _, target, _ in self._row(start)):
+        if not any(left[way.target] for way in self._row(start)):
             return np.full(size, np.inf)
         found: Floats = dijkstra(matrix, directed=True, indices=self._goal, limit=bound)
         return found

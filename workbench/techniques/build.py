@@ -175,8 +175,8 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
             for item in (old, new):
                 if item is None:
                     continue
-                # What is about rights asks both sides itself; else each item is looked at where it is.
-                found = _touched_by(technique, view if kind in _RBAC or item is new else base, kind, item)
+                # Pods and permission sets that are there no more are among the changes themselves.
+                found = _touched_by(technique, view, kind, item)
                 if found is ALL:
                     return ALL
                 keys |= found
