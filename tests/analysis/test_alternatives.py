@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.analysis import naive
 from tests.analysis.worlds import NODES, PLAIN, TECHNIQUES, Buckets, edge, graph_of, graph_with, random_buckets
-from tests.builders import inventory
+from tests.builders import container, inventory, owner, pod
 from workbench.analysis.alternatives import alternatives
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.paths import PathSet, find_paths
@@ -72,3 +72,24 @@ def test_the_search_that_is_not_misled_finds_the_same(buckets: Buckets, limit: i
         patch.setattr("workbench.analysis.alternatives._WANDERING", 0)
         other = alternatives(found, PLAIN[0], PLAIN[1], limit)
     assert [(path.effort, len(path.steps)) for path in other] == [(path.effort, len(path.steps)) for path in usual]
+
+
+@pytest.mark.parametrize("wandering", [0, 100])
+def test_of_equally_far_replicas_the_one_that_is_free_is_taken(wandering: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.analysis.alternatives._WANDERING", wandering)
+    pods = [pod(f"web-{number}", container("app"), owners=[owner("StatefulSet", "web")]) for number in (1, 2)]
+    one, two = (f"Container:default/web-{number}/app" for number in (1, 2))
+    graph = graph_with(
+        edge("User:u0", "User:a"),
+        edge("User:a", "User:u1"),
+        edge("User:a", "User:d"),
+        edge("User:d", one),
+        edge("User:d", two),
+        edge(one, "User:a"),  # as far from the goal as the other, but only back through the path
+        edge(two, "User:c"),
+        edge("User:c", "User:u1"),
+    )
+    compiled = Compiled(graph, TECHNIQUES)
+    found = find_paths(compiled, Replicas(inventory(*pods), compiled), ["User:u0"], {"User:u1": 10.0})
+    ways = alternatives(found, "User:u0", "User:u1")
+    assert [path.nodes[1:-1] for path in ways] == [("User:a",), ("User:a", "User:d", two, "User:c")]

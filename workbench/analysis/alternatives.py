@@ -151,18 +151,14 @@ class _Ways:
         done = {start: start}
         # The whole way's weight at best, the ids so far for ties, the node that is left, its weight, its row's place.
         heap: list[tuple[float, tuple[str, ...], int, float, int]] = []
-        # Of replicas that lie equally far from the goal one is enough, but it has to be one that is free.
-        offered: set[tuple[int, float, int]] = set()
+        taken = self._taken(start, banned)
 
         def offer(node: int, names: tuple[str, ...], so_far: float, place: int) -> None:
             row = self._row(node)
             while place < len(row):
                 way = row[place]
-                alike = (node, way.total, way.replicas)
-                if node == start and way.target in banned:
-                    offered.add(alike)
-                elif way.target not in closed and way.target not in done and alike not in offered:
-                    offered.add(alike)
+                known = node == start and (way.total, way.replicas) in taken
+                if not known and way.target not in closed and way.target not in done:
                     if so_far + way.total <= bound:
                         heappush(heap, (so_far + way.total, (*names, way.name), node, so_far, place))
                     return
@@ -196,12 +192,11 @@ class _Ways:
         if distance is None:
             # Bounds only fall, so what lies beyond this one is of no interest later either.
             distance = self._without[closed] = self._distances_without(closed, start, bound)
-        row = self._row(start)
-        taken = {(way.total, way.replicas) for way in row if way.target in banned}
+        taken = self._taken(start, banned)
         ways = [
             (way.weight + distance[way.target], way.name, way.target)
-            for way in row
-            if way.target not in banned and way.target not in closed and (way.total, way.replicas) not in taken
+            for way in self._row(start)
+            if way.target not in closed and (way.total, way.replicas) not in taken
         ]
         total, _, target = min(ways, default=(inf, "", start))
         if not total <= bound or total == inf:
@@ -217,6 +212,10 @@ class _Ways:
                 )[1]
             )
         return float(total), chain
+
+    def _taken(self, start: int, banned: frozenset[int]) -> set[tuple[float, int]]:
+        """The banned ways on: a replica of a banned node that lies equally far is the same way."""
+        return {(way.total, way.replicas) for way in self._row(start) if way.target in banned}
 
     def _distances_without(self, closed: frozenset[int], start: int, bound: float) -> Floats:
         """The distances to the goal if some nodes were not there; all infinite if the start does not lead to it."""
