@@ -24,9 +24,9 @@ from workbench.graph import nodes
 from workbench.graph.graph import BlockedEdge, Edge, Graph
 from workbench.inventory.changes import edited, merged
 from workbench.inventory.decode import plain
-from workbench.inventory.evidence import Evidence, Gap
+from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
+from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject, NetworkPolicy
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
 from workbench.remediation import export as _export
 from workbench.remediation.catalogue import all_fixes
@@ -307,8 +307,12 @@ class Audit:
 
     @property
     def coverage(self) -> list[Gap]:
-        """What could not be read; empty means everything."""
-        return self.inventory.coverage
+        """What could not be read, or is read in part; empty means everything."""
+        policies = len(self.inventory.all(NetworkPolicy))
+        if not policies:
+            return self.inventory.coverage
+        detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
+        return [*self.inventory.coverage, Gap("NetworkPolicy", None, Problem.SKIPPED, policies, detail)]
 
     @cached_property
     def counts(self) -> Mapping[str, int]:

@@ -712,6 +712,40 @@ class IngressClass(KubernetesObject):
     spec: IngressClassSpec | None = None
 
 
+class IPBlock(Record):
+    cidr: str | None = None
+    except_: list[str] | None = msgspec.field(default=None, name="except")
+
+
+class NetworkPolicyPeer(Record):
+    pod_selector: LabelSelector | None = None
+    namespace_selector: LabelSelector | None = None
+    ip_block: IPBlock | None = None
+
+
+class NetworkPolicyPort(Record):
+    port: IntOrString | None = None
+    end_port: int | None = None
+    protocol: str | None = None
+
+
+class NetworkPolicyEgressRule(Record):
+    to: list[NetworkPolicyPeer] | None = None
+    ports: list[NetworkPolicyPort] | None = None
+
+
+class NetworkPolicySpec(Record):
+    pod_selector: LabelSelector | None = None
+    policy_types: list[str] | None = None
+    egress: list[NetworkPolicyEgressRule] | None = None
+
+
+class NetworkPolicy(KubernetesObject):
+    """What it says of egress; reachability between pods is not analysed yet."""
+
+    spec: NetworkPolicySpec | None = None
+
+
 class RuntimeClass(KubernetesObject):
     handler: str | None = None
 
@@ -832,7 +866,7 @@ GROUPS: dict[str, tuple[type[KubernetesObject], ...]] = {
     "extensions": (Deployment, ReplicaSet, DaemonSet, Ingress),
     "batch": (Job, CronJob),
     "rbac.authorization.k8s.io": (Role, ClusterRole, RoleBinding, ClusterRoleBinding),
-    "networking.k8s.io": (Ingress, IngressClass),
+    "networking.k8s.io": (Ingress, IngressClass, NetworkPolicy),
     "discovery.k8s.io": (EndpointSlice,),
     "node.k8s.io": (RuntimeClass,),
     "apiextensions.k8s.io": (CustomResourceDefinition,),

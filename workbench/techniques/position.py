@@ -14,6 +14,7 @@ from workbench.rbac.rules import is_cluster_admin
 from workbench.rbac.subjects import MASTERS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
 from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.token import api_tokens, automount, token_evidence
 
@@ -79,7 +80,7 @@ class IdentityAssume(Technique):
         mitre=("T1528",),
         effort=1,
         reason=Reason.POSSESSED,
-        reads=frozenset({"Pod", "ServiceAccount", "Secret"}),
+        reads=frozenset({"Pod", "ServiceAccount", "Secret", "NetworkPolicy", "EndpointSlice"}),
         subject_type=SubjectType.CONTAINER,
         fixes=("F-AUTOMOUNT", "F-SA-OWN"),
         references=(
@@ -94,8 +95,9 @@ class IdentityAssume(Technique):
 
     def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
         tokens = api_tokens(view, subject)
+        missing = reaches_api_server(view, subject.pod) if tokens else ()
         for token in tokens:
-            yield Found(subject.id, token.account, 1, (), token)
+            yield Found(subject.id, token.account, 1, missing, token)
         if not tokens and not subject.pod.mirror and not automount(view, subject.pod):
             yield Blocked(
                 subject.id,
@@ -105,7 +107,9 @@ class IdentityAssume(Technique):
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
-        return token_evidence(view, container, edge.cause) if container is not None else []
+        if container is None:
+            return []
+        return [*token_evidence(view, container, edge.cause), *egress_evidence(view, container.pod)]
 
 
 class GroupMember(Technique):

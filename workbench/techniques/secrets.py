@@ -12,6 +12,7 @@ from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.objects import Secret, ServiceAccount, Volume
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
 from workbench.techniques.resolve.references import (
     Reference,
     config_maps_of_environment,
@@ -21,7 +22,7 @@ from workbench.techniques.resolve.references import (
     secrets_of_environment,
     secrets_of_volume,
 )
-from workbench.techniques.resolve.token import ACCOUNT_NAME, ACCOUNT_UID, token_secrets
+from workbench.techniques.resolve.token import ACCOUNT_NAME, ACCOUNT_UID, token_secrets, token_volumes
 
 BOOTSTRAPPERS = "Group:system:bootstrappers"
 BOOTSTRAP_TOKEN = "bootstrap.kubernetes.io/token"
@@ -41,7 +42,7 @@ class VolumeDiscover(Technique):
         mitre=("T1613",),
         effort=1,
         reason=Reason.POSSESSED,
-        reads=frozenset({"Pod"}),
+        reads=frozenset({"Pod", "Secret", "ServiceAccount", "NetworkPolicy", "EndpointSlice"}),
         subject_type=SubjectType.CONTAINER,
         references=("https://kubehound.io/reference/attacks/VOLUME_DISCOVER/",),
         family="secrets",
@@ -60,11 +61,14 @@ class VolumeDiscover(Technique):
         source = subject.id
         prefix = f"Volume:{pod.namespace}/{pod.name}/"
         seen: set[str | None] = set()
+        # A token that the container cannot use against the API server is no way to its account by this volume either.
+        shut = reaches_api_server(view, pod)
+        tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
         for mount in subject.spec.volume_mounts or ():
             name = mount.name
             if name not in seen:
                 seen.add(name)
-                yield Found(source, f"{prefix}{name}", 1, (), "volumeMounts")
+                yield Found(source, f"{prefix}{name}", 1, shut if name in tokens else (), "volumeMounts")
         for device in subject.spec.volume_devices or ():
             if device.name not in seen:
                 seen.add(device.name)
@@ -79,6 +83,7 @@ class VolumeDiscover(Technique):
         return [
             view.evidence(pod.obj, container.field(f"{edge.cause}[name={volume}]")),
             view.evidence(pod.obj, pod.field(f"volumes[name={volume}]")),
+            *(egress_evidence(view, pod) if edge.missing else ()),
         ]
 
 
