@@ -337,30 +337,12 @@ class Compiled:
 
     def _difference(self, buckets: Iterable[Bucket]) -> tuple[set[int], list[Edge]]:
         """The positions of the records that go, and the records that come."""
-        graph = self.graph
         removed: set[int] = set()
         added: list[Edge] = []
         for bucket in buckets:
-            old = graph.bucket(bucket.technique, bucket.subject)
-            if not old and not bucket.edges:
-                continue
-            known: dict[tuple[str, str, int, tuple[Fact, ...], Any], list[int]] = {}
-            for position in old:
-                key = (
-                    graph.nodes[graph.source[position]],
-                    graph.nodes[graph.target[position]],
-                    graph.effort[position],
-                    graph.facts[graph.missing[position]],
-                    graph.causes[position],
-                )
-                known.setdefault(key, []).append(position)
-            for edge in bucket.edges:
-                same = known.get((edge.source, edge.target, edge.effort, edge.missing, edge.cause))
-                if same:
-                    same.pop()
-                else:
-                    added.append(edge)
-            removed.update(position for positions in known.values() for position in positions)
+            went, came = bucket.difference(self.graph)
+            removed.update(went)
+            added += came
         return removed, added
 
     def _changed_pairs(self, new: Compiled, removed: set[int], added: list[Edge]) -> dict[tuple[int, int], list[Edge]]:

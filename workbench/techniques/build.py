@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from workbench.graph import nodes
-from workbench.graph.graph import SURCHARGE, BlockedEdge, Edge, Graph
+from workbench.graph.graph import SURCHARGE, BlockedEdge, Edge, Fact, Graph
 from workbench.inventory.inventory import (
     PODS_BY_NAMESPACE,
     PODS_BY_NODE,
@@ -46,25 +45,38 @@ def build(view: Inventory, techniques: Sequence[Technique] | None = None) -> Gra
     for node in all_nodes(view):
         graph.number(node)
     for number, technique in enumerate(chosen):
-        for subject in technique.subjects(view):
-            graph.open_bucket(number, key_of(subject))
-            for found in technique.detect(view, subject):
-                if isinstance(found, Found):
-                    source, target, effort, missing, cause = found
-                    graph.source.append(graph.number(source))
-                    graph.target.append(graph.number(target))
-                    graph.technique.append(number)
-                    if missing:
-                        graph.effort.append(effort + SURCHARGE)
-                        graph.missing.append(graph.fact_number(missing))
-                    else:
-                        graph.effort.append(effort)
-                        graph.missing.append(0)
-                    graph.causes.append(cause)
-                else:
-                    graph.blocked.append(_blocked(technique, found))
-        graph.close_technique(number)
+        _add(graph, view, number, technique)
     return graph
+
+
+def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> None:
+    """Add the records of one technique; a subject that has none gets no bucket."""
+    columns = Columns()
+    source, target, effort = columns.source.append, columns.target.append, columns.effort.append
+    missing, cause = columns.missing.append, columns.causes.append
+    numbers, fact_number, detect = graph.numbers, graph.fact_number, technique.detect
+    subjects: list[str] = []
+    starts: list[int] = []
+    end = 0
+    for subject in technique.subjects(view):
+        for found in detect(view, subject):
+            if isinstance(found, Found):
+                source(numbers[found[0]])
+                target(numbers[found[1]])
+                if found[3]:
+                    effort(found[2] + SURCHARGE)
+                    missing(fact_number(found[3]))
+                else:
+                    effort(found[2])
+                    missing(0)
+                cause(found[4])
+            else:
+                graph.blocked.append(_blocked(technique, found))
+        if len(columns.source) != end:
+            subjects.append(key_of(subject))
+            starts.append(end)
+            end = len(columns.source)
+    graph.add(number, columns, subjects, starts)
 
 
 def all_nodes(view: Inventory) -> Iterator[str]:
@@ -78,14 +90,105 @@ def all_nodes(view: Inventory) -> Iterator[str]:
             yield container.id
 
 
-@dataclass(frozen=True, slots=True)
 class Bucket:
-    """One recomputed bucket: its key and its records now."""
+    """One recomputed bucket: its key and its records now.
 
-    technique: int
-    subject: str
-    edges: list[Edge]
-    blocked: list[BlockedEdge]
+    Attributes:
+        technique: The technique's number.
+        subject: The key.
+        blocked: What a mitigation turns off.
+    """
+
+    __slots__ = ("_edges", "_found", "_name", "blocked", "subject", "technique")
+
+    def __init__(self, technique: int, subject: str, edges: list[Edge], blocked: list[BlockedEdge]) -> None:
+        self.technique = technique
+        self.subject = subject
+        self.blocked = blocked
+        self._edges: list[Edge] | None = edges
+        self._name = ""
+        self._found: list[Found] = []
+
+    @classmethod
+    def of(cls, technique: Technique, number: int, subject: str, found: Iterable[Found | Blocked]) -> Bucket:
+        """A bucket of what a detector yields; most of it is there already, so edges are made when somebody asks."""
+        new = cls(number, subject, [], [])
+        new._edges, new._name = None, technique.id
+        for each in found:
+            if isinstance(each, Found):
+                new._found.append(each)
+            else:
+                new.blocked.append(_blocked(technique, each))
+        return new
+
+    @property
+    def edges(self) -> list[Edge]:
+        """The records."""
+        if self._edges is None:
+            self._edges = [_edge(self._name, found) for found in self._found]
+        return self._edges
+
+    def difference(self, graph: Graph) -> tuple[list[int], list[Edge]]:
+        """The positions of the graph's records that are here no more, and the records that are new."""
+        old = graph.bucket(self.technique, self.subject)
+        count = len(self._found) if self._edges is None else len(self._edges)
+        if not old or not count:
+            return list(old), list(self.edges)
+        records = self._records()
+        # Most of a bucket stays as it is, in order.
+        first, least = 0, min(len(old), count)
+        while first < least and _is(graph, old.start + first, records[first]):
+            first += 1
+        last = 0
+        while last < least - first and _is(graph, old.stop - 1 - last, records[-1 - last]):
+            last += 1
+        known: dict[_Record, list[int]] = {}
+        for position in range(old.start + first, old.stop - last):
+            known.setdefault(_record(graph, position), []).append(position)
+        added: list[int] = []
+        for at in range(first, count - last):
+            same = known.get(records[at])
+            if same:
+                same.pop()
+            else:
+                added.append(at)
+        removed = [position for positions in known.values() for position in positions]
+        return removed, [self._edge(at) for at in added]
+
+    def _records(self) -> list[_Record]:
+        if self._edges is None:
+            return [
+                (source, target, effort + SURCHARGE if missing else effort, missing, cause)
+                for source, target, effort, missing, cause in self._found
+            ]
+        return [(edge.source, edge.target, edge.effort, edge.missing, edge.cause) for edge in self._edges]
+
+    def _edge(self, at: int) -> Edge:
+        return _edge(self._name, self._found[at]) if self._edges is None else self._edges[at]
+
+
+_Record = tuple[str, str, int, tuple[Fact, ...], Any]
+
+
+def _record(graph: Graph, position: int) -> _Record:
+    return (
+        graph.nodes[graph.source[position]],
+        graph.nodes[graph.target[position]],
+        graph.effort[position],
+        graph.facts[graph.missing[position]],
+        graph.causes[position],
+    )
+
+
+def _is(graph: Graph, position: int, record: _Record) -> bool:
+    source, target, effort, missing, cause = record
+    return bool(
+        graph.nodes[graph.source[position]] == source
+        and graph.nodes[graph.target[position]] == target
+        and graph.effort[position] == effort
+        and graph.facts[graph.missing[position]] == missing
+        and graph.causes[position] == cause
+    )
 
 
 def recompute(graph: Graph, view: Inventory, techniques: Sequence[Technique] | None = None) -> Iterator[Bucket]:
@@ -106,20 +209,12 @@ def recompute(graph: Graph, view: Inventory, techniques: Sequence[Technique] | N
         else:
             resolved = [(key, subject_of(technique, view, key)) for key in sorted(keys)]
         for key, subject in resolved:
-            edges: list[Edge] = []
-            blocked: list[BlockedEdge] = []
-            if subject is not None:
-                for found in technique.detect(view, subject):
-                    if isinstance(found, Found):
-                        edges.append(_edge(technique, found))
-                    else:
-                        blocked.append(_blocked(technique, found))
-            yield Bucket(number, key, edges, blocked)
+            yield Bucket.of(technique, number, key, technique.detect(view, subject) if subject is not None else ())
 
 
-def _edge(technique: Technique, found: Found) -> Edge:
+def _edge(technique: str, found: Found) -> Edge:
     effort = found.effort + (SURCHARGE if found.missing else 0)
-    return Edge(found.source, found.target, technique.id, effort, found.missing, found.cause)
+    return Edge(found.source, found.target, technique, effort, found.missing, found.cause)
 
 
 def _blocked(technique: Technique, found: Blocked) -> BlockedEdge:
