@@ -60,6 +60,34 @@ class BlockedEdge:
     mitigation: str
 
 
+class _Numbers(dict[str, int]):
+    """The number of each node; one that is new gets the next, so that the rule, known nodes, is one look-up."""
+
+    __slots__ = ("_nodes",)
+
+    def __init__(self, nodes: list[str]) -> None:
+        super().__init__()
+        self._nodes = nodes
+
+    def __missing__(self, node: str) -> int:
+        found = self[node] = len(self._nodes)
+        self._nodes.append(node)
+        return found
+
+
+class Columns:
+    """The records of one technique, as they are found."""
+
+    __slots__ = ("causes", "effort", "missing", "source", "target")
+
+    def __init__(self) -> None:
+        self.source: list[int] = []
+        self.target: list[int] = []
+        self.effort: list[int] = []
+        self.missing: list[int] = []
+        self.causes: list[Any] = []
+
+
 class Graph:
     """Nodes and records; built once, then read only.
 
@@ -75,7 +103,7 @@ class Graph:
 
     def __init__(self, techniques: Sequence[str]) -> None:
         self.nodes: list[str] = []
-        self.numbers: dict[str, int] = {}
+        self.numbers: dict[str, int] = _Numbers(self.nodes)
         self.techniques = list(techniques)
         self.technique_numbers = {technique: number for number, technique in enumerate(techniques)}
         self.source = array("i")
@@ -94,11 +122,7 @@ class Graph:
 
     def number(self, node: str) -> int:
         """The number of a node, which is added if it is new."""
-        found = self.numbers.get(node)
-        if found is None:
-            found = self.numbers[node] = len(self.nodes)
-            self.nodes.append(node)
-        return found
+        return self.numbers[node]
 
     def fact_number(self, missing: tuple[Fact, ...]) -> int:
         """The number of a set of missing facts."""
@@ -108,13 +132,25 @@ class Graph:
             self.facts.append(missing)
         return found
 
-    def open_bucket(self, technique: int, subject: str) -> None:
-        """Begin the bucket of a subject; the records added next belong to it. One technique at a time."""
-        self._bucket_keys[technique].append(subject)
-        self._bucket_starts[technique].append(len(self.source))
+    def add(self, technique: int, columns: Columns, subjects: list[str], starts: list[int]) -> None:
+        """Append all records of a technique.
 
-    def close_technique(self, technique: int) -> None:
-        """All records of a technique are added."""
+        Args:
+            technique: Its number.
+            columns: The records, bucket after bucket.
+            subjects: The keys of the buckets.
+            starts: Where in the columns each bucket begins.
+        """
+        before = len(self.source)
+        # A list grows at a fraction of what an array takes for each item, and an array is filled from one at once.
+        self.source.fromlist(columns.source)
+        self.target.fromlist(columns.target)
+        self.technique.extend(array("H", (technique,)) * len(columns.source))
+        self.effort.fromlist(columns.effort)
+        self.missing.fromlist(columns.missing)
+        self.causes += columns.causes
+        self._bucket_keys[technique] = subjects
+        self._bucket_starts[technique] = array("i", [before + start for start in starts])
         self._bucket_ends[technique] = len(self.source)
 
     def bucket(self, technique: int, subject: str) -> range:

@@ -13,16 +13,18 @@ def collection_paused() -> Iterator[None]:
 
     Reading makes millions of objects that all stay, so looking for garbage among them costs several times what
     reading does, and each later full collection would stop the screen. What an earlier call froze is looked
-    through once more, so that a source that was closed is given back. Within another pause this does nothing.
+    through once more, so that a source that was closed is given back before the next is read; what is new is not,
+    for almost all of it stays. Within another pause this does nothing.
     """
     if not gc.isenabled():
         yield
         return
-    gc.unfreeze()
+    if gc.get_freeze_count():
+        gc.unfreeze()
+        gc.collect()
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-        gc.collect()
         gc.freeze()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from workbench.graph import nodes
-from workbench.graph.graph import SURCHARGE, BlockedEdge, Edge, Fact, Graph
+from workbench.graph.graph import SURCHARGE, BlockedEdge, Columns, Edge, Fact, Graph
 from workbench.inventory.inventory import (
     PODS_BY_NAMESPACE,
     PODS_BY_NODE,
