@@ -94,8 +94,8 @@ def networkx_baseline(data: Path) -> Result:
     import networkx
     import numpy as np
 
+    from workbench.analysis.arrays import reached
     from workbench.analysis.compiled import Compiled
-    from workbench.analysis.reach import reached
     from workbench.analysis.session import Analysis
     from workbench.sources.load import load
     from workbench.sources.memory import collection_paused

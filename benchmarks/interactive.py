@@ -109,7 +109,7 @@ class _Edges:
     def __init__(self, analysis: Analysis) -> None:
         import numpy as np
 
-        from workbench.analysis.reach import reached
+        from workbench.analysis.arrays import reached
 
         self.analysis = analysis
         self.found = analysis.paths()

@@ -12,11 +12,11 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from workbench.analysis import alternatives as _alternatives
+from workbench.analysis.arrays import reached
 from workbench.analysis.blocked import Blocking, blocking
 from workbench.analysis.choke import ChokePoint, choke_points
 from workbench.analysis.paths import Path, PathSet, PathStep
 from workbench.analysis.properties import properties
-from workbench.analysis.reach import reached
 from workbench.analysis.session import Analysis, Query
 from workbench.analysis.whatif import WhatIf
 from workbench.errors import UsageError

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from workbench.graph import nodes as node_ids
-from workbench.graph.graph import SURCHARGE, Edge, Fact, Graph
+from workbench.graph.graph import SURCHARGE, Columns, Edge, Fact, Graph
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
@@ -83,19 +83,20 @@ def graph_of(buckets: Mapping[tuple[str, str], Sequence[Edge]], nodes: Iterable[
     for node in nodes:
         graph.number(node)
     for number, technique in enumerate(TECHNIQUES):
+        columns, subjects, starts = Columns(), [], []
         for (identifier, subject), edges in buckets.items():
             if identifier != technique.id:
                 continue
-            graph.open_bucket(number, subject)
+            subjects.append(subject)
+            starts.append(len(columns.source))
             for each in edges:
                 assert each.technique == technique.id
-                graph.source.append(graph.number(each.source))
-                graph.target.append(graph.number(each.target))
-                graph.technique.append(number)
-                graph.effort.append(each.effort)
-                graph.missing.append(graph.fact_number(each.missing))
-                graph.causes.append(each.cause)
-        graph.close_technique(number)
+                columns.source.append(graph.number(each.source))
+                columns.target.append(graph.number(each.target))
+                columns.effort.append(each.effort)
+                columns.missing.append(graph.fact_number(each.missing))
+                columns.causes.append(each.cause)
+        graph.add(number, columns, subjects, starts)
     return graph
 
 

@@ -12,12 +12,13 @@ name is a control-plane node does not count: then every identity that may create
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from workbench.analysis.compiled import Bools, Compiled
+from workbench.analysis.arrays import Bools
+from workbench.analysis.compiled import Compiled
 from workbench.analysis.reach import leading_to
 from workbench.graph import nodes as node_ids
 from workbench.inventory.inventory import Inventory
@@ -41,6 +42,8 @@ class Admins:
     direct: frozenset[str]
     derivable: frozenset[str]
     """Those that are not direct."""
+    nodes: tuple[Bools, Bools] | None = field(default=None, repr=False, compare=False)
+    """Both as masks of the nodes of the graph."""
 
     def of(self, node: str) -> Literal["direct", "derivable"] | None:
         """How an identity is admin, ``None`` if it is not."""
@@ -62,13 +65,19 @@ def techniques(compiled: Compiled, ids: tuple[str, ...]) -> Bools:
     return chosen
 
 
-def admins(compiled: Compiled) -> Admins:
-    """Who is cluster admin in a graph, whatever techniques a search leaves out."""
+def admins(compiled: Compiled, before: Admins | None = None) -> Admins:
+    """Who is cluster admin in a graph, whatever techniques a search leaves out.
+
+    Args:
+        compiled: The graph.
+        before: In a what-if, who was in the graph as it was.
+    """
     goal = compiled.number(node_ids.CLUSTER_ADMIN)
     if goal is None:
         return Admins(frozenset(), frozenset())
+    size = len(compiled.nodes)
     source, target, _ = compiled.select(techniques(compiled, DIRECT), on=True)
-    direct = _identities(compiled, leading_to(compiled, source, target, [goal]))
+    direct = leading_to(size, source, target, [goal]) & compiled.identity
     chosen = techniques(compiled, DIRECT) | compiled.catalogue.api_only
     source, target, _ = compiled.select(chosen, at_most=MOST_EFFORT)
     last = np.zeros(len(chosen), np.bool_)
@@ -76,13 +85,21 @@ def admins(compiled: Compiled) -> Admins:
     if number is not None:
         last[number] = True
     more_source, more_target, _ = compiled.select(last, on=True)
-    found = leading_to(compiled, np.concatenate([source, more_source]), np.concatenate([target, more_target]), [goal])
-    return Admins(direct, _identities(compiled, found) - direct)
+    found = leading_to(size, np.concatenate([source, more_source]), np.concatenate([target, more_target]), [goal])
+    derivable = found & compiled.identity & ~direct
+    if before is not None and before.nodes is not None and _same(before.nodes, (direct, derivable)):
+        return before
+    return Admins(_names(compiled, direct), _names(compiled, derivable), (direct, derivable))
 
 
-def _identities(compiled: Compiled, which: Bools) -> frozenset[str]:
-    found = (compiled.nodes[number] for number in np.flatnonzero(which))
-    return frozenset(node for node in found if node_ids.kind(node) in node_ids.IDENTITIES)
+def _same(before: tuple[Bools, Bools], after: tuple[Bools, Bools]) -> bool:
+    """Whether two masks are what they were, and new nodes are in neither."""
+    size = len(before[0])
+    return all(np.array_equal(old, new[:size]) and not new[size:].any() for old, new in zip(before, after, strict=True))
+
+
+def _names(compiled: Compiled, which: Bools) -> frozenset[str]:
+    return frozenset(compiled.nodes[number] for number in np.flatnonzero(which).tolist())
 
 
 def binding_of(view: Inventory, permission_set: str) -> KubernetesObject | None:

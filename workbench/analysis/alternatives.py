@@ -17,7 +17,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, dijkstra
 
-from workbench.analysis.compiled import Compiled, Floats
+from workbench.analysis.arrays import Floats
+from workbench.analysis.compiled import Compiled
 from workbench.analysis.paths import Path, PathSet
 from workbench.analysis.replicas import Replicas
 

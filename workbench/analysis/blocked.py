@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.analysis.compiled import Compiled, Ints
+from workbench.analysis.arrays import Ints, reached
+from workbench.analysis.compiled import Compiled
 from workbench.analysis.paths import PathSet
-from workbench.analysis.reach import reached
 from workbench.graph.graph import BlockedEdge
 
 EXAMPLES = 3

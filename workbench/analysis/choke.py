@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import rustworkx
 
-from workbench.analysis.compiled import Compiled, Ints
+from workbench.analysis.arrays import Ints, reached
+from workbench.analysis.compiled import Compiled
 from workbench.analysis.paths import PathSet
-from workbench.analysis.reach import reached
 from workbench.analysis.search import Rows
 
 

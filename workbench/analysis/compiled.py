@@ -17,22 +17,27 @@ a what-if that edits the arrays instead of building them again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.sparse import csr_array
 
+from workbench.analysis.arrays import (
+    Arrays,
+    Best,
+    Bools,
+    Floats,
+    Int32s,
+    Ints,
+    Joined,
+    reached,
+    reached_without,
+)
 from workbench.analysis.catalogue import Catalogue, Conditions
 from workbench.graph import nodes as node_ids
 from workbench.graph.graph import Edge, Fact, Graph
 from workbench.techniques.api import Technique
 from workbench.techniques.build import Bucket
-
-Ints: TypeAlias = npt.NDArray[np.int64]
-Int32s: TypeAlias = npt.NDArray[np.int32]
-Floats: TypeAlias = npt.NDArray[np.float64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
 
 EFFORT = 1 << 28
 MISSING = 1 << 16
@@ -63,10 +68,6 @@ class Compiled:
         graph: The graph as built; in a what-if, of what it lies over.
         catalogue: The techniques by number.
         nodes: The node ids by number; a what-if appends to those of the graph.
-        indptr, indices, weights: The forward arrays, sorted by target within a row.
-        technique, conditions: Of the best record of each pair: its technique's number, and its set of C-ids, a
-            number of ``condition_sets``.
-        forward, reverse: The weights as sparse arrays.
         hub: Which nodes are hubs.
         changed_techniques: The numbers of the techniques that a what-if changed a record of.
     """
@@ -76,13 +77,6 @@ class Compiled:
     certain: bool
     excluded: frozenset[str]
     nodes: list[str]
-    indptr: Int32s
-    indices: Int32s
-    weights: Floats
-    technique: Int32s
-    conditions: Int32s
-    forward: Any
-    reverse: Any
     hub: Bools
     changed_techniques: frozenset[int]
 
@@ -109,15 +103,17 @@ class Compiled:
         self.nodes = graph.nodes
         self.changed_techniques = frozenset()
         self._new_numbers: dict[str, int] = {}
+        self._base: Compiled | None = None
+        self._pod_numbers: dict[str, int] = {}
         self._changed: dict[tuple[int, int], list[Edge]] = {}
         self._added: list[Edge] = []
         self._removed: Ints = np.empty(0, np.int64)
         self._conditions = Conditions()
         self._rank: Ints | None = None
+        self._selected: dict[tuple[bytes, bool, int | None], tuple[Ints, Ints, Ints, Ints]] = {}
         self.hub = np.array([node.startswith("Hub:") for node in graph.nodes], np.bool_)
         self._columns()
         self._merge()
-        self._matrices()
 
     # --- building ---------------------------------------------------------------------------------
 
@@ -128,6 +124,10 @@ class Compiled:
         effort, missing = _column(graph.effort, np.uint8).astype(np.int64), _column(graph.missing, np.int32)
         self._record_source, self._record_target = source, target
         self._record_technique, self._record_effort, self._record_missing = technique, effort, missing
+        # The records stand in the order of their techniques unless somebody else built the graph.
+        places = np.argsort(technique, kind="stable") if (technique[1:] < technique[:-1]).any() else None
+        ends = np.cumsum(np.bincount(technique, minlength=len(self.catalogue.ids)))
+        self._of_technique = (places, np.concatenate([[0], ends]))
 
     def _merge(self) -> None:
         size = len(self.nodes)
@@ -171,13 +171,16 @@ class Compiled:
         starts[1:] = pair[1:] != pair[:-1]
         self._pair_starts = np.append(np.flatnonzero(starts), len(pair))
         rows = self._pairs // max(size, 1)
-        self.indptr = np.zeros(size + 1, np.int32)
-        np.cumsum(np.bincount(rows, minlength=size), out=self.indptr[1:])
-        self.indices = (self._pairs - rows * size).astype(np.int32)
-        self.weights = weights.astype(np.float64)
-        self.technique = technique[best].astype(np.int32)
+        indptr = np.zeros(size + 1, np.int32)
+        np.cumsum(np.bincount(rows, minlength=size), out=indptr[1:])
         numbers = np.array([self._conditions.number(fact for fact, _ in each) for each in facts], np.int32)
-        self.conditions = numbers[missing[best]]
+        self.arrays = Arrays(
+            indptr,
+            (self._pairs - rows * size).astype(np.int32),
+            weights.astype(np.float64),
+            technique[best].astype(np.int32),
+            numbers[missing[best]],
+        )
 
     def _kept(self) -> Ints | None:
         """The positions of the records that this search may use, ``None`` for all."""
@@ -192,11 +195,111 @@ class Compiled:
                 keep &= self._record_technique != number
         return np.flatnonzero(keep)
 
-    def _matrices(self) -> None:
-        shape = (len(self.nodes), len(self.nodes))
-        self.forward = csr_array((self.weights, self.indices, self.indptr), shape=shape)
-        turned = self.forward.tocsc()
-        self.reverse = csr_array((turned.data, turned.indices, turned.indptr), shape=shape)
+    # --- the arrays -------------------------------------------------------------------------------
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The arrays; those of a what-if are made when somebody asks, for the first numbers do without them."""
+        assert self._base is not None, "the arrays of a graph are there from the start"
+        joined = []
+        for (source, target), records in sorted(self._changed.items()):
+            best = next(iter(best_records(records)), None)
+            joined.append(Joined(source, target, None if best is None else self._best(source, best)))
+        return self._base.arrays.edited(joined, len(self.nodes))
+
+    def _best(self, source: int, edge: Edge) -> Best:
+        return Best(
+            weight(edge.effort, len(edge.missing), bool(self.hub[source])),
+            self.catalogue.numbers[edge.technique],
+            self._conditions.number(edge.conditions),
+        )
+
+    @property
+    def indptr(self) -> Int32s:
+        """Where each node's row begins, and its end."""
+        return self.arrays.indptr
+
+    @property
+    def indices(self) -> Int32s:
+        """The targets, sorted within a row."""
+        return self.arrays.indices
+
+    @property
+    def weights(self) -> Floats:
+        """The weight of each pair of joined nodes."""
+        return self.arrays.weights
+
+    @property
+    def technique(self) -> Int32s:
+        """Of the best record of each pair its technique's number."""
+        return self.arrays.technique
+
+    @property
+    def conditions(self) -> Int32s:
+        """Of the best record of each pair its set of C-ids, a number of ``condition_sets``."""
+        return self.arrays.conditions
+
+    @property
+    def forward(self) -> Any:
+        """The weights as a sparse array."""
+        return self.arrays.forward
+
+    @property
+    def reverse(self) -> Any:
+        """The weights from target to source, as a sparse array."""
+        return self.arrays.reverse
+
+    def led_to(self, starts: Iterable[int]) -> Bools:
+        """Which nodes some nodes lead to, themselves included."""
+        return self._reached(starts, backward=False)
+
+    def leading_to(self, goals: Iterable[int]) -> Bools:
+        """Which nodes lead to some nodes, themselves included."""
+        return self._reached(goals, backward=True)
+
+    def _reached(self, starts: Iterable[int], *, backward: bool) -> Bools:
+        base = self._base
+        if base is None or "arrays" in self.__dict__:
+            return reached(self.reverse if backward else self.forward, starts)
+        gone: list[tuple[int, int]] = []
+        came: list[tuple[int, int]] = []
+        for (source, target), records in self._changed.items():
+            joined = base.edge_at(source, target) >= 0
+            if joined != bool(records):
+                (gone if joined else came).append((target, source) if backward else (source, target))
+        return reached_without(base.reverse if backward else base.forward, starts, gone, came, len(self.nodes))
+
+    @cached_property
+    def pods_from_internet(self) -> int:
+        """How many pods the internet leads into: the pod itself, or one of its containers."""
+        internet = self.number(node_ids.INTERNET)
+        if internet is None:
+            return 0
+        pods, count = self._pods
+        inside = pods[self.led_to([internet])]
+        found = np.zeros(count, np.bool_)
+        found[inside[inside >= 0]] = True
+        return int(np.count_nonzero(found))
+
+    @cached_property
+    def _pods(self) -> tuple[Ints, int]:
+        """The number of the pod that each node is or belongs to, -1 for all else, and how many pods there are."""
+        if self._base is None:
+            return _pod_numbers(self.nodes, self._pod_numbers), len(self._pod_numbers)
+        known, count = self._base._pods
+        names = self.nodes[len(self._base.nodes) :]
+        if not names:
+            return known, count
+        numbers = dict(self._base._pod_numbers)
+        return np.concatenate([known, _pod_numbers(names, numbers)]), len(numbers)
+
+    @cached_property
+    def identity(self) -> Bools:
+        """Which nodes are identities."""
+        before = 0 if self._base is None else len(self._base.nodes)
+        names = self.nodes[before:]
+        found = np.fromiter((node_ids.kind(node) in node_ids.IDENTITIES for node in names), np.bool_, len(names))
+        return found if self._base is None else np.concatenate([self._base.identity, found])
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -223,13 +326,7 @@ class Compiled:
 
     def edge_at(self, source: int, target: int) -> int:
         """The place of a pair in the arrays, -1 if nothing joins the two nodes."""
-        start, end = self.indptr[source], self.indptr[source + 1]
-        place = int(start + np.searchsorted(self.indices[start:end], target))
-        return place if place < end and self.indices[place] == target else -1
-
-    def source_of(self, place: int) -> int:
-        """The source of a place in the arrays."""
-        return int(np.searchsorted(self.indptr, place, side="right")) - 1
+        return self.arrays.place(source, target)
 
     def records(self, source: int, target: int) -> list[Edge]:
         """All records from one node to another, as far as this search may use them."""
@@ -276,16 +373,12 @@ class Compiled:
             on: Only records that the objects prove.
             at_most: Only records whose effort before the surcharge of ``cond`` is at most this.
         """
-        chosen = techniques[self._record_technique]
-        if on:
-            chosen &= self._record_missing == 0
-        if at_most is not None:
-            chosen &= self._record_effort - 2 * (self._record_missing != 0) <= at_most
+        source, target, numbers, places = self._select(techniques, on, at_most)
         if len(self._removed):
-            chosen[self._removed] = False
-        places = np.flatnonzero(chosen)
-        source, target = self._record_source[places].astype(np.int64), self._record_target[places].astype(np.int64)
-        numbers = self._record_technique[places].astype(np.int64)
+            gone = np.searchsorted(places, self._removed)
+            gone = gone[gone < len(places)]
+            gone = gone[np.isin(places[gone], self._removed)]
+            source, target, numbers = np.delete(source, gone), np.delete(target, gone), np.delete(numbers, gone)
         added = [
             (self.number(edge.source), self.number(edge.target), self.catalogue.numbers[edge.technique])
             for edge in self._added
@@ -300,6 +393,31 @@ class Compiled:
             numbers = np.concatenate([numbers, more[:, 2]])
         return source, target, numbers
 
+    def _select(self, techniques: Bools, on: bool, at_most: int | None) -> tuple[Ints, Ints, Ints, Ints]:
+        """The same from the graph as built, with the positions of the records."""
+        if self._base is not None:
+            return self._base._select(techniques, on, at_most)
+        key = (techniques.tobytes(), on, at_most)
+        found = self._selected.get(key)
+        if found is None:
+            order, begins = self._of_technique
+            ranges = [np.arange(begins[number], begins[number + 1]) for number in np.flatnonzero(techniques)]
+            places = np.concatenate(ranges) if ranges else np.empty(0, np.int64)
+            if order is not None:
+                places = np.sort(order[places])
+            missing = self._record_missing[places] != 0
+            chosen = ~missing if on else np.ones(len(places), np.bool_)
+            if at_most is not None:
+                chosen &= self._record_effort[places] - 2 * missing <= at_most
+            places = places[chosen]
+            found = self._selected[key] = (
+                self._record_source[places].astype(np.int64),
+                self._record_target[places].astype(np.int64),
+                self._record_technique[places].astype(np.int64),
+                places,
+            )
+        return found
+
     # --- what-if ----------------------------------------------------------------------------------
 
     def patched(self, buckets: Iterable[Bucket]) -> Compiled:
@@ -311,8 +429,7 @@ class Compiled:
         removed, added = self._difference(buckets)
         new = Compiled.__new__(Compiled)
         new.graph, new.catalogue, new.certain, new.excluded = self.graph, self.catalogue, self.certain, self.excluded
-        for name in ("source", "target", "technique", "effort", "missing"):
-            setattr(new, f"_record_{name}", getattr(self, f"_record_{name}"))
+        new._base = self
         new._order, new._pairs, new._pair_starts = self._order, self._pairs, self._pair_starts
         new._conditions = self._conditions
         new._removed = np.array(sorted(removed), np.int64)
@@ -332,7 +449,6 @@ class Compiled:
             | {self.catalogue.numbers[edge.technique] for edge in added}
         )
         new._changed = self._changed_pairs(new, removed, added)
-        new._edit(self)
         return new
 
     def _difference(self, buckets: Iterable[Bucket]) -> tuple[set[int], list[Edge]]:
@@ -366,53 +482,6 @@ class Compiled:
     def _usable(self, edge: Edge) -> bool:
         return edge.technique not in self.excluded and not (self.certain and edge.missing)
 
-    def _edit(self, base: Compiled) -> None:
-        weights, technique, conditions = base.weights.copy(), base.technique.copy(), base.conditions.copy()
-        gone: list[int] = []
-        inserted: list[tuple[int, int, int, int, int, int]] = []
-        for (source, target), records in sorted(self._changed.items()):
-            place = base.edge_at(source, target) if source < len(base.nodes) and target < len(base.nodes) else -1
-            best = next(iter(best_records(records)), None)
-            if best is None:
-                if place >= 0:
-                    gone.append(place)
-                continue
-            value = weight(best.effort, len(best.missing), bool(self.hub[source]))
-            number = self.catalogue.numbers[best.technique]
-            condition = self._conditions.number(best.conditions)
-            if place >= 0:
-                weights[place], technique[place], conditions[place] = value, number, condition
-                continue
-            if source < len(base.nodes):
-                start, end = base.indptr[source], base.indptr[source + 1]
-                at = int(start + np.searchsorted(base.indices[start:end], target))
-            else:
-                at = len(base.indices)
-            inserted.append((at, source, target, value, number, condition))
-        size = len(self.nodes)
-        counts = np.zeros(size, np.int64)
-        counts[: len(base.nodes)] = np.diff(base.indptr)
-        indices = base.indices
-        if gone:
-            places = np.array(gone, np.int64)
-            np.subtract.at(counts, [base.source_of(place) for place in gone], 1)
-            keep = np.ones(len(indices), np.bool_)
-            keep[places] = False
-            indices, weights = indices[keep], weights[keep]
-            technique, conditions = technique[keep], conditions[keep]
-        if inserted:
-            rows = np.array(inserted, np.int64)
-            at_places = rows[:, 0] - np.searchsorted(np.array(sorted(gone), np.int64), rows[:, 0])
-            np.add.at(counts, rows[:, 1], 1)
-            indices = np.insert(indices, at_places, rows[:, 2].astype(np.int32))
-            weights = np.insert(weights, at_places, rows[:, 3].astype(np.float64))
-            technique = np.insert(technique, at_places, rows[:, 4].astype(np.int32))
-            conditions = np.insert(conditions, at_places, rows[:, 5].astype(np.int32))
-        self.indptr = np.zeros(size + 1, np.int32)
-        np.cumsum(counts, out=self.indptr[1:])
-        self.indices, self.weights, self.technique, self.conditions = indices, weights, technique, conditions
-        self._matrices()
-
     @property
     def changed_pairs(self) -> Iterable[tuple[int, int]]:
         """The pairs of nodes whose records a what-if changed."""
@@ -431,6 +500,20 @@ def best_records(records: Iterable[Edge]) -> list[Edge]:
 
 def _rank(effort: int, missing: tuple[Fact, ...]) -> tuple[bool, int, int, tuple[Fact, ...]]:
     return (bool(missing), effort, len(missing), missing)
+
+
+def _pod_numbers(nodes: Iterable[str], known: dict[str, int]) -> Ints:
+    """The number of each node's pod, -1 where it has none; pods that are new get the next ones."""
+    found: list[int] = []
+    for node in nodes:
+        kind, _, rest = node.partition(":")
+        if kind == "Container":
+            rest = rest.rpartition("/")[0]
+        elif kind != "Pod":
+            found.append(-1)
+            continue
+        found.append(known.setdefault(rest, len(known)))
+    return np.array(found, np.int64)
 
 
 def _column(column: Any, kind: Any) -> Any:

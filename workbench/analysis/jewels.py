@@ -93,7 +93,11 @@ def _credentials(compiled: Compiled, admins: Admins) -> Iterable[tuple[str, floa
     chosen = np.zeros(len(compiled.catalogue.ids), np.bool_)
     chosen[number] = True
     source, target, _ = compiled.select(chosen)
-    for secret, used_as in zip(source, target, strict=True):
+    useful = compiled.identity[target]
+    goal = compiled.number(node_ids.CLUSTER_ADMIN)
+    if goal is not None:
+        useful |= target == goal
+    for secret, used_as in zip(source[useful].tolist(), target[useful].tolist(), strict=True):
         identity = compiled.nodes[used_as]
         if identity == node_ids.CLUSTER_ADMIN:
             yield compiled.nodes[secret], EVERYTHING

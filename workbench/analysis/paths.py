@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
 
-from workbench.analysis.compiled import Bools, Compiled, Floats, Ints, best_records
+from workbench.analysis.arrays import Bools, Floats, Ints
+from workbench.analysis.compiled import Compiled, best_records
 from workbench.analysis.replicas import OWN_NODE, Replicas
 from workbench.analysis.search import Rows, Tree, grouped, search, walk
 from workbench.analysis.starts import exposure
@@ -113,9 +115,36 @@ class Entries:
         # What is sorted already stays so, which sorting notices.
         wanted = tuple(sorted(dict.fromkeys(ids)))
         numbers = np.sort(compiled.numbers(wanted))
-        each = [exposure(compiled.nodes[number]) for number in numbers.tolist()]
-        exposures, which = np.unique(np.array(each, np.float64), return_inverse=True)
-        return cls(wanted, numbers, exposures, which.astype(np.int64))
+        return cls(wanted, numbers, *_exposures(compiled, numbers))
+
+    def changed(self, compiled: Compiled, went: Collection[str], came: Collection[str]) -> Entries:
+        """The same without some ids, of which each is there, and with others, of which none is.
+
+        Args:
+            compiled: The graph, or the same after a what-if.
+            went: The ids that go.
+            came: The ids that come.
+        """
+        if not went and not came:
+            return self
+        ids = list(self.ids)
+        for node in went:
+            del ids[bisect_left(ids, node)]
+        for node in came:
+            insort(ids, node)
+        numbers = np.setdiff1d(self.numbers, compiled.numbers(went), assume_unique=True)
+        more = np.sort(compiled.numbers(came))
+        where = np.searchsorted(numbers, more)
+        each = self.exposures[self.which[np.searchsorted(self.numbers, numbers)]]
+        fresh = np.array([exposure(compiled.nodes[number]) for number in more.tolist()], np.float64)
+        exposures, which = np.unique(np.insert(each, where, fresh), return_inverse=True)
+        return Entries(tuple(ids), np.insert(numbers, where, more), exposures, which.astype(np.int64))
+
+
+def _exposures(compiled: Compiled, numbers: Ints) -> tuple[Floats, Ints]:
+    each = [exposure(compiled.nodes[number]) for number in numbers.tolist()]
+    exposures, which = np.unique(np.array(each, np.float64), return_inverse=True)
+    return exposures, which.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -159,6 +188,12 @@ class PathSet:
     def pairs(self) -> int:
         """How many pairs of an entry point and a crown jewel have a path."""
         return sum(len(tree.sources) * len(tree.targets) for tree in self.trees)
+
+    @cached_property
+    def entries_leading(self) -> int:
+        """How many entry points lead to some crown jewel, or are one."""
+        leads = self.compiled.leading_to(self.compiled.numbers(self.jewels).tolist())
+        return int(np.count_nonzero(leads[self.starts.numbers]))
 
     @property
     def summary(self) -> dict[str, int]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from workbench.analysis.compiled import Bools, Compiled, Ints
+from workbench.analysis.arrays import Bools, Ints
+from workbench.analysis.compiled import Compiled
 from workbench.graph import nodes as node_ids
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.pods import PodInstance
@@ -131,6 +132,8 @@ class Replicas:
         """
         size = len(self._nodes)
         names = compiled.nodes[size:]
+        if not names:
+            return self
         new = Replicas.__new__(Replicas)
         new._nodes, new._keys, new._leaders = compiled.nodes, dict(self._keys), dict(self._leaders)
         new.classes = np.append(self.classes, np.arange(size + 1, size + len(names) + 1))

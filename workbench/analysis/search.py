@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
 
-from workbench.analysis.compiled import EFFORT, MISSING, STEP, Compiled, Floats, Int32s, Ints
+from workbench.analysis.arrays import Floats, Int32s, Ints
+from workbench.analysis.compiled import EFFORT, MISSING, STEP, Compiled
 from workbench.analysis.replicas import Replicas
 
 _FEW = 4096

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +16,7 @@ from workbench.analysis.compiled import Compiled
 from workbench.analysis.jewels import JEWEL_KEY, default_jewels, etcd, labelled, system_secrets, values
 from workbench.analysis.paths import PathSet, find_paths
 from workbench.analysis.replicas import Replicas
-from workbench.analysis.starts import breached, holders
+from workbench.analysis.starts import Holders, breached, holders
 from workbench.errors import UsageError
 from workbench.graph import nodes as node_ids
 from workbench.graph.graph import Graph
@@ -44,7 +46,7 @@ class _Parts:
     """What the default selection is made of, kept so that a what-if renews only what it touches."""
 
     breached: frozenset[str]
-    holders: frozenset[str]
+    holders: Holders
     labelled: tuple[str, ...]
     etcd: tuple[str, ...]
     secrets: tuple[str, ...]
@@ -56,15 +58,14 @@ class Analysis:
     Attributes:
         view, graph, techniques: What is analysed.
         compiled: The graph as arrays, with every record.
-        replicas: Which nodes are replicas of each other.
         admins: Which identities are cluster admin.
+        entries_changed: In a what-if, the entry points that went and those that came.
     """
 
     view: Inventory
     graph: Graph
     techniques: Sequence[Technique]
     compiled: Compiled
-    replicas: Replicas
     admins: Admins
 
     def __init__(
@@ -94,11 +95,10 @@ class Analysis:
         self._crown_jewels = tuple(crown_jewels)
         self._jewel_key = jewel_key
         self.compiled = Compiled(graph, self.techniques)
-        self.replicas = Replicas(view, self.compiled)
         self.admins = admins(self.compiled)
         self._parts = _Parts(
             breached=frozenset(breached(view)),
-            holders=frozenset(holders(view, self.compiled)),
+            holders=holders(view, self.compiled),
             labelled=tuple(labelled(view, self.compiled, jewel_key)),
             etcd=tuple(etcd(view)),
             secrets=tuple(system_secrets(self.compiled.nodes)),
@@ -116,16 +116,55 @@ class Analysis:
             etcd=self._parts.etcd,
             marked=(*self._parts.labelled, *self._named(self._crown_jewels)),
         )
+        self.entries_changed: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         if self._entry_points:
             self._entries = tuple(self._named(self._entry_points))
-        elif base is not None and base._starts() == self._starts():
-            self._entries = base._entries
+            if base is not None:
+                before, after = set(base._entries), set(self._entries)
+                self.entries_changed = frozenset(before - after), frozenset(after - before)
+        elif base is None:
+            held = {self.compiled.nodes[number] for number in np.flatnonzero(self._parts.holders.which).tolist()}
+            started = self._parts.breached | (held - self.admins.direct)
+            self._entries = tuple(sorted({node_ids.INTERNET, *started}))
         else:
-            self._entries = tuple(sorted({node_ids.INTERNET, *self._parts.breached, *self._starts()[1]}))
+            changed = {node for node in self._differing(base) if base._starts_at(node) != self._starts_at(node)}
+            went = frozenset(node for node in changed if base._starts_at(node))
+            self.entries_changed = went, frozenset(changed - went)
+            if changed:
+                entries = [node for node in base._entries if node not in went]
+                for node in changed - went:
+                    insort(entries, node)
+                self._entries = tuple(entries)
+            else:
+                self._entries = base._entries
 
-    def _starts(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The default entry points beside the internet: those of a breach, and whose credentials leak."""
-        return self._parts.breached, self._parts.holders - self.admins.direct
+    def _differing(self, base: Analysis) -> set[str]:
+        """The nodes that may be default entry points here or in the base, but not in both."""
+        before, after = base._parts, self._parts
+        found = set(base.admins.direct ^ self.admins.direct) if base.admins is not self.admins else set()
+        if before.breached is not after.breached:
+            found |= before.breached ^ after.breached
+        if before.holders is not after.holders:
+            size = len(before.holders.which)
+            differing = np.flatnonzero(before.holders.which != after.holders.which[:size]).tolist()
+            differing += (size + np.flatnonzero(after.holders.which[size:])).tolist()
+            found |= {self.compiled.nodes[number] for number in differing}
+        return found
+
+    def _starts_at(self, node: str) -> bool:
+        """Whether a node is a default entry point: the internet, one of a breach, or one whose credentials leak."""
+        if node == node_ids.INTERNET or node in self._parts.breached:
+            return True
+        number = self.compiled.number(node)
+        which = self._parts.holders.which
+        return number is not None and number < len(which) and bool(which[number]) and node not in self.admins.direct
+
+    @cached_property
+    def replicas(self) -> Replicas:
+        """Which nodes are replicas of each other."""
+        if self._over is None:
+            return Replicas(self.view, self.compiled)
+        return self._over[0].replicas.patched(self.view, self.compiled)
 
     def _named(self, given: Sequence[str]) -> list[str]:
         """What the operator's own selectors name; after a change they may name nothing."""
@@ -207,8 +246,7 @@ class Analysis:
         new.compiled = self.compiled.patched(buckets)
         new._over = (self, buckets)
         new._compiled = {(False, frozenset()): new.compiled}
-        new.replicas = self.replicas.patched(view, new.compiled)
-        new.admins = admins(new.compiled) if self._changes(new.compiled, DIRECT, api=True) else self.admins
+        new.admins = admins(new.compiled, self.admins) if self._changes(new.compiled, DIRECT, api=True) else self.admins
         new._parts = self._renewed(new)
         new._found = {}
         new._select(self)
@@ -235,7 +273,7 @@ class Analysis:
         names = new.compiled.nodes[len(self.compiled.nodes) :]
         return _Parts(
             breached=parts.breached - went | came if went != came else parts.breached,
-            holders=frozenset(holders(view, new.compiled)) if grants or bindings else parts.holders,
+            holders=holders(view, new.compiled, parts.holders) if grants or bindings else parts.holders,
             labelled=tuple(labelled(view, new.compiled, self._jewel_key)) if marked else parts.labelled,
             etcd=tuple(etcd(view)) if mirrors else parts.etcd,
             secrets=(*parts.secrets, *system_secrets(names)),

@@ -8,12 +8,15 @@ one needs no path.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from workbench.analysis.admin import HOLDING, binding_of, is_kubernetes_own, techniques
+from workbench.analysis.arrays import Bools
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.reach import leading_to
-from workbench.graph import nodes as node_ids
 from workbench.inventory.inventory import Inventory
 
 UNAUTHENTICATED = frozenset({"Group:system:unauthenticated", "User:system:anonymous"})
@@ -25,19 +28,48 @@ def breached(view: Inventory) -> set[str]:
     return {container.id for pod in view.pods if not pod.mirror for container in pod.containers}
 
 
-def holders(view: Inventory, compiled: Compiled) -> set[str]:
-    """The identities that hold a permission set of a binding that is not Kubernetes' own, also through a group."""
+@dataclass(frozen=True)
+class Holders:
+    """The identities that hold a permission set of a binding that is not Kubernetes' own, also through a group.
+
+    Attributes:
+        which: The identities, as a mask of the nodes.
+        own: For each permission set that somebody holds, by number, whether its binding is Kubernetes' own, or there
+            is none.
+    """
+
+    which: Bools
+    own: Mapping[int, bool]
+
+
+def holders(view: Inventory, compiled: Compiled, before: Holders | None = None) -> Holders:
+    """Who holds rights that somebody gave.
+
+    Args:
+        view: The objects; in a what-if, the overlay.
+        compiled: Their graph.
+        before: In a what-if, what was found in the graph as it was.
+    """
     source, target, numbers = compiled.select(techniques(compiled, HOLDING))
     held = compiled.catalogue.numbers.get("PERMISSION_DISCOVER")
-    goals: list[int] = []
-    for place in np.unique(target[numbers == held]) if held is not None else ():
-        binding = binding_of(view, compiled.nodes[place])
-        if binding is not None and not is_kubernetes_own(view, binding):
-            goals.append(int(place))
-    which = leading_to(compiled, source, target, goals)
-    found = (compiled.nodes[number] for number in np.flatnonzero(which))
-    return {node for node in found if node_ids.kind(node) in node_ids.IDENTITIES}
+    granted: list[int] = np.unique(target[numbers == held]).tolist() if held is not None else []
+    changed = {kind for kind in _BINDINGS if kind in view.replaced}
+    # The name of a permission set ends with that of its binding.
+    suffixes = tuple(
+        f"@{obj.name}" for kind in changed for pair in view.replaced[kind] for obj in pair if obj is not None
+    )
+    own: dict[int, bool] = {}
+    for place in granted:
+        known = None if before is None else before.own.get(place)
+        if known is None or (suffixes and compiled.nodes[place].endswith(suffixes)):
+            binding = binding_of(view, compiled.nodes[place])
+            known = binding is None or is_kubernetes_own(view, binding)
+        own[place] = known
+    goals = [place for place in granted if not own[place]]
+    return Holders(leading_to(len(compiled.nodes), source, target, goals) & compiled.identity, own)
 
+
+_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 
 _BY_KIND = {"Internet": 1.0, "Container": 0.85, "User": 0.85, "Group": 0.85}
 _OTHER = 0.75

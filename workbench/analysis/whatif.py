@@ -14,13 +14,12 @@ from typing import Self
 
 import numpy as np
 
-from workbench.analysis.compiled import Bools, Compiled, Floats, Ints
+from workbench.analysis.arrays import Bools, Floats, Ints
+from workbench.analysis.compiled import Compiled
 from workbench.analysis.jewels import values
 from workbench.analysis.paths import Entries, Path, PathSet
-from workbench.analysis.reach import reached
 from workbench.analysis.search import Rows, Tree, grouped, search
 from workbench.analysis.session import Analysis, Query
-from workbench.graph import nodes as node_ids
 from workbench.inventory.changes import Change
 from workbench.inventory.inventory import Inventory
 from workbench.techniques.build import Bucket
@@ -87,9 +86,8 @@ class WhatIf:
         if self.query.sources:
             remaining = [node for node in known.ids if self._remains(node)]
             return known if len(remaining) == len(known.ids) else Entries.of(self._compiled, remaining)
-        if self.changed.entries is self.base.entries:
-            return known
-        return Entries.of(self._compiled, self.changed.entries)
+        went, came = self.changed.entries_changed
+        return known.changed(self._compiled, went, came)
 
     @cached_property
     def _jewels(self) -> dict[str, float]:
@@ -136,12 +134,11 @@ class WhatIf:
     @cached_property
     def first(self) -> First:
         """The first numbers; they need no distances."""
-        before = self.before.compiled
         return First(
-            _leading(before, self.before.starts, self.before.jewels),
+            self.before.entries_leading,
             _leading(self._compiled, self._starts, self._jewels),
-            pods_reached(before, node_ids.INTERNET),
-            pods_reached(self._compiled, node_ids.INTERNET),
+            self.before.compiled.pods_from_internet,
+            self._compiled.pods_from_internet,
         )
 
     @property
@@ -228,20 +225,5 @@ def _alike(before: Compiled, old: int, after: Compiled, new: int) -> bool:
 
 
 def _leading(compiled: Compiled, starts: Entries, jewels: Iterable[str]) -> int:
-    leads = reached(compiled.reverse, compiled.numbers(jewels).tolist())
+    leads = compiled.leading_to(compiled.numbers(jewels).tolist())
     return int(np.count_nonzero(leads[starts.numbers]))
-
-
-def pods_reached(compiled: Compiled, start: str) -> int:
-    """How many pods a node leads into: the pod itself, or one of its containers."""
-    number = compiled.number(start)
-    if number is None:
-        return 0
-    found: set[str] = set()
-    for place in np.flatnonzero(reached(compiled.forward, [number])):
-        kind, _, rest = compiled.nodes[place].partition(":")
-        if kind == "Pod":
-            found.add(rest)
-        elif kind == "Container":
-            found.add(rest.rpartition("/")[0])
-    return len(found)

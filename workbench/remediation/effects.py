@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.analysis.compiled import Bools, Ints
+from workbench.analysis.arrays import Bools, Ints, reached
 from workbench.analysis.paths import Path, PathStep
-from workbench.analysis.reach import reached
 from workbench.analysis.session import Analysis
 from workbench.graph.graph import Edge
 from workbench.inventory.changes import Op, Target, overlay, replaced

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
 
-from workbench.analysis.compiled import Bools, Compiled, Ints
+from workbench.analysis.arrays import Bools, Ints
+from workbench.analysis.compiled import Compiled
 from workbench.analysis.paths import PathSet
 
 Pair = tuple[int, int]
