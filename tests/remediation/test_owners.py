@@ -310,4 +310,4 @@ def obj_fields(*entries: dict[str, Any]) -> Any:
 
     from workbench.inventory.objects import ManagedField
 
-    return msgspec.convert(list(entries), list[ManagedField])
+    return msgspec.json.decode(msgspec.json.encode(entries), type=list[ManagedField])

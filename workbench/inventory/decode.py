@@ -7,7 +7,7 @@ of Secrets and ConfigMaps (key names stay), annotation values and program argume
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Any
 
@@ -22,11 +22,10 @@ from workbench.inventory.objects import (
     EnvVar,
     KubernetesObject,
     Labels,
+    ManagedField,
     ObjectMeta,
-    OwnerReference,
     Pod,
     PodSpec,
-    PodStatus,
     Record,
     Secret,
 )
@@ -120,28 +119,7 @@ class _ConfigMapIn(KubernetesObject):
     binary_data: dict[str, Any] | None = None
 
 
-class _PodMetaIn(Record):
-    """The metadata of a pod without ``managedFields``: building them would take longer than all the rest."""
-
-    name: str | None = None
-    generate_name: str | None = None
-    namespace: str | None = None
-    uid: str | None = None
-    resource_version: str | None = None
-    labels: Labels | None = None
-    annotations: Labels | None = None
-    owner_references: list[OwnerReference] | None = None
-    deletion_timestamp: str | None = None
-
-
-class _PodIn(Record):
-    api_version: str = ""
-    metadata: _PodMetaIn = msgspec.field(default_factory=_PodMetaIn)
-    spec: PodSpec | None = None
-    status: PodStatus | None = None
-
-
-_WIRE: dict[type[KubernetesObject], type[Record]] = {Secret: _SecretIn, ConfigMap: _ConfigMapIn, Pod: _PodIn}
+_WIRE: dict[type[KubernetesObject], type[Record]] = {Secret: _SecretIn, ConfigMap: _ConfigMapIn}
 
 
 class _EnvValue(msgspec.Struct, gc=False):
@@ -149,9 +127,24 @@ class _EnvValue(msgspec.Struct, gc=False):
     value: str | None = None
 
 
+class _Plan:
+    """How objects of one kind are decoded, worked out once."""
+
+    __slots__ = ("decode", "kind", "managed", "namespaced", "of_pods", "wire")
+
+    def __init__(self, kind: type[KubernetesObject]) -> None:
+        self.kind = kind
+        self.wire: type[Record] = _WIRE.get(kind, kind)
+        self.decode = msgspec.json.Decoder(self.wire).decode
+        self.namespaced = kind.__name__ not in CLUSTER_SCOPED
+        self.managed = kind.__name__ in WITH_MANAGERS
+        self.of_pods = kind is Pod or kind in objects.WORKLOADS
+        """Whether there is a pod spec in it."""
+
+
 @cache
-def _decoder(kind: type[KubernetesObject]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_WIRE.get(kind, kind))
+def _plan(kind: type[KubernetesObject]) -> _Plan:
+    return _Plan(kind)
 
 
 def from_json(kind: type[KubernetesObject], raw: bytes | memoryview, namespace: str = "") -> KubernetesObject:
@@ -165,22 +158,38 @@ def from_json(kind: type[KubernetesObject], raw: bytes | memoryview, namespace: 
     Raises:
         DecodeError: A used field has the wrong type, or there is no name.
     """
+    plan = _plan(kind)
     try:
-        decoded = _decoder(kind).decode(raw)
+        decoded = plan.decode(raw)
     except msgspec.ValidationError as error:
         raise _fault(error) from error
     except UnicodeDecodeError as error:
         raise DecodeError(f"not UTF-8 text: byte 0x{error.object[error.start]:02x}") from error
-    return _finish(kind, decoded, namespace, lambda: msgspec.json.decode(raw))
+    return _finish(plan, decoded, namespace, lambda: msgspec.json.decode(raw))
 
 
 def from_data(kind: type[KubernetesObject], data: Any, namespace: str = "") -> KubernetesObject:
     """Decode one object from plain data (as YAML gives it); otherwise as :func:`from_json`."""
+    plan = _plan(kind)
     try:
-        decoded = msgspec.convert(data, _WIRE.get(kind, kind))
+        decoded = msgspec.convert(_with_raw_fields(data), plan.wire)
     except msgspec.ValidationError as error:
         raise _fault(error) from error
-    return _finish(kind, decoded, namespace, lambda: data)
+    return _finish(plan, decoded, namespace, lambda: data)
+
+
+def _with_raw_fields(data: Any) -> Any:
+    """The data with the sets of managed fields as JSON; the argument is left as it is."""
+    meta = data.get("metadata") if isinstance(data, dict) else None
+    if not isinstance(meta, dict) or not isinstance(entries := meta.get("managedFields"), list):
+        return data
+    made = [
+        {**entry, "fieldsV1": msgspec.Raw(msgspec.json.encode(entry["fieldsV1"]))}
+        if isinstance(entry, dict) and "fieldsV1" in entry
+        else entry
+        for entry in entries
+    ]
+    return {**data, "metadata": {**meta, "managedFields": made}}
 
 
 def plain(obj: KubernetesObject) -> dict[str, Any]:
@@ -196,35 +205,54 @@ def _fault(error: msgspec.ValidationError, within: str = "") -> DecodeError:
     return DecodeError(problem[:1].lower() + problem[1:], within or where.rstrip("`").lstrip("."))
 
 
-def _finish(kind: type[KubernetesObject], decoded: Any, namespace: str, raw: Callable[[], Any]) -> KubernetesObject:
-    if isinstance(decoded, _SecretIn):
-        decoded = _secret(decoded)
-    elif isinstance(decoded, _ConfigMapIn):
-        decoded = _config_map(decoded)
-    elif isinstance(decoded, _PodIn):
-        decoded = _pod(decoded)
+def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any]) -> KubernetesObject:
+    if plan.wire is not plan.kind:
+        decoded = _secret(decoded) if plan.kind is Secret else _config_map(decoded)
     obj: KubernetesObject = decoded
     meta = obj.metadata
     if not meta.name:
         if not meta.generate_name:
             raise DecodeError("an object needs a name", "metadata.name")
         meta.name = f"{meta.generate_name}*"
-    if kind.__name__ in CLUSTER_SCOPED:
+    if not plan.namespaced:
         meta.namespace = None
     elif not meta.namespace:
         meta.namespace = namespace or "default"
-    _trim_meta(meta, kind.__name__)
-    spec = _pod_spec(obj)
-    if spec is not None:
-        _trim_pod_spec(spec, obj, raw)
+    if meta.annotations:
+        meta.annotations = trimmed_annotations(meta.annotations)
+    if meta.managed_fields is not None:
+        meta.managed_fields = kept_fields(meta) if plan.managed else None
+    if plan.of_pods:
+        spec = _pod_spec(obj)
+        if spec is not None:
+            _trim_pod_spec(spec, obj, raw)
     return obj
 
 
-def _trim_meta(meta: ObjectMeta, kind: str) -> None:
-    if meta.annotations:
-        meta.annotations = trimmed_annotations(meta.annotations)
-    if meta.managed_fields is not None and kind not in WITH_MANAGERS:
-        meta.managed_fields = None
+def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:
+    """Who manages which field, cut loose from the text that was decoded.
+
+    Of an object that another one controls nothing is kept: a fix is aimed at the controller.
+
+    Raises:
+        DecodeError: A set of fields is no mapping.
+    """
+    entries = meta.managed_fields
+    for reference in meta.owner_references or ():
+        if reference.controller:
+            return None
+    for index, entry in enumerate(entries or ()):
+        owned = entry.owned
+        if isinstance(owned, msgspec.Raw):
+            text = bytes(msgspec.json.format(bytes(owned), indent=-1))
+            if text == b"null":
+                entry.owned = msgspec.UNSET
+            elif not text.startswith(b"{"):
+                raise DecodeError("expected a mapping or null", f"metadata.managedFields[{index}].fieldsV1")
+            else:
+                # A view would keep the whole text alive. In one line, as snapshots have one for each object.
+                entry.owned = msgspec.Raw(text)
+    return entries
 
 
 def trimmed_annotations(annotations: Labels) -> Labels:
@@ -259,26 +287,6 @@ def _config_map(decoded: _ConfigMapIn) -> ConfigMap:
     )
 
 
-def _pod(decoded: _PodIn) -> Pod:
-    meta = decoded.metadata
-    return Pod(
-        api_version=decoded.api_version,
-        metadata=ObjectMeta(
-            name=meta.name,
-            generate_name=meta.generate_name,
-            namespace=meta.namespace,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            labels=meta.labels,
-            annotations=meta.annotations,
-            owner_references=meta.owner_references,
-            deletion_timestamp=meta.deletion_timestamp,
-        ),
-        spec=decoded.spec,
-        status=decoded.status,
-    )
-
-
 def _pod_spec(obj: KubernetesObject) -> PodSpec | None:
     if isinstance(obj, Pod):
         return obj.spec
@@ -305,9 +313,9 @@ def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any])
     for group in (spec.containers, spec.init_containers, spec.ephemeral_containers):
         for container in group or ():
             if container.args:
-                container.args = trimmed_arguments(container.args)
+                container.args = _trimmed(tuple(container.args))
             if container.command:
-                container.command = trimmed_arguments(container.command)
+                container.command = _trimmed(tuple(container.command))
             for mount in container.volume_mounts or ():
                 if mount.sub_path_expr:
                     unresolved = True
@@ -315,7 +323,13 @@ def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any])
         _expand_sub_paths(spec, obj, raw())
 
 
-def trimmed_arguments(arguments: list[str]) -> list[str]:
+@lru_cache(maxsize=4096)
+def _trimmed(arguments: tuple[str, ...]) -> list[str]:
+    """The replicas of a workload, its ReplicaSets and itself share one list, which nobody changes."""
+    return trimmed_arguments(arguments)
+
+
+def trimmed_arguments(arguments: Iterable[str]) -> list[str]:
     """Program arguments with only those values that some rule reads; scripts after ``-c`` go too."""
     out: list[str] = []
     previous = ""

@@ -7,6 +7,7 @@ Names follow the Kubernetes API (camelCase there, snake_case here).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -35,7 +36,14 @@ class ManagedField(Record):
     manager: str | None = None
     operation: str | None = None
     subresource: str | None = None
-    fields_v1: dict[str, Any] | None = msgspec.field(default=None, name="fieldsV1")
+    owned: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="fieldsV1")
+    """The set of fields as JSON: as objects it is larger than all the rest of an object, and few ask for it."""
+
+    @property
+    def fields_v1(self) -> dict[str, Any] | None:
+        """The set of fields, ``None`` if it is absent or no mapping."""
+        found = msgspec.json.decode(self.owned) if isinstance(self.owned, msgspec.Raw) else None
+        return found if isinstance(found, dict) else None
 
 
 class ObjectMeta(Record):
@@ -50,7 +58,7 @@ class ObjectMeta(Record):
     owner_references: list[OwnerReference] | None = None
     deletion_timestamp: str | None = None
     managed_fields: list[ManagedField] | None = None
-    """Who manages which field; dropped for kinds that no fix is aimed at."""
+    """Who manages which field; dropped for what no fix is aimed at: other kinds, and objects that another controls."""
 
 
 class KubernetesObject(Record):
@@ -292,13 +300,6 @@ class OSName(Record):
     name: str | None = None
 
 
-class Toleration(Record):
-    key: str | None = None
-    operator: str | None = None
-    value: str | None = None
-    effect: str | None = None
-
-
 class PodSpec(Record):
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
@@ -310,7 +311,6 @@ class PodSpec(Record):
     node_name: str | None = None
     node_selector: Labels | None = None
     affinity: dict[str, Any] | None = None
-    tolerations: list[Toleration] | None = None
     host_network: bool | None = None
     host_pid: bool | None = msgspec.field(default=None, name="hostPID")
     host_ipc: bool | None = msgspec.field(default=None, name="hostIPC")
@@ -879,10 +879,12 @@ GROUPS: dict[str, tuple[type[KubernetesObject], ...]] = {
 KINDS: dict[str, type[KubernetesObject]] = {kind.__name__: kind for kinds in GROUPS.values() for kind in kinds}
 
 
+@cache
+def _kinds_of(group: str) -> dict[str, type[KubernetesObject]]:
+    return {kind.__name__: kind for kind in GROUPS.get(group, ())}
+
+
 def kind_of(api_version: str, kind: str) -> type[KubernetesObject] | None:
     """The class for an object's ``apiVersion`` and ``kind``, or ``None`` if we do not analyse it."""
     group = api_version.rpartition("/")[0]
-    for candidate in GROUPS.get(group, ()):
-        if candidate.__name__ == kind:
-            return candidate
-    return None
+    return _kinds_of(group).get(kind) if group in GROUPS else None

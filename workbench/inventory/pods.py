@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from workbench.inventory.decode import pod_spec_prefix
@@ -250,69 +251,82 @@ _NO_CONTEXT = SecurityContext()
 _NO_CAPABILITIES = Capabilities()
 
 
+_BITS = {trait: 1 << place for place, trait in enumerate(Trait)}
+_HOST_PATH, _SECRET, _CONFIG_MAP, _SHARED = (
+    _BITS[trait] for trait in (Trait.HOST_PATH, Trait.SECRET, Trait.CONFIG_MAP, Trait.SHARED_VOLUME)
+)
+
+
 def _traits(pod: PodSpec, spec: Container) -> frozenset[Trait]:
-    out: list[Trait] = []
+    out = 0
     context = spec.security_context
     if context is not None:
         if context.privileged:
-            out.append(Trait.PRIVILEGED)
+            out |= _BITS[Trait.PRIVILEGED]
         if context.capabilities is not None and context.capabilities.add:
-            out.append(Trait.ADDED_CAPABILITIES)
+            out |= _BITS[Trait.ADDED_CAPABILITIES]
         if context.windows_options is not None and context.windows_options.host_process:
-            out.append(Trait.HOST_PROCESS)
+            out |= _BITS[Trait.HOST_PROCESS]
     if pod.host_pid:
-        out.append(Trait.HOST_PID)
+        out |= _BITS[Trait.HOST_PID]
     if pod.host_ipc:
-        out.append(Trait.HOST_IPC)
+        out |= _BITS[Trait.HOST_IPC]
     if pod.host_network:
-        out.append(Trait.HOST_NETWORK)
+        out |= _BITS[Trait.HOST_NETWORK]
     if pod.share_process_namespace or spec.target_container_name:
-        out.append(Trait.SHARED_PROCESSES)
+        out |= _BITS[Trait.SHARED_PROCESSES]
     if spec.volume_devices:
-        out.append(Trait.DEVICES)
+        out |= _BITS[Trait.DEVICES]
     if spec.volume_mounts:
-        out.append(Trait.MOUNTS)
+        out |= _BITS[Trait.MOUNTS]
         mounted = {mount.name for mount in spec.volume_mounts}
         for volume in pod.volumes or ():
-            if volume.name not in mounted:
-                continue
-            if volume.host_path or volume.persistent_volume_claim or volume.csi or volume.flex_volume:
-                out.append(Trait.HOST_PATH)
-            if volume.secret is not None:
-                out.append(Trait.SECRET)
-            if volume.config_map is not None:
-                out.append(Trait.CONFIG_MAP)
-            if volume.projected is not None:
-                for source in volume.projected.sources or ():
-                    if source.secret is not None:
-                        out.append(Trait.SECRET)
-                    if source.config_map is not None:
-                        out.append(Trait.CONFIG_MAP)
-            if volume.persistent_volume_claim or volume.empty_dir is not None or volume.host_path:
-                out.append(Trait.SHARED_VOLUME)
-    for variable in spec.env or ():
-        source_of = variable.value_from
-        if source_of is not None:
-            if source_of.secret_key_ref is not None:
-                out.append(Trait.SECRET)
-            if source_of.config_map_key_ref is not None:
-                out.append(Trait.CONFIG_MAP)
-    for bulk in spec.env_from or ():
-        if bulk.secret_ref is not None:
-            out.append(Trait.SECRET)
-        if bulk.config_map_ref is not None:
-            out.append(Trait.CONFIG_MAP)
-    return _interned(tuple(out))
+            if volume.name in mounted:
+                out |= _of_volume(volume)
+    if spec.env:
+        for variable in spec.env:
+            source = variable.value_from
+            if source is not None:
+                if source.secret_key_ref is not None:
+                    out |= _SECRET
+                if source.config_map_key_ref is not None:
+                    out |= _CONFIG_MAP
+    if spec.env_from:
+        for bulk in spec.env_from:
+            if bulk.secret_ref is not None:
+                out |= _SECRET
+            if bulk.config_map_ref is not None:
+                out |= _CONFIG_MAP
+    return _traits_of(out)
 
 
-_SETS: dict[tuple[Trait, ...], frozenset[Trait]] = {}
+def _of_volume(volume: Volume) -> int:
+    out = 0
+    if volume.host_path is not None:
+        out |= _HOST_PATH | _SHARED
+    if volume.projected is not None:
+        for source in volume.projected.sources or ():
+            if source.secret is not None:
+                out |= _SECRET
+            if source.config_map is not None:
+                out |= _CONFIG_MAP
+    if volume.secret is not None:
+        out |= _SECRET
+    if volume.config_map is not None:
+        out |= _CONFIG_MAP
+    if volume.persistent_volume_claim is not None:
+        out |= _HOST_PATH | _SHARED
+    if volume.csi is not None or volume.flex_volume is not None:
+        out |= _HOST_PATH
+    if volume.empty_dir is not None:
+        out |= _SHARED
+    return out
 
 
-def _interned(traits: tuple[Trait, ...]) -> frozenset[Trait]:
-    found = _SETS.get(traits)
-    if found is None:
-        found = _SETS[traits] = frozenset(traits)
-    return found
+@cache
+def _traits_of(bits: int) -> frozenset[Trait]:
+    """One set for all containers with the same traits."""
+    return frozenset(trait for trait, bit in _BITS.items() if bits & bit)
 
 
 def is_live(pod: Pod) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from workbench.errors import Fault, InputError, NotYetSupported, UsageError
 from workbench.inventory.evidence import Gap, Origin
 from workbench.inventory.inventory import Inventory, ServerVersion
-from workbench.inventory.objects import KubernetesObject
+from workbench.inventory.objects import ClusterRole, ClusterRoleBinding, KubernetesObject, Role, RoleBinding
 from workbench.rbac.builtin import LATEST_MINOR, builtin_policy
 from workbench.sources.detect import Content, detect
 from workbench.sources.manifests import Progress, read_manifests, source_name
@@ -111,6 +111,9 @@ def _inventory(
     )
 
 
+_RBAC = (Role, ClusterRole, RoleBinding, ClusterRoleBinding)
+
+
 def _builtins(
     objects: Sequence[tuple[KubernetesObject, Origin | None]], coverage: Sequence[Gap], version: ServerVersion | None
 ) -> list[KubernetesObject]:
@@ -121,7 +124,7 @@ def _builtins(
     that something is missing.
     """
     policy = builtin_policy(version.minor if version is not None else LATEST_MINOR)
-    live = {obj.id for obj, _ in objects if obj.metadata.uid}
+    live = {obj.id for obj, _ in objects if isinstance(obj, _RBAC) and obj.metadata.uid}
     gaps = {gap.kind for gap in coverage}
     out: list[KubernetesObject] = []
     kinds: tuple[Sequence[KubernetesObject], ...] = (

@@ -177,7 +177,7 @@ class ObjectReader:
     def keep(self, obj: KubernetesObject, origin: Origin) -> None:
         """An object that we analyse, unless it is the second of its name."""
         meta = obj.metadata
-        if meta.generate_name and meta.name == f"{meta.generate_name}*":
+        if meta.generate_name and meta.name and meta.name[-1] == "*" and meta.name[:-1] == meta.generate_name:
             # Each is created under a name of its own.
             taken = 1
             while ("", obj.kind, meta.namespace or "", meta.name or "") in self._seen:
@@ -188,8 +188,7 @@ class ObjectReader:
             self.objects.append((obj, origin))
 
     def _first(self, origin: Origin, group: str, kind: str, namespace: str, name: str) -> bool:
-        key = (group, kind, namespace, name)
-        first = self._seen.setdefault(key, origin)
+        first = self._seen.setdefault((group, kind, namespace, name), origin)
         if first is origin:
             return True
         where = shown(first.file or "")
@@ -275,7 +274,7 @@ class _JsonDocument:
         ):
             self._list(top, span, api_version, kind, depth)
             return
-        self._object(raw, span, api_version, kind)
+        self._object(raw, span, api_version, kind, kind_of(api_version, kind))
 
     def _list(self, top: JsonTop | JsonHeader, span: tuple[int, int], api_version: str, kind: str, depth: int) -> None:
         reader = self.reader
@@ -287,18 +286,29 @@ class _JsonDocument:
             reader.fault_at(self._origin(span), "items", f"lists stand more than {_MAX_LISTS} deep in lists", kind)
             return
         inner = _item_kind(api_version, kind)
+        start = b""
+        item_version, item_kind, wanted = "", "", None
         for item, item_span in zip(items or (), self._spans(items or [], span), strict=True):
-            # The head alone tells what almost every item is; only the others are read twice.
-            head = _HEAD.match(memoryview(item))
-            if head is not None and not head[2].endswith(b"List"):
-                self._object(item, item_span, head[1].decode(), head[2].decode())
-                continue
-            try:
-                header = json_top(item)
-            except JSON_ERRORS as error:
-                reader.fault_at(self._origin(item_span), "", json_problem(error), kind)
-                continue
-            self._value(item, header, item_span, inner, depth + 1)
+            # The head alone tells what almost every item is, and is the same for all; only the others are read twice.
+            text = memoryview(item)
+            if not start or text[: len(start)] != start:
+                head = _HEAD.match(text)
+                if head is None or head[2].endswith(b"List"):
+                    self._unusual(item, item_span, inner, depth)
+                    continue
+                start = head[0]
+                item_version, item_kind = head[1].decode(), head[2].decode()
+                wanted = kind_of(item_version, item_kind)
+            self._object(text, item_span, item_version, item_kind, wanted)
+
+    def _unusual(self, item: msgspec.Raw, span: tuple[int, int], list_kind: str, depth: int) -> None:
+        """An item of a list that does not begin as objects do, or that is a list itself."""
+        try:
+            header = json_top(item)
+        except JSON_ERRORS as error:
+            self.reader.fault_at(self._origin(span), "", json_problem(error), list_kind.rpartition(" ")[2])
+            return
+        self._value(item, header, span, list_kind, depth + 1)
 
     def _spans(self, items: list[msgspec.Raw], span: tuple[int, int]) -> list[tuple[int, int]]:
         """Where the items of a list stand: one after the other, from the first ``"items": [`` that fits."""
@@ -309,8 +319,13 @@ class _JsonDocument:
         for match in _ITEMS.finditer(raw, span[0] - offset, span[1] - offset):
             out: list[tuple[int, int]] = []
             at = match.end()
+            between = b""
             for item in items:
-                begin = skipped(_BETWEEN, raw, at)
+                # Between all items stands the same, as a rule.
+                begin = at + len(between)
+                if not between or raw[at : begin + 1] != between + b"{":
+                    begin = skipped(_BETWEEN, raw, at)
+                    between = bytes(raw[at:begin])
                 at = begin + len(memoryview(item))
                 out.append((begin + offset, at + offset))
             first, last = out[0], out[-1]
@@ -319,9 +334,15 @@ class _JsonDocument:
                 return out
         return [span] * len(items)
 
-    def _object(self, raw: memoryview | msgspec.Raw, span: tuple[int, int], api_version: str, kind: str) -> None:
+    def _object(
+        self,
+        raw: memoryview | msgspec.Raw,
+        span: tuple[int, int],
+        api_version: str,
+        kind: str,
+        wanted: type[KubernetesObject] | None,
+    ) -> None:
         reader = self.reader
-        wanted = kind_of(api_version, kind)
         origin = self._origin(span)
         try:
             if wanted is None:

@@ -21,6 +21,7 @@ import msgspec
 
 import workbench
 from workbench.errors import InputError, SnapshotError, UsageError
+from workbench.inventory.decode import DecodeError, kept_fields
 from workbench.inventory.evidence import Gap, Origin, Problem
 from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import KINDS, KubernetesObject
@@ -263,10 +264,18 @@ class _Reader:
             return
         except JSON_ERRORS as error:
             raise _bad(self.path, "a line of it is damaged") from error
-        if not read.object.metadata.name:
+        obj = read.object
+        meta = obj.metadata
+        if not meta.name:
             self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, "an object without a name"))
             return
-        self.objects.append((read.object, self._origin(read.at)))
+        if meta.managed_fields:
+            try:
+                meta.managed_fields = kept_fields(meta)
+            except DecodeError as error:
+                self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, f"{error} - at {error.field}"))
+                return
+        self.objects.append((obj, self._origin(read.at)))
 
     def _origin(self, at: _Place | None) -> Origin | None:
         if at is None:
