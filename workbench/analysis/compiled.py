@@ -111,7 +111,9 @@ class Compiled:
         self._conditions = Conditions()
         self._rank: Ints | None = None
         self._selected: dict[tuple[bytes, bool, int | None], tuple[Ints, Ints, Ints, Ints]] = {}
-        self.hub = np.array([node.startswith("Hub:") for node in graph.nodes], np.bool_)
+        self._kind_numbers: dict[str, int] = {}
+        self._kinds = self._kinds_of(graph.nodes)
+        self.hub = self.of_kind(node_ids.HUB)
         self._columns()
         self._merge()
 
@@ -285,7 +287,10 @@ class Compiled:
     def _pods(self) -> tuple[Ints, int]:
         """The number of the pod that each node is or belongs to, -1 for all else, and how many pods there are."""
         if self._base is None:
-            return _pod_numbers(self.nodes, self._pod_numbers), len(self._pod_numbers)
+            found = np.full(len(self.nodes), -1, np.int64)
+            places = np.flatnonzero(self.of_kind("Pod", "Container"))
+            found[places] = _pod_numbers([self.nodes[place] for place in places.tolist()], self._pod_numbers)
+            return found, len(self._pod_numbers)
         known, count = self._base._pods
         names = self.nodes[len(self._base.nodes) :]
         if not names:
@@ -296,10 +301,18 @@ class Compiled:
     @cached_property
     def identity(self) -> Bools:
         """Which nodes are identities."""
-        before = 0 if self._base is None else len(self._base.nodes)
-        names = self.nodes[before:]
-        found = np.fromiter((node_ids.kind(node) in node_ids.IDENTITIES for node in names), np.bool_, len(names))
-        return found if self._base is None else np.concatenate([self._base.identity, found])
+        return self.of_kind(*node_ids.IDENTITIES)
+
+    def of_kind(self, *kinds: str) -> Bools:
+        """Which nodes are of some kinds."""
+        return np.isin(self._kinds, [self._kind_numbers[kind] for kind in kinds if kind in self._kind_numbers])
+
+    def _kinds_of(self, nodes: Sequence[str]) -> Ints:
+        numbers = self._kind_numbers
+        kinds = [node.partition(":")[0] for node in nodes]
+        for kind in dict.fromkeys(kinds):
+            numbers.setdefault(kind, len(numbers))
+        return np.fromiter(map(numbers.__getitem__, kinds), np.int64, len(kinds))
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -443,7 +456,9 @@ class Compiled:
                     names.append(node)
         new.nodes = [*self.nodes, *names] if names else self.nodes
         new._rank = None if names else self._rank
-        new.hub = np.append(self.hub, [node_ids.is_hub(node) for node in names]) if names else self.hub
+        new._kind_numbers = self._kind_numbers
+        new._kinds = np.append(self._kinds, new._kinds_of(names)) if names else self._kinds
+        new.hub = new.of_kind(node_ids.HUB) if names else self.hub
         new.changed_techniques = frozenset(
             {self.graph.technique[position] for position in removed}
             | {self.catalogue.numbers[edge.technique] for edge in added}

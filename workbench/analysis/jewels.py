@@ -110,6 +110,8 @@ def labelled(view: Inventory, compiled: Compiled, key: str = JEWEL_KEY) -> Itera
     for kind in KINDS.values():
         for obj in view.all(kind):
             meta = obj.metadata
+            if key not in (meta.labels or ()) and key not in (meta.annotations or ()):
+                continue
             value = _mark(meta.labels, key) or _mark(meta.annotations, key)
             if value is not None and value.lower() != "false":
                 yield from nodes_of(view, compiled, obj)

@@ -14,7 +14,7 @@ import numpy as np
 from workbench.analysis.arrays import Bools, Floats, Ints
 from workbench.analysis.compiled import Compiled, best_records
 from workbench.analysis.replicas import OWN_NODE, Replicas
-from workbench.analysis.search import Rows, Tree, grouped, search, walk
+from workbench.analysis.search import Backward, Tree, grouped, search, walk
 from workbench.analysis.starts import exposure
 from workbench.graph.graph import Edge, Fact
 
@@ -511,8 +511,10 @@ def find_paths(
     """
     starts = Entries.of(compiled, entries)
     goals = compiled.numbers(jewels)
-    rows = Rows.of(compiled, starts.numbers)
+    backward = Backward(compiled, goals.tolist())
+    rows = backward.rows(starts.numbers)
     trees = [
-        search(compiled, replicas, rows, group) for group in grouped(compiled, starts.numbers.tolist(), goals.tolist())
+        search(compiled, replicas, rows, group, backward.distances(group[0]))
+        for group in grouped(compiled, starts.numbers.tolist(), goals.tolist())
     ]
     return PathSet(compiled, replicas, starts, dict(sorted(jewels.items())), trees)

@@ -8,6 +8,8 @@ for there the path ends or goes on in another way.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -33,6 +35,10 @@ def control_plane(compiled: Compiled) -> frozenset[str]:
     return frozenset(node for node in found if node_ids.kind(node) == "Node" and node != node_ids.UNKNOWN_NODE)
 
 
+_Key: TypeAlias = tuple[str, str, str]
+"""The kind, the owner and the name, if it has one of its own, of what has replicas."""
+
+
 class Replicas:
     """The classes of the nodes of a compiled graph.
 
@@ -55,60 +61,51 @@ class Replicas:
         """
         size = len(compiled.nodes)
         self._nodes = compiled.nodes
-        self._keys: dict[int, str] = {}
+        self._leaders: dict[_Key, int] = {}
         self.classes = np.arange(1, size + 1, dtype=np.int64)
         self.own_node = np.full(size, -1, np.int64)
         self.worker = np.zeros(size, np.bool_)
-        self._leaders: dict[tuple[str, str, str], int] = {}
         masters = control_plane(compiled)
-        volumes: list[str] = []
-        for number, node in enumerate(compiled.nodes):
-            if node.startswith("Node:"):
-                self.worker[number] = node not in masters
-            elif node.startswith("Volume:"):
-                volumes.append(node)
-        on: dict[str, int] = {}
-        numbers = compiled.graph.numbers
-        places: list[int] = []
-        leaders: list[int] = []
-        homes: list[int] = []
+        for number in np.flatnonzero(compiled.of_kind("Node")).tolist():
+            self.worker[number] = compiled.nodes[number] not in masters
+        homes: dict[str, int] = {}
+        owned: dict[str, tuple[str, int]] = {}
+        numbers, leader = compiled.graph.numbers, self._leaders.setdefault
+        # For each replica its number, that of the first of its class, and that of the node that it runs on.
+        found: list[tuple[int, int, int]] = []
         for pod in view.pods:
-            owner, home = pod.owner, on.get(pod.node)
+            owner, runs_on = pod.owner, pod.node
+            home = homes.get(runs_on)
             if home is None:
-                home = on[pod.node] = self._home(compiled, pod.node)
+                home = homes[runs_on] = self._home(compiled, runs_on)
+            owned[pod.id.removeprefix("Pod:")] = owner, home
             place = numbers.get(pod.id)
             if place is not None:
-                places.append(place)
-                leaders.append(self._leader(place, ("Pod", owner, "")))
-                homes.append(home)
+                found.append((place, leader(("Pod", owner, ""), place), home))
             for container in pod.containers:
                 place = numbers.get(container.id)
                 if place is not None:
-                    places.append(place)
-                    leaders.append(self._leader(place, ("Container", owner, container.name)))
-                    homes.append(home)
-        for place, leader, home in self._others(view, compiled, volumes):
-            places.append(place)
-            leaders.append(leader)
-            homes.append(home)
-        self._set(places, leaders, homes)
+                    found.append((place, leader(("Container", owner, container.name), place), home))
+        for place in np.flatnonzero(compiled.of_kind("Volume")).tolist():
+            pod_name, name = _volume_of(compiled.nodes[place])
+            of = owned.get(pod_name)
+            if of is not None:
+                found.append((place, leader(("Volume", of[0], name), place), of[1]))
+        self._set(found)
 
-    def _set(self, places: list[int], leaders: list[int], homes: list[int]) -> None:
-        at = np.array(places, np.int64)
-        self.classes[at] = np.array(leaders, np.int64) + 1
-        self.own_node[at] = np.array(homes, np.int64)
+    def _set(self, found: list[tuple[int, int, int]]) -> None:
+        rows = np.array(found, np.int64).reshape(-1, 3)
+        self.classes[rows[:, 0]] = rows[:, 1] + 1
+        self.own_node[rows[:, 0]] = rows[:, 2]
 
     def _home(self, compiled: Compiled, node: str) -> int:
         found = compiled.number(node)
         return -1 if found is None or not self.worker[found] else found
 
-    def _leader(self, place: int, key: tuple[str, str, str]) -> int:
-        """The replica that a class is named after: the first one."""
-        leader = self._leaders.setdefault(key, place)
-        if leader == place:
-            kind, owner, name = key
-            self._keys[place + 1] = f"{kind}:{owner}/{name}" if name else f"{kind}:{owner}"
-        return leader
+    @cached_property
+    def _keys(self) -> dict[int, _Key]:
+        """The kind, owner and name of each class that has replicas."""
+        return {leader + 1: key for key, leader in self._leaders.items()}
 
     def _others(self, view: Inventory, compiled: Compiled, nodes: Iterable[str]) -> Iterable[tuple[int, int, int]]:
         """What is to be set for some volumes, pods and containers, one by one."""
@@ -116,12 +113,14 @@ class Replicas:
             place = compiled.number(node)
             kind = node_ids.kind(node)
             name, part = _volume_of(node) if kind == "Volume" else (node, "")
+            if kind == "Volume":
+                name = f"Pod:{name}"
             container = view.containers.get(node) if kind == "Container" else None
             if container is not None:
                 name, part = container.pod.id, container.name
             pod = view.pods.get(name)
             if pod is not None and place is not None:
-                yield place, self._leader(place, (kind, pod.owner, part)), self._home(compiled, pod.node)
+                yield place, self._leaders.setdefault((kind, pod.owner, part), place), self._home(compiled, pod.node)
 
     def patched(self, view: Inventory, compiled: Compiled) -> Replicas:
         """The classes after a what-if: owners and nodes of pods stay, only new nodes are classified.
@@ -135,12 +134,11 @@ class Replicas:
         if not names:
             return self
         new = Replicas.__new__(Replicas)
-        new._nodes, new._keys, new._leaders = compiled.nodes, dict(self._keys), dict(self._leaders)
+        new._nodes, new._leaders = compiled.nodes, dict(self._leaders)
         new.classes = np.append(self.classes, np.arange(size + 1, size + len(names) + 1))
         new.own_node = np.append(self.own_node, np.full(len(names), -1))
         new.worker = np.append(self.worker, [node.startswith("Node:") for node in names]).astype(np.bool_)
-        for place, leader, home in new._others(view, compiled, names):
-            new._set([place], [leader], [home])
+        new._set(list(new._others(view, compiled, names)))
         return new
 
     def has_replicas(self, place: int) -> bool:
@@ -149,14 +147,18 @@ class Replicas:
 
     def key(self, place: int) -> str:
         """What a node is called in a path with collapsed replicas; the same for all replicas."""
-        return self._keys.get(int(self.classes[place])) or self._nodes[place]
+        found = self._keys.get(int(self.classes[place]))
+        if found is None:
+            return self._nodes[place]
+        kind, owner, name = found
+        return f"{kind}:{owner}/{name}" if name else f"{kind}:{owner}"
 
 
 def _volume_of(node: str) -> tuple[str, str]:
-    """The pod and the name of a volume's id; a persistent volume has no pod."""
-    namespace, _, rest = node.removeprefix("Volume:").partition("/")
-    pod, _, volume = rest.partition("/")
-    return (f"Pod:{namespace}/{pod}", volume) if volume else ("", node)
+    """The pod's namespace and name, and the name of a volume's id; a persistent volume has no pod."""
+    whole = node.removeprefix("Volume:")
+    slash = whole.find("/", whole.find("/") + 1)
+    return (whole[:slash], whole[slash + 1 :]) if 0 < slash < len(whole) - 1 else ("", node)
 
 
 def containers_of(pod: PodInstance) -> tuple[str, ...]:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from workbench.analysis.arrays import Floats, Int32s, Ints
+from workbench.analysis.arrays import Floats, Int32s, Ints, reached
 from workbench.analysis.compiled import EFFORT, MISSING, STEP, Compiled
 from workbench.analysis.replicas import Replicas
 
@@ -74,12 +75,50 @@ class Rows:
         return cls(nodes, row, place)
 
 
+class Backward:
+    """What leads to some targets at all, turned round: on a large cluster a small part of the graph."""
+
+    def __init__(self, compiled: Compiled, goals: Iterable[int]) -> None:
+        """Cut it out.
+
+        Args:
+            compiled: The graph.
+            goals: All targets that are to be searched, by number.
+        """
+        reverse = compiled.reverse
+        leads = self._leads = reached(reverse, goals)
+        self._compiled = compiled
+        self._size = len(leads)
+        self._numbers = np.flatnonzero(leads)
+        self._place = np.cumsum(leads) - 1
+        # Whatever leads to one of these is one of them, so their rows are whole.
+        counts = np.diff(reverse.indptr)[self._numbers]
+        inside = np.repeat(leads, np.diff(reverse.indptr))
+        indptr = np.zeros(len(self._numbers) + 1, np.int32)
+        np.cumsum(counts, out=indptr[1:])
+        indices = self._place[reverse.indices[inside]].astype(np.int32)
+        shape = (len(self._numbers), len(self._numbers))
+        self._matrix = csr_array((reverse.data[inside], indices, indptr), shape=shape)
+
+    def rows(self, nodes: Ints) -> Rows:
+        """The edges that lead from some nodes towards a target; nodes that lead to none are left out."""
+        found = Rows.of(self._compiled, nodes[self._leads[nodes]])
+        useful = self._leads[self._compiled.indices[found.place]]
+        return Rows(found.nodes, found.row[useful], found.place[useful])
+
+    def distances(self, goal: int) -> Floats:
+        """The least weight from each node to a target; infinite where nothing leads there."""
+        distance = np.full(self._size, np.inf)
+        distance[self._numbers] = dijkstra(self._matrix, directed=True, indices=int(self._place[goal]))
+        return distance
+
+
 def search(
     compiled: Compiled,
     replicas: Replicas,
     sources: Rows,
     targets: Sequence[int],
-    distance: Floats | None = None,
+    distance: Floats,
 ) -> Tree:
     """Search backward from a target.
 
@@ -88,11 +127,9 @@ def search(
         replicas: Which of its nodes are replicas.
         sources: The entry points by number, sorted, with what leads out of them.
         targets: The target, and others that :func:`grouped` found equal to it.
-        distance: The least weights to the target, if they are known.
+        distance: The least weights to the target (:class:`Backward`).
     """
     goal = targets[0]
-    if distance is None:
-        distance = dijkstra(compiled.reverse, directed=True, indices=goal)
     starts = sources.nodes
     reaching = starts[np.isfinite(distance[starts]) & (starts != goal)]
     edge = _forest(compiled, distance, sources, goal)

@@ -101,7 +101,11 @@ class Analysis:
             holders=holders(view, self.compiled),
             labelled=tuple(labelled(view, self.compiled, jewel_key)),
             etcd=tuple(etcd(view)),
-            secrets=tuple(system_secrets(self.compiled.nodes)),
+            secrets=tuple(
+                system_secrets(
+                    self.compiled.nodes[number] for number in np.flatnonzero(self.compiled.of_kind("Secret")).tolist()
+                )
+            ),
         )
         self._over: tuple[Analysis, Sequence[Bucket]] | None = None
         self._compiled: dict[tuple[bool, frozenset[str]], Compiled] = {(False, frozenset()): self.compiled}

@@ -18,7 +18,7 @@ from workbench.analysis.arrays import Bools, Floats, Ints
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.jewels import values
 from workbench.analysis.paths import Entries, Path, PathSet
-from workbench.analysis.search import Rows, Tree, grouped, search
+from workbench.analysis.search import Backward, Tree, grouped, search
 from workbench.analysis.session import Analysis, Query
 from workbench.inventory.changes import Change
 from workbench.inventory.inventory import Inventory
@@ -106,12 +106,14 @@ class WhatIf:
         before, compiled, starts = self.before, self._compiled, self._starts
         goals = compiled.numbers(self._jewels)
         known = {tree.targets: tree for tree in before.trees}
-        rows = Rows.of(compiled, starts.numbers)
+        backward = Backward(compiled, goals.tolist())
+        rows = backward.rows(starts.numbers)
         trees: list[Tree] = []
         for group in grouped(compiled, starts.numbers.tolist(), goals.tolist()):
             tree = known.get(group)
             if tree is None or _differs(before.compiled, compiled, tree):
-                trees.append(search(compiled, self.changed.replicas, rows, group))
+                distance = backward.distances(group[0])
+                trees.append(search(compiled, self.changed.replicas, rows, group, distance))
             elif starts is before.starts:
                 trees.append(tree)
             else:
