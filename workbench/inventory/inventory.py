@@ -192,6 +192,13 @@ class Inventory:
             self._derived[name] = compute(self)
         return cast(R, self._derived[name])
 
+    def memo(self, name: str, reads: frozenset[str]) -> dict[Any, Any]:
+        """A place to keep answers that depend on nothing but objects of the kinds in ``reads``; as for :meth:`derived`.
+
+        Answers about a pod or a container are kept under itself, not its id, for an overlay holds another by that id.
+        """
+        return self.derived(name, reads, _nothing)
+
     def is_builtin(self, node: str) -> bool:
         """Whether an object comes from the program's knowledge of Kubernetes and not from the source."""
         if self._base is not None:
@@ -402,6 +409,10 @@ def _controller(obj: KubernetesObject) -> Any:
         if reference.controller:
             return reference
     return None
+
+
+def _nothing(view: Inventory) -> dict[Any, Any]:
+    return {}
 
 
 def _namespaces(view: Inventory) -> list[str]:

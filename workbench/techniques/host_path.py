@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, PODS_BY_NODE, Inventory
-from workbench.inventory.pods import ContainerInstance, PodInstance, Trait
+from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance, Trait
 from workbench.rbac.abilities import Ability
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
@@ -67,9 +67,10 @@ class _ThroughMount(Technique):
     def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
         blocked = ""
         found = False
-        for mount in host_mounts(view, subject):
-            if not on_linux(view, subject.pod):
-                return
+        mounts = host_mounts(view, subject)
+        if not mounts or not on_linux(view, subject.pod):
+            return
+        for mount in mounts:
             for effort, answer, cause in self.ways(view, subject, mount):
                 if answer.off is not None:
                     blocked = blocked or answer.off
@@ -142,6 +143,18 @@ def _takes(missing: Iterable[Fact]) -> Answer:
     return Answer(tuple(missing))
 
 
+_READS_USER = frozenset({"Pod", "Node"})
+
+
+def _root_uses_files(view: Inventory, container: ContainerInstance) -> Answer:
+    """Whether an attacker acts as root and may use files of the host that are mounted; all steps here ask."""
+    memo = view.memo("root on files of the host", _READS_USER)
+    found: Answer | None = memo.get(container)
+    if found is None:
+        found = memo[container] = all_of(as_root(container), host_files_open(view, container))
+    return found
+
+
 def _rated(container: ContainerInstance, path: str, danger: Danger, effort: int) -> tuple[int, Answer] | None:
     """The effort of a path and what it takes that it is dangerous; ``None`` if it is not."""
     if is_device(path) and not container.privileged:
@@ -176,7 +189,7 @@ class HostWrite(_ThroughMount):
                 best = (rated[0], all_of(rated[1], _takes(missing)), path)
         if best is not None:
             effort, answer, path = best
-            yield effort, all_of(as_root(container), host_files_open(view, container), answer), path
+            yield effort, all_of(_root_uses_files(view, container), answer), path
 
 
 class HostRead(_ThroughMount):
@@ -200,7 +213,7 @@ class HostRead(_ThroughMount):
             rated = _rated(container, mount.path, read_danger(mount.path), self.declaration.effort)
         if rated is not None:
             effort, answer = rated
-            base = all_of(as_root(container), host_files_open(view, container))
+            base = _root_uses_files(view, container)
             yield effort, all_of(base, answer, _takes(mount.missing)), mount.path or ""
 
 
@@ -229,7 +242,7 @@ class CorePattern(_ThroughMount):
         if writable is None:
             yield 0, Answer((), f"readOnly: true on the mount of {mount.path} keeps the core pattern as it is"), ""
             return
-        base = all_of(not_isolated(view, container.pod), as_root(container), host_files_open(view, container))
+        base = all_of(not_isolated(view, container.pod), _root_uses_files(view, container))
         yield self.declaration.effort, all_of(base, _takes(writable[1])), writable[0]
 
     def proof(self, view: Inventory, container: ContainerInstance, cause: str) -> Iterable[Evidence]:
@@ -256,7 +269,7 @@ class VarLogSymlink(_ThroughMount):
         for path, missing in mount.writable():
             if not at_or_above(path, VAR_LOG):
                 continue
-            base = all_of(as_root(container), host_files_open(view, container), _takes(missing))
+            base = all_of(_root_uses_files(view, container), _takes(missing))
             grant, line_wise = _reader_of_logs(view, container)
             if not grant:
                 # Somebody else has to ask for the log in the attacker's place.
@@ -394,8 +407,9 @@ class HostTraverse(Technique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         found: dict[str, None] = {}
         for container in view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_PATH]:
-            if container.pod.node not in found and any(_holds_pods(m) for m in host_mounts(view, container)):
-                found[container.pod.node] = None
+            node = container.pod.node
+            if node not in found and any(_holds_pods(mount) for mount in host_mounts(view, container)):
+                found[node] = None
         return list(found)
 
     def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
@@ -404,22 +418,26 @@ class HostTraverse(Technique):
             (container, mount)
             for pod in pods
             for container in pod.containers
-            if Trait.HOST_PATH in container.traits and on_linux(view, pod)
+            if Trait.HOST_PATH in container.traits
             for mount in host_mounts(view, container)
-            if _holds_pods(mount)
+            if _holds_pods(mount) and on_linux(view, pod)
         ]
         if not starts:
             return
         tokens = _tokens_on_disk(view, pods)
         for container, mount in starts:
-            base = all_of(as_root(container), host_files_open(view, container), _takes(mount.missing))
+            base = all_of(_root_uses_files(view, container), _takes(mount.missing))
             if base.off is not None:
                 yield Blocked(container.id, container.pod.node, base.off)
                 continue
+            source, effort, key = container.id, self.declaration.effort, mount.key
+            if subject != UNKNOWN_NODE:
+                for account, holders in tokens.items():
+                    yield Found(source, account, effort, base.missing, (key, holders[0].id))
+                continue
             for account, holders in tokens.items():
                 holder, shares = _nearest(view, container.pod, holders)
-                missing = all_of(base, shares).missing
-                yield Found(container.id, account, self.declaration.effort, missing, (mount.key, holder.id))
+                yield Found(source, account, effort, all_of(base, shares).missing, (key, holder.id))
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -446,7 +464,7 @@ def _holds_pods(mount: HostMount) -> bool:
 
 
 def _on_disk(view: Inventory, container: ContainerInstance) -> list[TokenMount]:
-    return [t for t in api_tokens(view, container) if t.source is not TokenSource.SECRET_ENVIRONMENT]
+    return [token for token in api_tokens(view, container) if token.source is not TokenSource.SECRET_ENVIRONMENT]
 
 
 def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, list[ContainerInstance]]:

@@ -130,12 +130,13 @@ class _HostNamespace(Technique):
 
     def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
-        starts = [
-            container
-            for pod in pods
-            for container in pod.containers
-            if self._trait in container.traits and on_linux(view, pod)
-        ]
+        starts: list[tuple[ContainerInstance, Answer]] = []
+        for pod in pods:
+            for container in pod.containers:
+                if self._trait in container.traits and on_linux(view, pod):
+                    base = all_of(not_isolated(view, pod), other_processes_open(view, container))
+                    if base.off is None:
+                        starts.append((container, base))
         if not starts:
             return
         # Containers alike are decided once: nodes run many of them.
@@ -145,14 +146,12 @@ class _HostNamespace(Technique):
             for container in pod.containers:
                 if self._is_target(container):
                     alike.setdefault((_Processes.of(view, container), sandbox, users), []).append(container)
-        for container in starts:
-            base = all_of(not_isolated(view, container.pod), other_processes_open(view, container))
-            if base.off is None:
-                own = _Processes.of(view, container)
-                for (processes, sandbox, users), others in alike.items():
-                    reach = _reaches(own, processes, by_setuid=False)
-                    if reach is not None:
-                        yield from self._to(view, container, others, (base, reach, sandbox, _covered(own, users)))
+        for container, base in starts:
+            own = _Processes.of(view, container)
+            for (processes, sandbox, users), others in alike.items():
+                reach = _reaches(own, processes, by_setuid=False)
+                if reach is not None:
+                    yield from self._to(view, container, others, (base, reach, sandbox, _covered(own, users)))
 
     def _to(
         self,

@@ -45,15 +45,26 @@ def ruled_out(mitigation: str) -> Answer:
 
 def all_of(*answers: Answer) -> Answer:
     """All preconditions together: the first mitigation, else every missing fact."""
+    only: Answer | None = None
     missing: set[Fact] | None = None
     for answer in answers:
         if answer is HOLDS:
             continue
-        if answer.off is not None:
+        facts, off = answer
+        if off is not None:
             return answer
-        if answer.missing:
-            missing = {*(missing or ()), *answer.missing}
-    return Answer(tuple(sorted(missing))) if missing else HOLDS
+        if facts:
+            if missing is not None:
+                missing.update(facts)
+            elif only is None:
+                only = answer
+            else:
+                missing = {*only.missing, *facts}
+    if missing is not None:
+        return Answer(tuple(sorted(missing)))
+    if only is None:
+        return HOLDS
+    return only if len(only.missing) == 1 else Answer(tuple(sorted(set(only.missing))))
 
 
 def distinct(evidence: Iterable[Evidence]) -> list[Evidence]:

@@ -18,6 +18,8 @@ from workbench.inventory.pods import PodInstance
 from workbench.rbac import selector_matches
 from workbench.techniques.resolve.nodes import CONTROL_PLANE_PODS
 
+_POLICIES = frozenset({"NetworkPolicy"})
+_ADDRESSES = frozenset({"Pod", "EndpointSlice"})
 _SERVICE_LABEL = "kubernetes.io/service-name"
 _PORTS = frozenset({443, 6443})
 """Where API servers listen, if their EndpointSlice was not read."""
@@ -26,22 +28,37 @@ _PORTS = frozenset({443, 6443})
 def reaches_api_server(view: Inventory, pod: PodInstance) -> tuple[Fact, ...]:
     """What it takes for a pod to reach the API server: nothing, or C-API about its namespace."""
     policies = egress_policies(view, pod)
-    if not policies:
+    if not policies or any(_lets_out(view, policy) for policy in policies):
         return ()
-    addresses, ports = _api_server(view)
-    for policy in policies:
-        for rule in (policy.spec.egress if policy.spec else None) or ():
-            if _allows(rule, addresses, ports):
-                return ()
     return (("C-API", f"Namespace:{pod.namespace}"),)
+
+
+def _lets_out(view: Inventory, policy: NetworkPolicy) -> bool:
+    """Whether a policy lets the pods that it selects reach some address of the API server."""
+    memo = view.memo("policies that let pods reach the API server", _POLICIES | _ADDRESSES)
+    found: bool | None = memo.get(policy.id)
+    if found is None:
+        addresses, ports = _api_server(view)
+        rules = (policy.spec.egress if policy.spec else None) or ()
+        found = memo[policy.id] = any(_allows(rule, addresses, ports) for rule in rules)
+    return found
 
 
 def egress_policies(view: Inventory, pod: PodInstance) -> list[NetworkPolicy]:
     """The policies that limit what a pod may reach; none for a pod on the host's network."""
     if pod.spec.host_network:
         return []
-    found = view.in_namespace(NetworkPolicy, pod.namespace)
-    return [policy for policy in found if _limits_egress(policy) and _selects(policy, pod)]
+    limiting: dict[str, list[NetworkPolicy]] = view.derived("policies that limit egress", _POLICIES, _limiting)
+    found = limiting.get(pod.namespace)
+    return [policy for policy in found if _selects(policy, pod)] if found else []
+
+
+def _limiting(view: Inventory) -> dict[str, list[NetworkPolicy]]:
+    found: dict[str, list[NetworkPolicy]] = {}
+    for policy in view.all(NetworkPolicy):
+        if _limits_egress(policy):
+            found.setdefault(policy.namespace, []).append(policy)
+    return found
 
 
 def _limits_egress(policy: NetworkPolicy) -> bool:
@@ -57,9 +74,7 @@ def _selects(policy: NetworkPolicy, pod: PodInstance) -> bool:
 
 
 def _api_server(view: Inventory) -> tuple[tuple[str, ...], frozenset[int]]:
-    found: tuple[tuple[str, ...], frozenset[int]] = view.derived(
-        "addresses of the API server", frozenset({"Pod", "EndpointSlice"}), _addresses
-    )
+    found: tuple[tuple[str, ...], frozenset[int]] = view.derived("addresses of the API server", _ADDRESSES, _addresses)
     return found
 
 

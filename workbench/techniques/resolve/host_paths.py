@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -18,7 +18,7 @@ from workbench.inventory import fields
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import IndexOf, Inventory
 from workbench.inventory.objects import PersistentVolume, PersistentVolumeClaim, Volume, VolumeMount
-from workbench.inventory.pods import ContainerInstance, PodInstance
+from workbench.inventory.pods import ContainerInstance, PodInstance, Trait
 from workbench.techniques.resolve import CLUSTER
 
 RECURSIVE_READ_ONLY_FROM = (1, 31)
@@ -158,11 +158,25 @@ VOLUMES_BY_CLAIM: IndexOf[str, PersistentVolume] = IndexOf(
 )
 
 
-def host_mounts(view: Inventory, container: ContainerInstance) -> list[HostMount]:
+_READS = frozenset({"Pod", "PersistentVolume", "PersistentVolumeClaim"})
+
+
+def host_mounts(view: Inventory, container: ContainerInstance) -> Sequence[HostMount]:
     """The mounts of a container that lead, or may lead, to a directory of the host.
 
     A volume that is declared and not mounted gives nothing.
     """
+    if Trait.HOST_PATH not in container.traits:
+        return ()
+    # Half a dozen techniques ask.
+    memo = view.memo("host mounts", _READS)
+    found: Sequence[HostMount] | None = memo.get(container)
+    if found is None:
+        found = memo[container] = tuple(_host_mounts(view, container))
+    return found
+
+
+def _host_mounts(view: Inventory, container: ContainerInstance) -> list[HostMount]:
     out: list[HostMount] = []
     volumes = container.pod.volumes
     for mount in container.spec.volume_mounts or ():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.inventory import fields
@@ -67,11 +68,22 @@ def api_token(view: Inventory, container: ContainerInstance) -> TokenMount | Non
     return found[0] if found else None
 
 
-def api_tokens(view: Inventory, container: ContainerInstance) -> list[TokenMount]:
+_READS = frozenset({"Pod", "Secret", "ServiceAccount"})
+
+
+def api_tokens(view: Inventory, container: ContainerInstance) -> Sequence[TokenMount]:
     """Every token of a container, one for each account, that of the pod's own account first (R8).
 
     The automount flags are not consulted for live pods: admission has already turned them into a volume.
     """
+    memo = view.memo("tokens of containers", _READS)
+    found: Sequence[TokenMount] | None = memo.get(container)
+    if found is None:
+        found = memo[container] = tuple(_api_tokens(view, container))
+    return found
+
+
+def _api_tokens(view: Inventory, container: ContainerInstance) -> list[TokenMount]:
     pod = container.pod
     if pod.mirror:
         return []
