@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    monkeypatch.setattr("textual.app.wait_for_idle", at_once)
+    monkeypatch.setattr("textual.pilot.wait_for_idle", at_once)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
@@ -32,11 +35,26 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    """All jobs are done, and what they posted has arrived on the screen."""
-    for _ in range(2):
-        await pilot.pause()
-        await pilot.app.wait_for_jobs()  # type: ignore[attr-defined]
-    await pilot.pause()
+    """All jobs are done, what they posted has arrived, and no widget has a message left to look at."""
+    app = pilot.app
+    quiet = 0
+    while quiet < 2 and app._running:
+        await pilot._wait_for_screen()
+        await app.wait_for_jobs()  # type: ignore[attr-defined]
+        resized = app._resize_event is not None
+        if resized:
+            app._check_resize()
+        screen = app.screen
+        screen._on_timer_update()
+        pumps = [app, *screen.walk_children(with_self=True)]
+        busy = resized or screen._layout_required or bool(screen._callbacks)
+        busy = busy or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
+        quiet = 0 if busy else quiet + 1
+
+
+async def at_once(*_: float) -> None:
+    """In place of Textual's wait for an idle processor, which takes two naps for each key; ``settled`` waits."""
+    await asyncio.sleep(0)
 
 
 @pytest.fixture

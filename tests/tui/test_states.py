@@ -18,9 +18,11 @@ from workbench.errors import Fault, InputError, UsageError
 from workbench.sources import SourceKind, SourceRequest
 from workbench.tui import state
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.lines import empty_lines
 from workbench.tui.screens.connect import FIRST_RUN, ConnectScreen
-from workbench.tui.screens.overview import OverviewScreen
+from workbench.tui.screens.overview import OverviewScreen, named
 from workbench.tui.session import default_directory
+from workbench.tui.text import flat
 from workbench.tui.widgets.frame import TooSmall
 from workbench.tui.widgets.line_list import RowList
 from workbench.tui.widgets.painting import Painted, TextPane
@@ -266,3 +268,24 @@ def test_the_default_directory_is_a_plain_name(title: str, begins: str) -> None:
     assert name.startswith(begins)
     assert name.endswith("Z")
     assert name.count("/") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "text"),
+    [
+        ("Secret", 1, "secret"),
+        ("Secret", 2, "secrets"),
+        ("ServiceAccount", 7, "service accounts"),
+        ("CloudIdentity", 2, "cloud identities"),
+        ("Registry", 1, "registry"),
+        ("CronJob", 1, "CronJob"),
+        ("CronJob", 0, "CronJobs"),
+    ],
+)
+def test_kinds_are_counted_in_words(kind: str, number: int, text: str) -> None:
+    assert named(kind, number) == text
+
+
+def test_what_was_checked_is_counted_in_words() -> None:
+    text = [flat(line) for line in empty_lines([("containers", 1200), ("secrets", 1), ("blocked steps", 0)], [])]
+    assert text[1:] == ["     1,200  containers", "         1  secret", "         0  blocked steps"]

@@ -106,3 +106,13 @@ def test_the_app_imports_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_first_screen_imports_no_other() -> None:
+    code = (
+        "import sys, workbench.tui.app;"
+        "workbench.tui.app.WorkbenchApp(None).screen_of('connect');"
+        "print(sorted(name.rpartition('.')[2] for name in sys.modules if name.startswith('workbench.tui.screens.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['base', 'connect']"

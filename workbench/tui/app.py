@@ -1,7 +1,7 @@
 """The app: it owns what is loaded and the basket, runs all work in workers, and changes between screens.
 
-Importing this module loads Textual and light modules only; the engine is imported in the worker that loads the
-source, after the first paint.
+Importing this module loads Textual and light modules only. A screen is imported when it is shown for the first time;
+the engine in the worker that loads the source, after the first paint.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -27,17 +28,10 @@ from workbench.tui.failures import failure_lines
 from workbench.tui.jobs import JobsApp
 from workbench.tui.messages import Progress
 from workbench.tui.screens.base import WorkbenchScreen
-from workbench.tui.screens.connect import ConnectScreen
-from workbench.tui.screens.dialogs import CoverageDialog, ExportDialog, QuitDialog
-from workbench.tui.screens.fixes import FixesScreen
-from workbench.tui.screens.help import HelpScreen
-from workbench.tui.screens.overview import OverviewScreen
-from workbench.tui.screens.paths import PathsScreen
 from workbench.tui.session import Session, default_directory, refusal, staged_message
 from workbench.tui.text import Spans, count, shown
 from workbench.tui.theme import THEMES, variables_of
 from workbench.tui.widgets.frame import HeaderState
-from workbench.tui.widgets.path_list import haystack
 
 if TYPE_CHECKING:
     from workbench.engine import Audit, ExportResult, PathQuery, PathReport, Preview, WhatIfReport
@@ -64,6 +58,14 @@ WIDTHS: list[tuple[int, str]] | None = [
     (160, "-wider"),
 ]
 """The class of a screen by the columns there are; the styles do the rest."""
+
+VIEW_CLASSES = {
+    "connect": "ConnectScreen",
+    "overview": "OverviewScreen",
+    "paths": "PathsScreen",
+    "fixes": "FixesScreen",
+}
+"""The class of each screen; its module in ``screens`` has the screen's id as its name."""
 
 HEIGHTS: list[tuple[int, str]] | None = [(0, "-flat"), (16, "-short"), (36, "-tall")]
 """The class of a screen by the rows there are."""
@@ -114,8 +116,8 @@ class WorkbenchApp(JobsApp):
         self.session: Session | None = None
         self.samples: list[str] = []
         self.is_first_run = False
-        self._progress = ""
-        self._loading = False
+        self._progress = "starting"
+        self._loading = request is not None
         self._failure: tuple[str, list[Spans]] | None = None
         self._history: list[str] = []
         self._exported: tuple[str, ...] = ()
@@ -125,14 +127,7 @@ class WorkbenchApp(JobsApp):
             self.register_theme(one)
         self._theme_asked = theme
         self.theme = "mono" if no_color else theme if theme in self.available_themes else "dark"
-        self.views: dict[str, WorkbenchScreen] = {
-            "connect": ConnectScreen(),
-            "overview": OverviewScreen(),
-            "paths": PathsScreen(),
-            "fixes": FixesScreen(),
-        }
-        for name, screen in self.views.items():
-            self.install_screen(screen, name)
+        self._views: dict[str, WorkbenchScreen] = {}
         self.view = "connect" if request is None else "overview"
 
     # -- start and end
@@ -152,11 +147,15 @@ class WorkbenchApp(JobsApp):
 
     def on_mount(self) -> None:
         """Show the first screen, take signals, and load what was asked for."""
-        self.push_screen(self.view)
+        self.push_screen(self.screen_of(self.view))
         if not self.is_headless:
             self._take_signals()
         if self._theme_asked and self._theme_asked not in self.available_themes:
             self.say(f"no theme {self._theme_asked}; there are {', '.join(sorted(self.available_themes))}", "warning")
+        # Nothing that takes the interpreter's time before the first paint.
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
         if self.request is not None:
             self._load(self.request)
         self.in_background("state", _open_state, self._state_opened)
@@ -184,6 +183,8 @@ class WorkbenchApp(JobsApp):
     async def action_quit(self) -> None:
         """Quit; asks if staged fixes would be lost."""
         staged = tuple(fix.id for fix in self.session.basket) if self.session is not None else ()
+        from workbench.tui.screens.dialogs import QuitDialog
+
         if staged and staged != self._exported and not isinstance(self.screen, QuitDialog):
             self.push_screen(QuitDialog(len(staged)), self._quit_answered)
         else:
@@ -218,6 +219,8 @@ class WorkbenchApp(JobsApp):
         loader = self.loader
 
         def job() -> tuple[Audit, PathReport, list[str], list[Fix]]:
+            from workbench.tui.widgets.path_list import haystack
+
             worker = get_current_worker()
 
             def progress(phase: str, done: int, total: int) -> None:
@@ -322,48 +325,49 @@ class WorkbenchApp(JobsApp):
 
     # -- screens
 
+    def screen_of(self, name: str) -> WorkbenchScreen:
+        """A screen by its id, imported and made when it is asked for."""
+        screen = self._views.get(name)
+        if screen is None:
+            screen = self._views[name] = getattr(import_module(f"workbench.tui.screens.{name}"), VIEW_CLASSES[name])()
+            self.install_screen(screen, name)
+        return screen
+
+    @property
+    def _on_help(self) -> bool:
+        return isinstance(self.screen, WorkbenchScreen) and self.screen.PLACE == "help"
+
     def action_view(self, name: str) -> None:
         """A numbered screen."""
         self.show_view(name)
 
     def show_view(self, name: str, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
         """Change to a screen, and narrow or select there what was asked for."""
-        while len(self.screen_stack) > 1 and isinstance(self.screen, HelpScreen):
+        while len(self.screen_stack) > 1 and self._on_help:
             self.pop_screen()
         if self.view != name:
             self._history = [one for one in self._history if one != self.view] + [self.view]
             self.view = name
-        screen = self.views[name]
+        screen = self.screen_of(name)
         if self.screen is not screen:
-            self.switch_screen(name)
-
-        def select() -> None:
-            if isinstance(screen, PathsScreen) and filter_text:
-                screen.filter_text = filter_text
-                screen.apply_filter()
-            if isinstance(screen, PathsScreen) and path:
-                screen.select_path(path)
-            if isinstance(screen, FixesScreen) and fix:
-                screen.select_fix(fix)
-
+            self.switch_screen(screen)
         if filter_text or path or fix:
-            screen.call_after_refresh(select)
+            screen.call_after_refresh(screen.show_what_was_asked, filter_text=filter_text, path=path, fix=fix)
 
     def action_leave(self) -> None:
         """Leave the innermost thing."""
         screen = self.screen
-        if isinstance(screen, HelpScreen):
-            if not screen.leave_one():
-                self.pop_screen()
-        elif isinstance(screen, WorkbenchScreen):
+        if isinstance(screen, WorkbenchScreen):
             if screen.leave_one():
                 screen.update_frame()
+            elif self._on_help:
+                self.pop_screen()
             elif self._history:
                 self.view = self._history.pop()
-                self.switch_screen(self.view)
+                self.switch_screen(self.screen_of(self.view))
             elif self.view != "connect" and self.session is None:
                 self.view = "connect"
-                self.switch_screen("connect")
+                self.switch_screen(self.screen_of("connect"))
             else:
                 self.bell()
         if self._loading and self.view == "connect":
@@ -373,7 +377,9 @@ class WorkbenchApp(JobsApp):
 
     def action_help(self) -> None:
         """The help of this screen."""
-        if isinstance(self.screen, WorkbenchScreen) and not isinstance(self.screen, HelpScreen):
+        if isinstance(self.screen, WorkbenchScreen) and not self._on_help:
+            from workbench.tui.screens.help import HelpScreen
+
             self.push_screen(HelpScreen(self.screen.PLACE))
 
     def action_command(self) -> None:
@@ -396,6 +402,8 @@ class WorkbenchApp(JobsApp):
     def action_coverage(self) -> None:
         """What could not be read."""
         if self.session is not None:
+            from workbench.tui.screens.dialogs import CoverageDialog
+
             self.push_screen(CoverageDialog(self.session.coverage, self.session.audit.notes))
         else:
             self.say("nothing is loaded")
@@ -424,7 +432,7 @@ class WorkbenchApp(JobsApp):
             self.open_source(command.arguments[0])
         elif command.word == "theme":
             self._choose_theme(command.arguments[0])
-        elif command.word in self.views:
+        elif command.word in VIEW_CLASSES:
             self.show_view(command.word)
         elif command.word == "q":
             self.call_later(self.action_quit)
@@ -447,6 +455,8 @@ class WorkbenchApp(JobsApp):
         query = f"from {sources[0]} to {targets[0]}" if sources else f"to {targets[0]}"
 
         def ask() -> tuple[PathReport, list[str]]:
+            from workbench.tui.widgets.path_list import haystack
+
             report = session.audit.paths(listed_paths(sources, targets))
             return report, [haystack(path) for path in report.paths]
 
@@ -522,6 +532,8 @@ class WorkbenchApp(JobsApp):
         elif session.problem:
             self.say(f"cannot be exported: {session.problem}", "warning")
         else:
+            from workbench.tui.screens.dialogs import ExportDialog
+
             self.push_screen(ExportDialog(session, default_directory(session.audit.title)), self._export_answered)
 
     def _export_answered(self, answer: tuple[Path, bool] | None) -> None:

@@ -71,8 +71,11 @@ def _files(directory: Path) -> Iterator[Offer]:
         if entry.name.startswith(".") or entry.name in SKIPPED:
             continue
         if entry.is_dir():
-            found = _manifests_in(entry.path)
-            if found:
+            what = _content(entry.path)
+            found = 0 if what else _manifests_in(entry.path)
+            if what:
+                yield Offer(f"./{entry.name}", f"{entry.name}/", what)
+            elif found:
                 yield Offer(f"./{entry.name}", f"{entry.name}/", count(found, "file") + " of manifests")
         elif entry.is_file():
             what = _content(entry.path)

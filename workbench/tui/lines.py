@@ -257,7 +257,8 @@ def empty_lines(checked: Sequence[tuple[str, int]], gaps: Sequence[Gap]) -> list
     """A hardened source: the good news, and how far it goes."""
     out: list[Spans] = [
         (("no path from any default start", "strong"), (", and these things were checked:", "")),
-        *(((f"  {number:>8,}  ", "strong"), span(what)) for what, number in checked),
+        # The engine names what it counts in the plural, always a regular one.
+        *(((f"  {number:>8,}  ", "strong"), span(what[:-1] if number == 1 else what)) for what, number in checked),
     ]
     if gaps:
         out += [BLANK, ((f"{count(len(gaps), 'part')} could not be read: press !", "warning"),)]

@@ -91,7 +91,7 @@ class Session:
             return f"{head}: conflict"
         if self.what_if is None:
             return f"{head}: …"
-        return f"{head}: {self.what_if.paths_before} -> {self.what_if.paths_after} paths"
+        return f"{head}: {self.what_if.paths_before} -> {count(self.what_if.paths_after, 'path')}"
 
     @property
     def coverage_text(self) -> str:

@@ -15,13 +15,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from workbench.tui.actions import bindings_of, hints
-from workbench.tui.widgets.basket import Basket
 from workbench.tui.widgets.frame import HeaderState, HintBar, StatusHeader, TooSmall
 from workbench.tui.widgets.inputs import Completion, Prompt
-from workbench.tui.widgets.line_list import LineList
-from workbench.tui.widgets.painting import Painted, TextPane
-from workbench.tui.widgets.path_drawing import PathDrawing
-from workbench.tui.widgets.step_detail import TabStrip
+from workbench.tui.widgets.painting import Painted
+from workbench.tui.widgets.tab_strip import TabStrip
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
@@ -42,17 +39,8 @@ def places_of(widget: Widget | None) -> list[str]:
     """The places of the registry whose actions reach from a widget, innermost first."""
     if isinstance(widget, Prompt):
         return ["input"]
-    places: list[str] = []
-    for kind, names in (
-        (Basket, ("basket",)),
-        (PathDrawing, ("canvas",)),
-        (TextPane, ("text",)),
-        (LineList, ("list",)),
-        (Painted, ("move",)),
-    ):
-        if isinstance(widget, kind):
-            places += names
-    return places
+    kinds = [kind for kind in type(widget).__mro__ if issubclass(kind, Painted)]
+    return list(dict.fromkeys(kind.PLACE for kind in kinds if kind.PLACE))
 
 
 class WorkbenchScreen(Screen[None]):
@@ -119,6 +107,9 @@ class WorkbenchScreen(Screen[None]):
 
     def session_changed(self) -> None:
         """The app loaded something, or the basket changed."""
+
+    def show_what_was_asked(self, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
+        """Narrow to a filter, or go to a path or a fix, where the screen has such things."""
 
     def update_frame(self) -> None:
         """Header and hints anew."""

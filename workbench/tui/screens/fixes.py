@@ -12,7 +12,7 @@ from textual.widget import Widget
 from workbench.tui.lines import BLANK, diff_lines, risk_lines, what_if_lines
 from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.session import refusal
-from workbench.tui.text import Spans, shown, span
+from workbench.tui.text import Spans, count, shown, span
 from workbench.tui.widgets.basket import Basket
 from workbench.tui.widgets.line_list import LineList
 from workbench.tui.widgets.painting import TextPane
@@ -69,7 +69,7 @@ class FixesScreen(WorkbenchScreen):
             total = session.report.total
             self._text(
                 "#whatif",
-                f"What if  {total} paths",
+                f"What if  {count(total, 'path')}",
                 [
                     (("nothing is staged", "strong"),),
                     (("space stages the fix under the cursor; what it closes is computed at once", "muted"),),
@@ -92,7 +92,9 @@ class FixesScreen(WorkbenchScreen):
         order = [*session.basket, *(fix for fix in session.fixes or () if not session.staged(fix))]
         numbers = {fix.id: number for number, fix in enumerate(order, 1)}
         lines = [*what_if_lines(report, numbers), *risk_lines(session.basket)]
-        self._text("#whatif", f"What if  {report.paths_before} -> {report.paths_after} paths   {change}", lines)
+        self._text(
+            "#whatif", f"What if  {report.paths_before} -> {count(report.paths_after, 'path')}   {change}", lines
+        )
 
     def _diff(self) -> None:
         """The diff of the fix under the cursor: merged with the others if it is staged, else on its own."""
@@ -160,6 +162,11 @@ class FixesScreen(WorkbenchScreen):
     def action_export(self) -> None:
         """Write what is staged."""
         self.workbench.export()
+
+    def show_what_was_asked(self, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
+        """Go to a fix."""
+        if fix:
+            self.select_fix(fix)
 
     def select_fix(self, fix_id: str) -> None:
         """Move the cursor to a fix."""

@@ -116,7 +116,7 @@ class OverviewScreen(WorkbenchScreen):
         self._set("#box-coverage", self._coverage(session), f"Coverage {session.coverage_text}")
         kinds = [
             Row(
-                (((f"{number:>8,}  ", "strong"), span(plural(kind))),),
+                (((f"{number:>8,}  ", "strong"), span(named(kind, number))),),
                 Opens("paths", filter=f"kind:{kind}"),
             )
             for kind, number in session.audit.counts.items()
@@ -176,6 +176,11 @@ class OverviewScreen(WorkbenchScreen):
                 self.workbench.show_view(opens.view, filter_text=opens.filter, path=opens.path, fix=opens.fix)
 
 
-def plural(kind: str) -> str:
-    """Several of a kind: the graph's word, or Kubernetes' own."""
-    return nodes.PLURAL.get(kind) or (f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s")
+def named(kind: str, number: int) -> str:
+    """One or several of a kind: the graph's kinds in running text, other kinds as Kubernetes writes them."""
+    word = kind
+    if kind in nodes.TAGS:
+        word = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in kind).strip()
+    if number == 1:
+        return word
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"

@@ -108,6 +108,14 @@ class PathsScreen(WorkbenchScreen):
         self.path_list.set_items(kept, at)
         self.update_frame()
 
+    def show_what_was_asked(self, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
+        """Narrow the list, or go to a path."""
+        if filter_text:
+            self.filter_text = filter_text
+            self.apply_filter()
+        if path:
+            self.select_path(path)
+
     def select_path(self, path_id: str) -> None:
         """Move the cursor to a path; a filter that hides it is taken back."""
         for at, path in enumerate(self.path_list.items):

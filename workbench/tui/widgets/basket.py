@@ -33,6 +33,7 @@ class BasketRow:
 class Basket(LineList[BasketRow]):
     """Staged fixes first, then the others, the best first."""
 
+    PLACE = "basket"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("basket")]
 
     @dataclass

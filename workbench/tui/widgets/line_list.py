@@ -29,6 +29,7 @@ class LineList(Painted, Generic[T]):
     Subclasses give :meth:`paint` and, where rows differ, :meth:`row_height` and :meth:`selectable`.
     """
 
+    PLACE = "list"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("list")]
 
     cursor: reactive[int] = reactive(-1, init=False)

@@ -79,6 +79,8 @@ class Painted(ScrollView, can_focus=True, inherit_bindings=False):
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"paint--{look}" for look in LOOKS}
+    PLACE: ClassVar[str] = "move"
+    """The place of the registry whose actions this kind of pane carries out, beside those of its parents."""
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("move")]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -219,6 +221,7 @@ class Painted(ScrollView, can_focus=True, inherit_bindings=False):
 class TextPane(Painted):
     """Lines of text without a cursor: broken at the width, or scrolled sideways."""
 
+    PLACE = "text"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("text")]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:

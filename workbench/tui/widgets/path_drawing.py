@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class PathDrawing(Painted):
     """A path from top to bottom."""
 
+    PLACE = "canvas"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("canvas")]
 
     @dataclass

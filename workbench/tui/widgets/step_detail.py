@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.message import Message
 from textual.reactive import reactive
-from textual.strip import Strip
-from textual.widget import Widget
 
 from workbench.tui.lines import evidence_lines, fix_lines, node_lines, technique_lines, verdict_text, yaml_lines
 from workbench.tui.names import tagged
-from workbench.tui.text import Spans, shown, width
+from workbench.tui.text import Spans, shown
 from workbench.tui.widgets.line_list import LineList
-from workbench.tui.widgets.painting import TextPane, strip_of
+from workbench.tui.widgets.painting import TextPane
+from workbench.tui.widgets.tab_strip import TabStrip
 
 if TYPE_CHECKING:
     from workbench.analysis.paths import PathStep
@@ -27,64 +24,6 @@ if TYPE_CHECKING:
 
 TABS = ("Evidence", "Technique", "Fixes", "YAML")
 EVIDENCE, TECHNIQUE, FIXES, YAML = range(4)
-
-
-class TabStrip(Widget):
-    """One line of tabs; a click chooses one."""
-
-    DEFAULT_CSS = """
-    TabStrip {
-        height: 1;
-        width: 100%;
-        .tabs--active { text-style: reverse; }
-        .tabs--inactive { color: $muted; }
-    }
-    """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"tabs--active", "tabs--inactive"}
-
-    active: reactive[int] = reactive(0)
-    labels: reactive[tuple[str, ...]] = reactive(())
-    note: reactive[str] = reactive("")
-
-    @dataclass
-    class Chosen(Message):
-        """A tab was clicked."""
-
-        strip: TabStrip
-        index: int
-
-        @property
-        def control(self) -> TabStrip:
-            """The strip, for selectors."""
-            return self.strip
-
-    def __init__(self, labels: Sequence[str] = (), *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
-        self.set_reactive(TabStrip.labels, tuple(labels))
-
-    def _parts(self) -> list[str]:
-        return [f"[{label}]" if at == self.active else f" {label} " for at, label in enumerate(self.labels)]
-
-    def render_line(self, y: int) -> Strip:
-        """The tabs, and the note at the right where there is room."""
-        spans: list[tuple[str, str]] = []
-        for at, part in enumerate(self._parts()):
-            spans += [(part, "active" if at == self.active else "inactive"), (" ", "")]
-        used = sum(width(text) for text, _ in spans)
-        free = self.size.width - used - width(self.note)
-        if self.note and free > 0:
-            spans += [(" " * free, ""), (self.note, "inactive")]
-        looks = {look: self.get_component_rich_style(f"tabs--{look}", partial=True) for look in ("active", "inactive")}
-        return strip_of(tuple(spans), looks, self.rich_style).adjust_cell_length(self.size.width, self.rich_style)
-
-    def on_click(self, event: events.Click) -> None:
-        """Choose the tab under the pointer."""
-        at = 0
-        for index, part in enumerate(self._parts()):
-            if at <= event.x < at + width(part):
-                self.post_message(self.Chosen(self, index))
-                return
-            at += width(part) + 1
 
 
 class FixList(LineList["Fix"]):
