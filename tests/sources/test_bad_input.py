@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -257,6 +258,22 @@ def test_keep_going_analyses_the_rest_and_records_the_gaps(tmp_path: Path) -> No
     invalid = [gap for gap in view.coverage if gap.problem is Problem.INVALID]
     assert sorted(gap.kind for gap in invalid) == ["Document", "Document", "Pod", "Pod"]
     assert any("spec.hostPID" in gap.detail and f"{path}:18, document 2" in gap.detail for gap in invalid)
+
+
+def test_lines_after_a_fault_in_one_json_list(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    items = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"hostPID": value}}
+        for name, value in (("a", "no"), ("b", True), ("c", 1), ("d", True))
+    ]
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1))
+    view = load(SourceRequest(SourceKind.MANIFESTS, (str(path),), keep_going=True))
+    text = path.read_text().splitlines()
+    assert [gap.detail.partition(",")[0] for gap in view.coverage] == [
+        f"{path}:{text.index(wanted) + 1}" for wanted in ('    "hostPID": "no"', '    "hostPID": 1')
+    ]
+    lines = [number for number, line in enumerate(text, 1) if line == '    "hostPID": true']
+    assert [view.evidence(f"Pod:default/{name}", "spec.hostPID").line for name in "bd"] == lines
 
 
 def test_keep_going_with_nothing_readable_is_a_gap(tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ def json_problem(error: Exception) -> str:
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8 text: byte 0x{error.object[error.start]:02x}"
-    problem = _BYTE.sub("", str(error))
+    problem = _BYTE.sub("", str(error)).removeprefix("JSON is ")
     return "not JSON: " + problem[:1].lower() + problem[1:]
 
 

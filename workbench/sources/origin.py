@@ -114,23 +114,26 @@ class JsonPlaces:
         self.file = file
         self.document = document
         self.spans: list[tuple[int, int]] = []
-        self._lines: list[int] | None = None
+        self._lines: list[int] = []
 
     def first_line(self, index: int) -> int | None:
         """The line on which the object of an index begins, ``None`` if the file has changed since."""
-        if self._lines is None:
-            text = self.file.read(0, max(end for _, end in self.spans))
+        lines = self._lines
+        if index >= len(lines):
+            # From the last one on: faults ask while more objects are still to come.
+            new = self.spans[len(lines) :]
+            base = self.spans[len(lines) - 1][0] if lines else 0
+            text = self.file.read(base, max([base, *(start for start, _ in new)]))
             if text is None:
                 return None
-            lines: list[int] = []
-            line = 1
+            line = lines[-1] if lines else 1
             before = 0
-            for start, _ in self.spans:
-                line += text.count(b"\n", before, start)
-                before = start
+            for start, _ in new:
+                at = max(before, start - base)
+                line += text.count(b"\n", before, at)
+                before = at
                 lines.append(line)
-            self._lines = lines
-        return self._lines[index]
+        return lines[index]
 
 
 class JsonOrigin:
