@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from workbench.errors import Conflict, FixError
@@ -45,7 +46,13 @@ class Op:
 
     @property
     def steps(self) -> Path:
-        return fields.parse(self.path)
+        return _steps(self.path)
+
+
+@lru_cache(maxsize=4096)
+def _steps(path: str) -> Path:
+    """The steps of a pointer; one change is made to many pods."""
+    return fields.parse(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +126,18 @@ def edited(data: Mapping[str, Any], ops: Sequence[Op], *, lenient: bool = False)
     Raises:
         FixError: A list item that an op names is not there.
     """
-    out: dict[str, Any] = copy.deepcopy(dict(data))
+    return _edited(copy.deepcopy(dict(data)), ops, lenient=lenient)
+
+
+def _edited(data: dict[str, Any], ops: Sequence[Op], *, lenient: bool = False) -> dict[str, Any]:
+    """The same in place, for data that nobody else holds."""
     for op in ops:
         try:
-            _edit(out, op)
+            _edit(data, op)
         except FixError:
             if not lenient:
                 raise
-    return out
+    return data
 
 
 def _edit(data: dict[str, Any], op: Op) -> None:
@@ -187,7 +198,7 @@ def replaced(view: Inventory, changes: Iterable[Change]) -> dict[str, Kubernetes
         target = view.by_id(change.target.id)
         if target is None:
             raise FixError(f"{change.target.id} is not in {view.source}")
-        data = edited(plain(target), change.ops)
+        data = _edited(plain(target), change.ops)
         if isinstance(target, Pod) and is_live(target):
             # Created anew without the flag it would not get the token again.
             _without_token(data, change.ops)
@@ -233,9 +244,8 @@ def _pod_ops(kind: str, ops: Sequence[Op]) -> list[Op]:
 
 
 def _edited_pod(data: dict[str, Any], ops: Sequence[Op]) -> dict[str, Any]:
-    out = edited(data, ops, lenient=True)
-    _without_token(out, ops)
-    return out
+    _without_token(_edited(data, ops, lenient=True), ops)
+    return data
 
 
 def _without_token(data: dict[str, Any], ops: Sequence[Op]) -> None:

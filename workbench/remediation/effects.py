@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from workbench.analysis.arrays import Bools, Ints, reached
 from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
-from workbench.graph.graph import Edge
 from workbench.inventory.changes import Op, Target, overlay, replaced
 from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
 from workbench.inventory.objects import ClusterRoleBinding, RoleBinding
@@ -26,7 +24,7 @@ from workbench.rbac import grant_of
 from workbench.rbac.subjects import subject_id
 from workbench.remediation.forest import Cuts, Pair
 from workbench.remediation.records import RISK_WEIGHT, Fix, Status
-from workbench.techniques.api import Found, SubjectType, Technique
+from workbench.techniques.api import SubjectType
 from workbench.techniques.build import Bucket, subject_of, touched
 from workbench.techniques.resolve import permissions as rights
 
@@ -226,7 +224,9 @@ class _Measure:
             for key in sorted(keys):
                 if exposing or self._loses(number, key, None if of is SubjectType.OBJECT or not ours else own):
                     subject = subject_of(technique, changed, key)
-                    yield Bucket(number, key, _edges(technique, changed, subject) if subject is not None else [], [])
+                    yield Bucket.of(
+                        technique, number, key, technique.detect(changed, subject) if subject is not None else ()
+                    )
 
     def _loses(self, technique: int, key: str, own: Bools | None) -> bool:
         """Whether a bucket holds a relevant record, from or to some nodes."""
@@ -271,7 +271,7 @@ class _Measure:
         roles = rights.roles(changed)
         grants = [grant_of(self._bindings[node], roles) for node in fix.observed_on if node in self._bindings]
         return self._pairs(
-            Bucket(number, grant.id, _edges(technique, changed, grant), [])
+            Bucket.of(technique, number, grant.id, technique.detect(changed, grant))
             for number, technique in enumerate(self._analysis.techniques)
             if technique.declaration.subject_type is SubjectType.GRANT
             for grant in grants
@@ -346,10 +346,11 @@ class _Measure:
 
         change: dict[Pair, int] = {}
         for bucket in buckets:
-            for position in graph.bucket(bucket.technique, bucket.subject):
+            went, came = bucket.difference(graph)
+            for position in went:
                 pair = (graph.source[position], graph.target[position])
                 change[pair] = change.get(pair, 0) - 1
-            for edge in bucket.edges:
+            for edge in came:
                 pair = (number(edge.source), number(edge.target))
                 change[pair] = change.get(pair, 0) + 1
         changed = [(pair, difference) for pair, difference in change.items() if difference]
@@ -369,15 +370,6 @@ class _Measure:
     def _named(self, pairs: Iterable[Pair]) -> frozenset[tuple[str, str]]:
         nodes = self._compiled.nodes
         return frozenset((nodes[source], nodes[target]) for source, target in pairs)
-
-
-def _edges(technique: Technique, view: Inventory, subject: Any) -> list[Edge]:
-    """The records of a bucket; of their effort nothing is asked here."""
-    return [
-        Edge(found.source, found.target, technique.id, found.effort, found.missing, found.cause)
-        for found in technique.detect(view, subject)
-        if isinstance(found, Found)
-    ]
 
 
 def _granted(binding: RoleBinding | ClusterRoleBinding) -> str:

@@ -7,7 +7,7 @@ until nothing changes. So a fix costs what it touches, not a search of the whole
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
@@ -43,48 +43,45 @@ class Forest:
         self._is_source = np.zeros(size, np.bool_)
         self._is_source[sources] = True
 
-    def lost(self, target: int, removed: Iterable[Pair], added: Iterable[Pair]) -> int:
+    def lost(self, target: int, removed: Ints, added: Sequence[Pair]) -> int:
         """How many entry points have no way to a target any more.
 
         Args:
             target: One of the targets.
-            removed: The pairs of nodes that nothing joins any more.
+            removed: The pairs of nodes that nothing joins any more, a row each.
             added: The pairs that are joined now and were not; nodes may be new.
         """
-        gone = {
-            (source, self._goal) if end == target else (source, end)
-            for source, end in removed
-            if self._goes(end, target)
-        }
-        heads = [source for source, end in gone if self._next[source] == end]
-        if not heads:
+        source, end = removed[:, 0], removed[:, 1]
+        # Nothing leads out of several targets, so that an edge to another one of them means nothing here.
+        goes = (end == target) | ~np.isin(end, self.targets)
+        source, end = source[goes], np.where(end[goes] == target, self._goal, end[goes])
+        heads = source[self._next[source] == end]
+        if not len(heads):
             return 0
         behind = self._behind(heads)
-        self._rescue(behind, gone, [(source, self._goal if end == target else end) for source, end in added])
+        if not (behind & self._is_source).any():
+            return 0
+        gone = source * len(behind) + end
+        self._rescue(behind, gone, [(one, self._goal if other == target else other) for one, other in added])
         return int(np.count_nonzero(behind & self._is_source))
 
-    def _goes(self, end: int, target: int) -> bool:
-        return end == target or end not in self.targets
-
-    def _behind(self, heads: Sequence[int]) -> Bools:
+    def _behind(self, heads: Ints) -> Bools:
         """The nodes whose way leads over one of these, themselves included."""
         out = np.zeros(len(self._next), np.bool_)
-        level = np.unique(np.array(heads, np.int64))
+        level = np.unique(heads)
         while len(level):
             out[level] = True
             rows = _ranges(self._begins[level].astype(np.int64), self._begins[level + 1].astype(np.int64))[1]
             level = self._children[rows].astype(np.int64)
         return out
 
-    def _rescue(self, behind: Bools, gone: set[Pair], added: Sequence[Pair]) -> None:
+    def _rescue(self, behind: Bools, gone: Ints, added: Sequence[Pair]) -> None:
         """Take out of ``behind`` what has another way."""
         compiled, size = self._compiled, len(behind)
         nodes = np.flatnonzero(behind)
         row, place = _ranges(compiled.indptr[nodes].astype(np.int64), compiled.indptr[nodes + 1].astype(np.int64))
         source, target = nodes[row], compiled.indices[place].astype(np.int64)
-        useful = self._leads[target]
-        for head, end in gone:
-            useful &= ~((source == head) & (target == end))
+        useful = self._leads[target] & ~np.isin(source * size + target, gone)
         source, target = source[useful], target[useful]
         extra = [(one, end) for one, end in added if one >= size or behind[one]]
         if extra:
@@ -113,9 +110,10 @@ class Cuts:
     def of(self, removed: Sequence[Pair], added: Sequence[Pair] = ()) -> tuple[int, list[str]]:
         """How many pairs lose every path, and the crown jewels of these pairs."""
         total, jewels = 0, []
+        pairs = np.array(removed, np.int64).reshape(-1, 2)
         for forest in self._forests:
             for target in forest.targets:
-                lost = forest.lost(target, removed, added)
+                lost = forest.lost(target, pairs, added)
                 if lost:
                     total += lost
                     jewels.append(self._compiled.nodes[target])

@@ -263,6 +263,12 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
                 continue
         elif kind not in declaration.reads:
             continue
+        if kind in ("pods", "containers") and declaration.subject_type is not SubjectType.OBJECT:
+            found = _touched_by_pods(technique, view, kind)
+            if found is ALL:
+                return ALL
+            keys |= found
+            continue
         for old, new in pairs:
             if by_grant and kind in _PODS and old is not None and new is not None:
                 # Of a workload only the name matters here: what its pods are is in the table of pods.
@@ -276,6 +282,24 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
                     return ALL
                 keys |= found
     return keys
+
+
+def _touched_by_pods(technique: Technique, view: Inventory, kind: str) -> set[str] | None:
+    """The same for all changes of pods, or of containers; it is so for all techniques whose subjects are of a type."""
+
+    def compute(over: Inventory) -> set[str] | None:
+        keys: set[str] = set()
+        for pair in over.replaced[kind]:
+            for item in pair:
+                if item is not None:
+                    found = _touched_by(technique, over, kind, item)
+                    if found is ALL:
+                        return ALL
+                    keys |= found
+        return keys
+
+    name = f"{technique.declaration.subject_type} touched by {kind}"
+    return view.derived(name, frozenset({"Pod"}), compute)
 
 
 def _touched_by(technique: Technique, view: Inventory, kind: str, item: Any) -> set[str] | None:
