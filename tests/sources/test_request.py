@@ -54,12 +54,17 @@ def test_paths_are_told_apart_by_content(tmp_path: Path, name: str, data: bytes 
 
 
 def test_a_dump_is_recognised(tmp_path: Path) -> None:
-    (tmp_path / "nodes.json").write_text("{}")
-    assert detect(str(tmp_path)) is Content.MANIFESTS
-    (tmp_path / "clusterroles.rbac.authorization.k8s.io.json").write_text("{}")
+    dump = tmp_path / "unpacked" / "prod"
+    dump.mkdir(parents=True)
+    (dump / "nodes.json").write_text("{}")
+    assert detect(str(dump)) is Content.MANIFESTS
+    (dump / "clusterroles.rbac.authorization.k8s.io.json").write_text("{}")
+    assert detect(str(dump)) is Content.KUBEHOUND_DUMP
+    assert parse_source(str(dump)) == SourceRequest(SourceKind.SNAPSHOT, (str(dump),))
     assert detect(str(tmp_path)) is Content.KUBEHOUND_DUMP
-    with pytest.raises(NotYetSupported, match="KubeHound"):
-        load(parse_source(str(tmp_path)))
+    # What holds something else too is not taken for one.
+    (tmp_path / "a.yaml").write_text(POD)
+    assert detect(str(tmp_path)) is Content.MANIFESTS
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,12 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help="sample:NAME, or a path of a snapshot or manifests")
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        nargs="?",
+        help="sample:NAME, or a path of a snapshot, a KubeHound dump or manifests",
+    )
     options.add_source(parser)
     parser.add_argument("--theme", metavar="NAME", help="dark, light, or one of Textual's themes")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")

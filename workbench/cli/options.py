@@ -42,7 +42,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         action="extend",
         help="files and directories of YAML or JSON; - is standard input",
     )
-    group.add_argument("--snapshot", metavar="FILE", help="a file that `workbench collect` wrote")
+    group.add_argument("--snapshot", metavar="FILE", help="a file that `workbench collect` wrote, or a KubeHound dump")
     group.add_argument("--sample", metavar="NAME", help="a sample cluster that ships with the program")
     group.add_argument("--server-version", metavar="vX.Y.Z", help="the API server's version, if the source lacks it")
     group.add_argument(

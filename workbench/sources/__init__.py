@@ -1,4 +1,4 @@
-"""Where objects come from: manifests, snapshots and samples, each read into an inventory."""
+"""Where objects come from: manifests, snapshots, KubeHound dumps and samples, each read into an inventory."""
 
 from __future__ import annotations
 

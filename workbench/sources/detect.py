@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import os
 import re
 import zlib
@@ -14,6 +15,9 @@ FORMAT = "workbench-snapshot"
 _HEAD = 4096
 _SNAPSHOT = re.compile(rb'^\s*\{\s*"format"\s*:\s*"workbench-snapshot"')
 _DUMP_FILES = ("nodes.json", "clusterroles.rbac.authorization.k8s.io.json")
+_WRAPPED = 3
+"""So many directories may stand around a dump, each the only thing in the one above."""
+
 _TAR_MAGIC = (257, b"ustar")
 """Offset and bytes, POSIX.1-2017, pax, "ustar Interchange Format"."""
 
@@ -37,8 +41,7 @@ class Content(enum.StrEnum):
 def detect(path: str) -> Content:
     """What a path is. What cannot be opened counts as manifests, whose reader says what is wrong with it."""
     if os.path.isdir(path):
-        dump = all(os.path.isfile(os.path.join(path, name)) for name in _DUMP_FILES)
-        return Content.KUBEHOUND_DUMP if dump else Content.MANIFESTS
+        return Content.KUBEHOUND_DUMP if _holds_dump(path) else Content.MANIFESTS
     if not os.path.isfile(path):
         return Content.MANIFESTS
     try:
@@ -47,6 +50,23 @@ def detect(path: str) -> Content:
     except OSError:
         return Content.MANIFESTS
     return detect_head(head)
+
+
+def _holds_dump(directory: str) -> bool:
+    """Whether a directory is a dump, or holds one and nothing else, as an unpacked archive does."""
+    for _ in range(_WRAPPED + 1):
+        if all(os.path.isfile(os.path.join(directory, name)) for name in _DUMP_FILES):
+            return True
+        try:
+            with os.scandir(directory) as entries:
+                # Two are enough to know.
+                inside = list(itertools.islice((entry for entry in entries if not entry.name.startswith(".")), 2))
+        except OSError:
+            return False
+        if len(inside) != 1 or not inside[0].is_dir(follow_symlinks=False):
+            return False
+        directory = inside[0].path
+    return False
 
 
 def detect_head(head: bytes) -> Content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from workbench.errors import Fault, InputError, NotYetSupported, UsageError
@@ -10,6 +11,7 @@ from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import ClusterRole, ClusterRoleBinding, KubernetesObject, Role, RoleBinding
 from workbench.rbac.builtin import LATEST_MINOR, builtin_policy
 from workbench.sources.detect import Content, detect
+from workbench.sources.kubehound import read_dump
 from workbench.sources.manifests import Progress, read_manifests, source_name
 from workbench.sources.memory import collection_paused
 from workbench.sources.request import SourceKind, SourceRequest
@@ -31,7 +33,7 @@ def load(request: SourceRequest, progress: Progress | None = None) -> Inventory:
         source does not hold them.
 
     Raises:
-        InputError: The input is wrong; lists every place. A snapshot's is a ``SnapshotError``.
+        InputError: The input is wrong; lists every place. A snapshot's or an archive's is a ``SnapshotError``.
         UsageError: There is no such sample, or the request names no path.
         NotYetSupported: A source that this version cannot read.
     """
@@ -54,8 +56,8 @@ def load(request: SourceRequest, progress: Progress | None = None) -> Inventory:
 def _manifests(request: SourceRequest, progress: Progress | None) -> Inventory:
     for path in request.paths:
         content = detect(path)
-        if content is Content.SNAPSHOT:
-            raise InputError(Fault(shown(path), "a snapshot, no manifests: use --snapshot"))
+        if content in (Content.SNAPSHOT, Content.KUBEHOUND_DUMP):
+            raise InputError(Fault(shown(path), f"a {content}, no manifests: use --snapshot"))
         if content is not Content.MANIFESTS:
             raise InputError(Fault(shown(path), f"a {content}, no manifests: unpack it first"))
     found = read_manifests(
@@ -83,14 +85,20 @@ def _snapshot(request: SourceRequest, progress: Progress | None) -> Inventory:
     if len(request.paths) != 1:
         raise UsageError("name one snapshot")
     path = request.paths[0]
-    if detect(path) is Content.KUBEHOUND_DUMP:
-        raise NotYetSupported(f"{shown(path)}: KubeHound dumps cannot be read yet; use --manifests or --snapshot")
+    if os.path.isdir(path) or detect(path) is Content.KUBEHOUND_DUMP:
+        return _dump(request, path, progress)
     if progress is not None:
         progress("reading the snapshot", 0, 1)
     header, objects, gaps = read(path)
     if progress is not None:
         progress("reading the snapshot", 1, 1)
     return _inventory(request, objects, [*header.coverage, *gaps], header.source, server_version_of(header))
+
+
+def _dump(request: SourceRequest, path: str, progress: Progress | None) -> Inventory:
+    dump = read_dump(path, progress)
+    source = f"KubeHound dump of {shown(dump.cluster)}"
+    return _inventory(request, dump.objects, dump.gaps, source, dump.server_version)
 
 
 def _inventory(

@@ -13,6 +13,7 @@ from workbench.inventory.decode import DecodeError, from_data, from_json
 from workbench.inventory.evidence import Origin
 from workbench.inventory.fields import Path
 from workbench.inventory.objects import GROUPS, KINDS, KubernetesObject, kind_of
+from workbench.inventory.sharing import Sharer
 from workbench.sources.documents import JSON_ERRORS, Document, JsonHeader, JsonTop, json_problem, json_top, skipped
 from workbench.sources.mismatches import mismatches
 from workbench.sources.origin import JsonOrigin, JsonPlaces, YamlOrigin
@@ -50,6 +51,7 @@ class ObjectReader:
         self.other_kinds: Counter[tuple[str, str]] = Counter()
         self.no_objects = 0
         self.namespace = default_namespace or "default"
+        self._share = Sharer().share
         self._seen: dict[tuple[str, str, str, str], Origin] = {}
 
     def add(self, document: Document) -> None:
@@ -185,6 +187,7 @@ class ObjectReader:
                 meta.name = f"{meta.generate_name}*{taken}"
         # The versions of a kind share one name space, whatever group they stood in ("extensions", "apps").
         if self._first(origin, "", obj.kind, meta.namespace or "", meta.name or ""):
+            self._share(obj)
             self.objects.append((obj, origin))
 
     def _first(self, origin: Origin, group: str, kind: str, namespace: str, name: str) -> bool:

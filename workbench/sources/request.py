@@ -31,7 +31,8 @@ class SourceRequest:
 
     kind: SourceKind | Literal["manifests", "snapshot", "sample", "context"]
     paths: tuple[str, ...] = ()
-    """Of manifests: files and directories, ``-`` for standard input; of a snapshot: the one file."""
+    """Of manifests: files and directories, ``-`` for standard input; of a snapshot: the one file, or the
+    directory of a dump."""
     name: str = ""
     """Of a sample, or of a kubeconfig context (empty for the current one)."""
     default_namespace: str = ""

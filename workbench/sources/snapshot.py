@@ -25,6 +25,7 @@ from workbench.inventory.decode import DecodeError, kept_fields
 from workbench.inventory.evidence import Gap, Origin, Problem
 from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import KINDS, KubernetesObject
+from workbench.inventory.sharing import Sharer
 from workbench.sources.detect import FORMAT, GZIP, Content, detect_head
 from workbench.sources.documents import JSON_ERRORS, TextFile
 from workbench.sources.origin import RecordedOrigin
@@ -236,6 +237,7 @@ class _Reader:
         self._left = 0
         self._count = 0
         self._known = False
+        self._share = Sharer().share
         self._decoder: msgspec.json.Decoder[Any] | None = None
 
     def take(self, line: bytes) -> None:
@@ -275,6 +277,7 @@ class _Reader:
             except DecodeError as error:
                 self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, f"{error} - at {error.field}"))
                 return
+        self._share(obj)
         self.objects.append((obj, self._origin(read.at)))
 
     def _origin(self, at: _Place | None) -> Origin | None:
