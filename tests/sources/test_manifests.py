@@ -399,6 +399,19 @@ def test_lines_of_json(tmp_path: Path, field: str, line: int) -> None:
     assert json.loads(text[0])["metadata"]["name"] == "web"
 
 
+@pytest.mark.parametrize("part", [1, 40, 100, 10_000])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]])
+def test_lines_of_a_large_file_are_counted_a_part_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int, order: list[int]
+) -> None:
+    monkeypatch.setattr("workbench.sources.origin._PART", part)
+    items = [json.dumps(pod(name), indent=1) for name in "abcd"]
+    text = '{"apiVersion": "v1", "kind": "List", "items": [\n' + ",\n\n".join(items) + "]}"
+    objects = read_manifests([str(written(tmp_path, text))]).objects
+    first = [text.count("\n", 0, text.index(item)) + 1 for item in items]
+    assert [placed(objects[at][1])("") for at in order] == [first[at] for at in order]
+
+
 def test_fields_that_come_from_an_anchor(tmp_path: Path) -> None:
     text = A + "x: &x\n  hostPID: true\nspec:\n  <<: *x\n  hostIPC: true\n"
     [(obj, origin)] = read_manifests([str(written(tmp_path, text))]).objects

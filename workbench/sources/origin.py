@@ -105,6 +105,10 @@ class YamlOrigin:
         return found[0], found[1][self._index]
 
 
+_PART = 8 << 20
+"""How much of a file is held at once to count lines."""
+
+
 class JsonPlaces:
     """The ranges of the objects of one JSON document, whose line numbers are counted once for all."""
 
@@ -118,11 +122,15 @@ class JsonPlaces:
 
     def first_line(self, index: int) -> int | None:
         """The line on which the object of an index begins, ``None`` if the file has changed since."""
-        lines = self._lines
-        if index >= len(lines):
-            # From the last one on: faults ask while more objects are still to come.
-            new = self.spans[len(lines) :]
-            base = self.spans[len(lines) - 1][0] if lines else 0
+        lines, spans = self._lines, self.spans
+        while index >= len(lines):
+            # From the last one on: faults ask while more objects are still to come. Of a large file a part at a time.
+            known = len(lines)
+            base = spans[known - 1][0] if lines else 0
+            end = known + 1
+            while end < len(spans) and spans[end][0] - base <= _PART:
+                end += 1
+            new = spans[known:end]
             text = self.file.read(base, max([base, *(start for start, _ in new)]))
             if text is None:
                 return None
