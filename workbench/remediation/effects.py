@@ -9,7 +9,8 @@ the entries lead to and what leads to the jewels, and a fix that neither end of 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,12 +24,12 @@ from workbench.inventory.pods import PodInstance
 from workbench.rbac import grant_of
 from workbench.rbac.subjects import subject_id
 from workbench.remediation.forest import Cuts, Pair
+from workbench.remediation.nearby import HELD, RBAC, Nearby
 from workbench.remediation.records import RISK_WEIGHT, Fix, Status
 from workbench.techniques.api import SubjectType
 from workbench.techniques.build import Bucket, subject_of, touched
 from workbench.techniques.resolve import permissions as rights
 
-_RBAC = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 _OURS = "workbench.techniques."
 _OWN = frozenset({SubjectType.CONTAINER, SubjectType.POD, SubjectType.NODE})
 _EXISTENCE = frozenset({SubjectType.GRANT, SubjectType.IDENTITY, SubjectType.SINGLETON})
@@ -58,18 +59,20 @@ class Effect:
         return self.fix.paths_cut / RISK_WEIGHT[self.fix.risk.level]
 
 
-@dataclass(slots=True)
 class Effects:
-    """The effects of all fixes of an analysis, those that cut most first, then by risk and id."""
+    """The effects of all fixes of an analysis; each is measured when somebody asks for it, or for all of them."""
 
-    all: list[Effect]
-    _measure: _Measure = field(repr=False)
-    _by_pair: dict[tuple[str, str], list[Effect]] = field(default_factory=dict, repr=False)
+    def __init__(self, analysis: Analysis, fixes: Iterable[Fix]) -> None:
+        self._fixes = {fix.id: fix for fix in fixes}
+        self._measure = _Measure(analysis)
+        self._nearby = Nearby(analysis, self._fixes.values())
+        self._known: dict[str, Effect] = {}
+        self._by_pair: dict[tuple[str, str], list[Effect]] = {}
 
-    def __post_init__(self) -> None:
-        for effect in self.all:
-            for pair in effect.removed:
-                self._by_pair.setdefault(pair, []).append(effect)
+    @cached_property
+    def all(self) -> list[Effect]:
+        """All of them, those that cut most first, then by risk and id."""
+        return sorted((self._of(fix) for fix in self._fixes.values()), key=_order)
 
     def for_step(self, step: PathStep, objects: Collection[str] = ()) -> list[Fix]:
         """The fixes that take a step away, the best recommendation first.
@@ -77,23 +80,39 @@ class Effects:
         Args:
             step: The step, of any query.
             objects: The ids of the objects that prove it: their fixes are tried if the step lies between no entry
-                point and crown jewel, where nothing was measured.
+                point and crown jewel, where nothing else is measured.
         """
+        if "all" not in self.__dict__:
+            for edge in step.edges:
+                for fix in self._nearby.candidates(edge.source, edge.target):
+                    self._of(fix)
         found = {effect.fix.id: effect for effect in self._cutting(step)}
         if not all(self._measure.between(edge.source, edge.target) for edge in step.edges):
             near = {*objects, step.source, step.target}
-            for effect in self.all:
-                if effect.fix.target.id in near or near.intersection(effect.fix.observed_on):
+            for fix in self._fixes.values():
+                if fix.target.id in near or near.intersection(fix.observed_on):
+                    effect = self._of(fix)
                     self._complete(effect)
                     if effect.cuts_step(step):
-                        found[effect.fix.id] = effect
+                        found[fix.id] = effect
         order = sorted(found.values(), key=lambda e: (e.fix.status is not Status.READY, -e.merit, e.fix.id))
         return [effect.fix for effect in order]
 
     def closing(self, path: Path, among: Collection[str]) -> list[str]:
         """The ids of those of some fixes that take any step of a path away, the best first."""
+        if "all" not in self.__dict__:
+            for identifier in among:
+                self._of(self._fixes[identifier])
         found = {effect.fix.id: effect for step in path.steps for effect in self._cutting(step)}
         return [one.fix.id for one in sorted(found.values(), key=_order) if one.fix.id in among]
+
+    def _of(self, fix: Fix) -> Effect:
+        found = self._known.get(fix.id)
+        if found is None:
+            found = self._known[fix.id] = self._measure.effect(fix)
+            for pair in found.removed:
+                self._by_pair.setdefault(pair, []).append(found)
+        return found
 
     def _cutting(self, step: PathStep) -> Iterable[Effect]:
         for edge in step.edges:
@@ -110,8 +129,7 @@ def effects(analysis: Analysis, fixes: Iterable[Fix]) -> Effects:
 
     Fixes that cannot be made here (blocked, advisory) are measured too: what they would cut is worth knowing.
     """
-    measure = _Measure(analysis)
-    return Effects(sorted((measure.effect(fix) for fix in fixes), key=_order), measure)
+    return Effects(analysis, fixes)
 
 
 def _order(effect: Effect) -> tuple[int, float, str]:
@@ -299,8 +317,7 @@ class _Measure:
 
     def _by_holder(self) -> tuple[Ints, Ints]:
         """Who is granted a permission set, is in a group, or has a token: the held, sorted, and the holders."""
-        ids = {"PERMISSION_DISCOVER", "GROUP_MEMBER", "IDENTITY_ASSUME"}
-        chosen = np.array([technique.id in ids for technique in self._analysis.techniques], np.bool_)
+        chosen = np.array([technique.id in HELD for technique in self._analysis.techniques], np.bool_)
         source, target, _ = self._compiled.select(chosen)
         order = np.argsort(target, kind="stable")
         return target[order], source[order]
@@ -309,7 +326,7 @@ class _Measure:
         """Where relevant steps start that ask for the rights of a holder, not for one permission set."""
         chosen = np.array(
             [
-                bool(technique.declaration.reads & _RBAC)
+                bool(technique.declaration.reads & RBAC)
                 and technique.declaration.subject_type is not SubjectType.GRANT
                 and not technique.declaration.internal
                 and technique.id != "GROUP_MEMBER"
