@@ -27,7 +27,7 @@ from workbench.remediation.forest import Cuts, Pair
 from workbench.remediation.nearby import HELD, RBAC, Nearby
 from workbench.remediation.records import RISK_WEIGHT, Fix, Status
 from workbench.techniques.api import SubjectType
-from workbench.techniques.build import Bucket, subject_of, touched
+from workbench.techniques.build import Bucket, key_of, subject_of, touched
 from workbench.techniques.resolve import permissions as rights
 
 _OURS = "workbench.techniques."
@@ -188,10 +188,12 @@ class _Measure:
             return None
         kept = {node: new for node, new in replaced(view, [fix.change]).items() if self._may_count(node)}
         changed = view.overlay(kept)
-        removed, added = self._pairs(self._of_pods(changed, fix.ops))
+        buckets = list(self._of_pods(changed, fix.ops))
+        removed, added = self._pairs(buckets)
         if removed and _exposes(fix.ops):
             # What the fix brings may stand in for what it takes; elsewhere no fix brings a way.
-            removed, added = self._pairs(self._of_pods(changed, fix.ops, brings=True))
+            buckets += self._of_pods(changed, fix.ops, brings=True)
+            removed, added = self._pairs(buckets)
         return removed, added
 
     def _may_count(self, node: str) -> bool:
@@ -220,7 +222,7 @@ class _Measure:
         Args:
             changed: The overlay.
             ops: The edits.
-            brings: Also the buckets of exposure that may come to hold something.
+            brings: Instead, the buckets of exposure that have nothing to lose, and may come to hold something.
         """
         exposed = _exposes(ops)
         own = np.zeros(self._size, np.bool_)
@@ -235,12 +237,16 @@ class _Measure:
             ours = type(technique).__module__.startswith(_OURS)
             if ours and (declaration.internal or of in _EXISTENCE or (of is SubjectType.OBJECT and not exposed)):
                 continue
+            if brings and of in _OWN:
+                continue
             keys = touched(technique, changed)
             if keys is None:
                 keys = set(self._analysis.graph.subjects(number))
-            exposing = brings and of not in _OWN
+                if brings:
+                    # The graph has no bucket of a subject without records.
+                    keys |= {key_of(subject) for subject in technique.subjects(changed)}
             for key in sorted(keys):
-                if exposing or self._loses(number, key, None if of is SubjectType.OBJECT or not ours else own):
+                if brings != self._loses(number, key, None if of is SubjectType.OBJECT or not ours else own):
                     subject = subject_of(technique, changed, key)
                     yield Bucket.of(
                         technique, number, key, technique.detect(changed, subject) if subject is not None else ()
