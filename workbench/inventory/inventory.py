@@ -23,6 +23,8 @@ I = TypeVar("I")  # noqa: E741 - the items of an index: objects, pods or contain
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
 
+_ABSENT = object()
+
 NEWEST_KNOWN = (1, 37)
 """The newest Kubernetes version that the rules were written for."""
 OLDEST_SUPPORTED = (1, 28)
@@ -186,11 +188,12 @@ class Inventory:
 
         An overlay that changes none of these kinds shares the value of what it lies over.
         """
-        if self._base is not None and not (reads & self._changed_kinds):
-            return self._base.derived(name, reads, compute)
-        if name not in self._derived:
-            self._derived[name] = compute(self)
-        return cast(R, self._derived[name])
+        found = self._derived.get(name, _ABSENT)
+        if found is _ABSENT:
+            if self._base is not None and not (reads & self._changed_kinds):
+                return self._base.derived(name, reads, compute)
+            found = self._derived[name] = compute(self)
+        return cast(R, found)
 
     def memo(self, name: str, reads: frozenset[str]) -> dict[Any, Any]:
         """A place to keep answers that depend on nothing but objects of the kinds in ``reads``; as for :meth:`derived`.

@@ -55,6 +55,8 @@ def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> No
     source, target, effort = columns.source.append, columns.target.append, columns.effort.append
     missing, cause = columns.missing.append, columns.causes.append
     numbers, fact_number, detect = graph.numbers, graph.fact_number, technique.detect
+    facts: Any = ()
+    known_facts = 0
     subjects: list[str] = []
     starts: list[int] = []
     end = 0
@@ -65,7 +67,10 @@ def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> No
                 target(numbers[found[1]])
                 if found[3]:
                     effort(found[2] + SURCHARGE)
-                    missing(fact_number(found[3]))
+                    if found[3] is not facts:
+                        facts = found[3]
+                        known_facts = fact_number(facts)
+                    missing(known_facts)
                 else:
                     effort(found[2])
                     missing(0)

@@ -141,10 +141,12 @@ class _HostNamespace(Technique):
             return
         # Containers alike are decided once: nodes run many of them.
         alike: dict[tuple[_Processes, Answer, Answer], list[ContainerInstance]] = {}
+        any_target = self._trait is Trait.HOST_PID
         for pod in pods:
             sandbox, users = no_sandbox(view, pod), no_user_namespace(view, pod)
             for container in pod.containers:
-                if self._is_target(container):
+                # Processes are visible to the node whatever namespace they are in; shared memory is not.
+                if any_target or self._trait in container.traits:
                     alike.setdefault((_Processes.of(view, container), sandbox, users), []).append(container)
         for container, base in starts:
             own = _Processes.of(view, container)
@@ -162,22 +164,18 @@ class _HostNamespace(Technique):
     ) -> Iterator[Found]:
         base, reach, _, users = answers
         pod = container.pod
-        apart, within = all_of(*answers), all_of(base, reach, users)
+        apart = all_of(*answers)
         known = pod.node != UNKNOWN_NODE
         source, effort = container.id, self.declaration.effort
         for other in others:
             if other is container:
                 continue
             # No sandbox stands between the containers of one pod.
-            answer = within if other.pod is pod else apart
+            answer = all_of(base, reach, users) if other.pod is pod else apart
             if not known:
                 answer = all_of(answer, shares_node(pod, other.pod))
             if answer.off is None:
                 yield Found(source, other.id, effort, answer.missing)
-
-    def _is_target(self, container: ContainerInstance) -> bool:
-        # Processes are visible to the node whatever namespace they are in; shared memory is not.
-        return self._trait is Trait.HOST_PID or self._trait in container.traits
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)

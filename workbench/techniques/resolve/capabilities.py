@@ -93,15 +93,15 @@ class Capabilities(NamedTuple):
     """With those that only some runtimes grant, where the runtime is not known."""
 
 
+_ALL = Capabilities(ALL, ALL)
+
+
 def effective_capabilities(view: Inventory, container: ContainerInstance) -> Capabilities:
     """The capabilities of a container's root user; processes of other users hold none (no ambient set)."""
+    if container.privileged:
+        return _ALL
     spec = container.capabilities
-    return resolve(
-        container.privileged,
-        tuple(spec.add or ()),
-        tuple(spec.drop or ()),
-        runtime_of(view, container),
-    )
+    return resolve(False, tuple(spec.add or ()), tuple(spec.drop or ()), runtime_of(view, container))
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +112,7 @@ def resolve(privileged: bool, add: tuple[str, ...], drop: tuple[str, ...], runti
     single adds; less the single drops. Privileged containers hold all, whatever they drop.
     """
     if privileged:
-        return Capabilities(ALL, ALL)
+        return _ALL
     default = CRIO_DEFAULT if runtime == "cri-o" else CONTAINERD_DEFAULT
     if runtime is not None:
         held = _held(default, add, drop, prefix=runtime in _TAKES_PREFIX)

@@ -10,6 +10,7 @@ from workbench.techniques.resolve import HOLDS, Answer, needs
 
 OS_LABEL = "kubernetes.io/os"
 _NO_INFO = NodeInfo()
+_NODES = frozenset({"Node"})
 
 
 def node_of(view: Inventory, pod: PodInstance) -> Node | None:
@@ -44,7 +45,11 @@ def runtime_of(view: Inventory, container: ContainerInstance) -> str | None:
     Source: ``status.nodeInfo.containerRuntimeVersion`` and ``status.containerStatuses[].containerID``, which
     both begin with the runtime's name.
     """
-    version = node_info(node_of(view, container.pod)).container_runtime_version
+    memo = view.memo("runtimes of nodes", _NODES)
+    node = container.pod.node
+    version: str | None = memo.get(node, "")
+    if version == "":
+        version = memo[node] = node_info(node_of(view, container.pod)).container_runtime_version
     if version is None and container.status is not None:
         version = container.status.container_id
     return version.partition("://")[0] if version and "://" in version else None
