@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
+from workbench.analysis.choke import ChokePoint
 from workbench.analysis.paths import SEVERITIES, Path, PathStep
 from workbench.engine import Document, ExportResult, Neighbour, PathReport, Preview, WhatIfReport
 from workbench.errors import Conflict, UsageError
@@ -122,6 +123,37 @@ def shop(web: str = "web", namespace: str = "shop") -> tuple[list[Path], list[Fi
     return paths, fixes
 
 
+def ways_beside(one: Path) -> list[Path]:
+    """Three other ways from the internet to a node's administrator: over a secret, over two accounts, straight on."""
+    if one.id != "v1:0000000000000001":
+        return []
+    namespace = one.nodes[1].partition(":")[2].partition("/")[0]
+    endpoint, container = one.nodes[1:3]
+    secret, account, user = f"Secret:{namespace}/token", f"ServiceAccount:{namespace}/other", "User:carol"
+    first = one.steps[0]
+    return [
+        path(
+            11,
+            "high",
+            7.7,
+            first,
+            step(endpoint, secret, "SECRET_LEAK", "shows the secret"),
+            step(secret, container, "SECRET_USE", "logs in to", ("C-LOG", "Image:x")),
+            *one.steps[2:],
+        ),
+        path(
+            12,
+            "high",
+            7.5,
+            *one.steps[:2],
+            step(container, account, "IDENTITY_ASSUME", "uses the mounted token"),
+            step(account, user, "IMPERSONATE", "impersonates"),
+            step(user, "ClusterAdmin", "ADMIN", "may do everything"),
+        ),
+        path(13, "high", 7.3, *one.steps[:2], step(container, "ClusterAdmin", "KERNEL", "breaks out of everything")),
+    ]
+
+
 CUTS = {"F-PRIV": (1,), "F-AUTOMOUNT": (2, 3), "F-RBAC-RULE": (2, 3, 4)}
 BY_TECHNIQUE = {
     "CE_PRIV_MOUNT": ("F-PRIV",),
@@ -143,6 +175,7 @@ class FakeAudit:
     raising: dict[str, Exception] = field(default_factory=dict)
     yaml_name: str = "web"
     main_thread_calls: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -150,6 +183,7 @@ class FakeAudit:
 
     def _enter(self, name: str) -> None:
         """Every question must come from a worker."""
+        self.asked.append(name)
         if threading.current_thread() is threading.main_thread():
             self.main_thread_calls.append(name)
         if name in self.raising:
@@ -164,6 +198,22 @@ class FakeAudit:
                 raise UsageError(f"{query.targets[0]!r} matches nothing; the nearest is ClusterAdmin")
         severities = {name: sum(one.severity == name for one in found) for name in SEVERITIES}
         return PathReport(found, len(found), severities, 4, 2, len(found))
+
+    def alternatives(self, path: Path, limit: int = 20) -> list[Path]:
+        self._enter("alternatives")
+        return [path, *ways_beside(path)][:limit]
+
+    def choke_points(self, limit: int | None = 50) -> list[ChokePoint]:
+        self._enter("choke_points")
+        grant = next((node for one in self.found for node in one.nodes if node.startswith("PermissionSet:")), None)
+        if grant is None:
+            return []
+        namespace = grant.partition(":")[2].partition("/")[0]
+        return [
+            ChokePoint(grant, None, (), 5, (f"Secret:{namespace}/db",)),
+            ChokePoint(grant, f"Secret:{namespace}/db", ("SECRET_READ",), 3, (f"Secret:{namespace}/db",)),
+            ChokePoint(grant, f"Hub:secrets/{namespace}", ("SECRET_READ",), 1, (f"Secret:{namespace}/db",)),
+        ][:limit]
 
     def evidence(self, step: PathStep) -> list[Evidence]:
         self._enter("evidence")

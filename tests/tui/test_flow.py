@@ -9,14 +9,15 @@ from textual.widgets import Input
 
 from tests.tui import fake
 from tests.tui.conftest import Opened, settled
+from workbench.tui.canvas.ways import Place
 from workbench.tui.screens.connect import ConnectScreen
-from workbench.tui.screens.dialogs import CoverageDialog, ExportDialog, QuitDialog
+from workbench.tui.screens.dialogs import AlternativesDialog, CoverageDialog, ExportDialog, QuitDialog
 from workbench.tui.screens.fixes import FixesScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.overview import OverviewScreen
 from workbench.tui.screens.paths import PathsScreen
 from workbench.tui.widgets.basket import Basket
-from workbench.tui.widgets.frame import StatusHeader
+from workbench.tui.widgets.frame import HintBar, StatusHeader
 from workbench.tui.widgets.line_list import RowList
 from workbench.tui.widgets.painting import TextPane
 from workbench.tui.widgets.path_drawing import PathDrawing
@@ -200,7 +201,7 @@ async def test_the_tabs_of_a_step(opened: Opened) -> None:
 
 async def test_a_stub_unfolds_and_folds(opened: Opened) -> None:
     async with opened(fake.audit()) as (app, pilot):
-        await press(pilot, "2", "enter", "down", "down", "down", "right")
+        await press(pilot, "2", "enter", "down", "down", "down", "right", "right")
         drawing = app.screen.query_one(PathDrawing)
         before = len(drawing.picture.rows)
         assert "► CTR +25 more" in "".join(text for row in drawing.picture.rows for text, _ in row.spans)
@@ -213,11 +214,138 @@ async def test_a_stub_unfolds_and_folds(opened: Opened) -> None:
 
 async def test_a_node_beside_the_path_is_described(opened: Opened) -> None:
     async with opened(fake.audit()) as (app, pilot):
-        await press(pilot, "2", "enter", "down", "down", "right")
+        await press(pilot, "2", "enter", "down", "down", "right", "right")
         detail = app.screen.query_one(StepDetail)
         assert "registry.example/shop:1" in str(detail.border_title)
-        await press(pilot, "left")
+        await press(pilot, "left", "left")
         assert str(detail.border_title).startswith("Step 2 of 4")
+
+
+async def test_across_goes_to_the_alternatives_of_the_node_one_came_from(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "down", "down")
+        drawing = app.screen.query_one(PathDrawing)
+        detail = app.screen.query_one(StepDetail)
+        assert "alternative 1 of 3" in str(drawing.border_title)
+        await press(pilot, "right")
+        assert drawing.node == "ServiceAccount:shop/other"
+        assert "alternative 2 of 3" in str(drawing.border_title)
+        title = str(detail.border_title)
+        assert title == "Alternative 2, step 3 of 5: CTR shop/web/web, uses the mounted token, SA shop/other"
+        await press(pilot, "down")
+        assert drawing.node == "User:carol"
+        await press(pilot, "down")
+        assert drawing.place == Place(0, 4), "it joins the path"
+        await press(pilot, "up")
+        assert drawing.node == "User:carol", "back is where one came from"
+        await press(pilot, "up", "up")
+        assert drawing.place == Place(0, 2)
+        await press(pilot, "up")
+        assert drawing.place == Place(0, 1)
+        await press(pilot, "right")
+        assert drawing.place == Place(0, 1), "at the end it does not move"
+
+
+async def test_the_list_of_alternatives(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "a")
+        assert isinstance(app.screen, AlternativesDialog)
+        listed = app.screen.query_one(RowList)
+        assert str(listed.border_title) == "3 other ways from internet"
+        assert listed.content_text.splitlines() == [
+            " 1 ▂▄▆  HIGH  7.7  5 steps  assumes C-LOG",
+            "   via sec shop/token",
+            " 2 ▂▄▆  HIGH  7.5  5 steps  assumes C-VULN",
+            "   via sa shop/other, usr carol",
+            " 3 ▂▄▆  HIGH  7.3  3 steps  assumes C-VULN",
+            "   without nod worker-1",
+        ]
+        await press(pilot, "down", "enter")
+        drawing = app.screen.drawing
+        assert app.focused is drawing
+        assert drawing.node == "ServiceAccount:shop/other"
+        await press(pilot, "a")
+        assert app.screen.query_one(RowList).cursor == 1
+        await press(pilot, "down", "enter")
+        assert (drawing.place, drawing.shown_line) == (Place(0, 4), 3)
+        await press(pilot, "escape", "down", "a")
+        assert toasts(app)[-1] == "there is no other way between these two ends"
+
+
+async def test_alternatives_are_asked_for_once_a_path(opened: Opened) -> None:
+    audit = fake.audit()
+    async with opened(audit) as (app, pilot):
+        await press(pilot, "2", "down", "up", "down", "up")
+        assert sorted(audit.asked.count(name) for name in ("alternatives",)) == [2]
+        assert set(app.session.alternatives) == {one.id for one in app.session.paths[:2]}
+
+
+async def test_the_picture_turns(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "vertical_line")
+        drawing = app.screen.query_one(PathDrawing)
+        assert drawing.sideways is not None
+        assert "left/right along" in app.screen.query_one(HintBar).lead
+        await press(pilot, "right")
+        assert drawing.place == Place(0, 2)
+        await press(pilot, "up")
+        assert drawing.node == "Secret:shop/token"
+        await press(pilot, "right")
+        assert drawing.place == Place(0, 2)
+        await press(pilot, "left")
+        assert drawing.node == "Secret:shop/token", "back is where one came from"
+        await press(pilot, "left")
+        assert drawing.place == Place(0, 1)
+        await press(pilot, "right", "right")
+        assert drawing.place == Place(0, 3)
+        boxes = drawing.sideways.column_of(drawing.sideways.box_of(drawing.place))
+        place, order = drawing.place, [boxes.index(drawing.node)]
+        while True:
+            await press(pilot, "down")
+            if drawing.place == place:
+                break
+            place = drawing.place
+            order.append(boxes.index(drawing.sideways.box_of(place)))
+        assert order == list(range(order[0], len(boxes))), "down goes down the column and stops at its end"
+        await press(pilot, "vertical_line")
+        assert drawing.sideways is None
+        assert drawing.place == place
+
+
+async def test_a_short_path_is_drawn_from_left_to_right_where_it_fits(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2")
+        assert app.screen.drawing.sideways is None
+        await press(pilot, "G")
+        assert app.screen.path_list.current.id.endswith("5")
+        assert app.screen.drawing.sideways is not None
+
+
+async def test_a_click_selects_a_box(opened: Opened) -> None:
+    async with opened(fake.audit(), size=(220, 60)) as (app, pilot):
+        await press(pilot, "2", "enter", "vertical_line")
+        drawing = app.screen.drawing
+        placed = drawing.sideways.layout.placed["Endpoint:shop/web/80"]
+        left, top = drawing._margins
+        x, y = placed.x + left - round(drawing.scroll_x), placed.y + top
+        await pilot.click("#canvas", offset=(x + 3, y + 1))
+        await settled(pilot)
+        assert drawing.place == Place(0, 1)
+
+
+async def test_an_unfolded_stub_moves_nothing_to_another_column(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "vertical_line", "right", "right", "right")
+        drawing = app.screen.drawing
+        before = {box: placed.rank for box, placed in drawing.sideways.layout.placed.items()}
+        await press(pilot, "space")
+        after = {box: placed.rank for box, placed in drawing.sideways.layout.placed.items()}
+        assert len(after) == len(before) + 20
+        assert {box: after[box] for box in before} == before
+        row = drawing.sideways.row_of("Node:worker-1") + drawing._margins[1] - round(drawing.scroll_y)
+        assert 0 <= row < drawing.size.height
+        await press(pilot, "space")
+        assert set(drawing.sideways.layout.placed) == set(before)
 
 
 @pytest.mark.parametrize(

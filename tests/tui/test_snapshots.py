@@ -43,6 +43,11 @@ def test_paths_in_a_small_terminal(snap_compare: Compare) -> None:
     assert snap_compare(app(), terminal_size=(80, 24), run_before=pressing("2", "enter", "down"))
 
 
+def test_paths_from_left_to_right(snap_compare: Compare) -> None:
+    keys = ("2", "enter", "down", "vertical_line", "right")
+    assert snap_compare(app(), terminal_size=(160, 45), run_before=pressing(*keys))
+
+
 def test_overview(snap_compare: Compare) -> None:
     assert snap_compare(app(), terminal_size=(120, 36), run_before=pressing())
 

@@ -18,6 +18,7 @@ from workbench.errors import Fault, InputError, UsageError
 from workbench.sources import SourceKind, SourceRequest
 from workbench.tui import state
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.canvas.ways import Place
 from workbench.tui.lines import empty_lines
 from workbench.tui.screens.connect import FIRST_RUN, ConnectScreen
 from workbench.tui.screens.overview import OverviewScreen, named
@@ -88,7 +89,7 @@ async def test_resizing_keeps_the_cursor_in_view(opened: Opened) -> None:
             await pilot.resize_terminal(*size)
             await settled(pilot)
             assert app.focused is drawing
-            row = drawing.picture.first_rows[drawing.at] - round(drawing.scroll_y)
+            row = drawing.picture.first_rows[drawing.place] - round(drawing.scroll_y)
             assert 0 <= row < drawing.size.height
 
 
@@ -100,10 +101,12 @@ async def test_a_long_name_is_never_cut_on_the_path(opened: Opened) -> None:
         await settled(pilot)
         drawing = app.screen.drawing
         rows = [
-            "".join(text for text, _ in row.spans) for row in drawing.picture.rows if row.node == 2 and row.step is None
+            "".join(text for text, _ in row.spans)
+            for row in drawing.picture.rows
+            if row.place == Place(0, 2) and not row.step
         ]
         assert len(rows) > 1
-        assert "".join(row.strip(" ┃◎★")[0:].removeprefix("CTR").strip() for row in rows) == f"shop/{name}/web"
+        assert "".join(row.strip(" ╰►│┃◎★").removeprefix("CTR").strip() for row in rows) == f"shop/{name}/web"
         assert max(map(len, rows)) <= drawing.columns
 
 

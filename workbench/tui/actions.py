@@ -54,6 +54,7 @@ KEY_NAMES = {
     "colon": ":",
     "slash": "/",
     "exclamation_mark": "!",
+    "vertical_line": "|",
     "less_than_sign": "<",
     "greater_than_sign": ">",
     "escape": "esc",
@@ -118,12 +119,26 @@ ACTIONS: tuple[Action, ...] = (
     Action("last", ("G", "end"), "last", "the last", ("move",)),
     Action("open", ("enter",), "open", "open what is under the cursor", ("list",), "", 10),
     # The drawing of a path.
-    Action("left", ("left", "h"), "left", "back along the row, to the path", ("canvas", "text"), "", 0),
-    Action("right", ("right", "l"), "across", "across, to the neighbours beside the node", ("canvas", "text"), "", 0),
+    Action("turn", ("vertical_line",), "turn", "turn the picture: from top to bottom, from left to right", ("canvas",)),
+    Action(
+        "left",
+        ("left", "h"),
+        "left",
+        "across, back to the path; in a picture from left to right the node before",
+        ("canvas", "text"),
+    ),
+    Action(
+        "right",
+        ("right", "l"),
+        "across",
+        "across: the next alternative, then the neighbours beside the node; from left to right the next node",
+        ("canvas", "text"),
+    ),
     Action("open", ("enter",), "step", "go to the step's detail", ("canvas",), "", 10),
     Action("unfold", ("space",), "expand", "unfold or fold the stub under the cursor", ("canvas",), "", 40),
     # Paths.
     Action("fixes", ("f",), "fixes", "the fixes of the current step", ("paths",), "", 20),
+    Action("alternatives", ("a",), "other ways", "the other ways between the same two ends", ("paths",), "ways", 25),
     Action(
         "stage",
         ("s",),

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -27,13 +28,15 @@ from workbench.tui.commands import UnknownCommand, candidates, parse
 from workbench.tui.failures import failure_lines
 from workbench.tui.jobs import JobsApp
 from workbench.tui.messages import Progress
+from workbench.tui.names import end_of
 from workbench.tui.screens.base import WorkbenchScreen
-from workbench.tui.session import Session, default_directory, refusal, staged_message
+from workbench.tui.session import Session, default_directory, passes, refusal, staged_message
 from workbench.tui.text import Spans, count, shown
 from workbench.tui.theme import THEMES, variables_of
 from workbench.tui.widgets.frame import HeaderState
 
 if TYPE_CHECKING:
+    from workbench.analysis.choke import ChokePoint
     from workbench.engine import Audit, ExportResult, PathQuery, PathReport, Preview, WhatIfReport
     from workbench.remediation.records import Fix
     from workbench.sources import SourceRequest
@@ -46,6 +49,9 @@ SIGNALLED = 128
 """The exit status after a signal is this and the signal's number."""
 
 TARGETS_COMPLETED = 500
+
+CHOKE_POINTS = 50
+"""How many are asked for: nodes and edges come mixed, and some of each are shown."""
 
 PATHS_LISTED = 10_000
 """How many paths the list holds; the worst come first, and :path narrows."""
@@ -274,6 +280,11 @@ class WorkbenchApp(JobsApp):
             session.fixes = fixes
             self._tell_screens()
 
+        def counted(points: list[ChokePoint]) -> None:
+            session.choke_points = points
+            self._tell_screens()
+
+        self.in_background("choke points", lambda: session.audit.choke_points(CHOKE_POINTS), counted)
         self.in_background("rank", lambda: list(session.audit.fixes()), deliver)
 
     def message_lines(self) -> tuple[str, list[Spans]]:
@@ -460,13 +471,26 @@ class WorkbenchApp(JobsApp):
             report = session.audit.paths(listed_paths(sources, targets))
             return report, [haystack(path) for path in report.paths]
 
-        def deliver(found: tuple[PathReport, list[str]]) -> None:
-            session.query = query
-            session.shown_report, session.shown_haystacks = found
-            self.show_view("paths")
-            self._tell_screens()
+        self.in_background("query", ask, lambda found: self._narrowed(session, query, *found))
 
-        self.in_background("query", ask, deliver)
+    def show_paths_through(self, source: str, target: str | None = None) -> None:
+        """Narrow the list to the paths through a node, or over the edge between two."""
+        session = self.require_session()
+        query = f"through {end_of(source)}" + (f" -> {end_of(target)}" if target else "")
+        report, hay = session.report, session.haystacks
+
+        def ask() -> tuple[PathReport, list[str]]:
+            places = [at for at, path in enumerate(report.paths) if passes(path, source, target)]
+            paths = [report.paths[at] for at in places]
+            return replace(report, paths=paths, total=len(paths)), [hay[at] for at in places]
+
+        self.in_background("query", ask, lambda found: self._narrowed(session, query, *found))
+
+    def _narrowed(self, session: Session, query: str, report: PathReport, hay: list[str]) -> None:
+        session.query = query
+        session.shown_report, session.shown_haystacks = report, hay
+        self.show_view("paths")
+        self._tell_screens()
 
     def clear_query(self) -> bool:
         """Show all paths again; whether they were narrowed."""

@@ -40,6 +40,15 @@ def short(node: str) -> str:
     return f"{nodes.tag(node).lower()} {node_name(node)}"
 
 
+def end_of(node: str) -> str:
+    """As :func:`short`, for the end of an edge, which may be a set: ``any of the secrets in shop``."""
+    if not nodes.is_hub(node):
+        return short(node)
+    members, scope = nodes.hub_parts(node)
+    where = "" if scope == nodes.ANYWHERE else f" in {shown(scope)}"
+    return f"any of the {shown(members.partition('-beside-')[0]).replace('-', ' ')}{where}"
+
+
 def value_of(value: Any, default: Any = None) -> str:
     """A value of an evidence, in one line."""
     if value is None:

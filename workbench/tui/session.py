@@ -12,6 +12,7 @@ from workbench.tui.lines import status_text
 from workbench.tui.text import count, shown
 
 if TYPE_CHECKING:
+    from workbench.analysis.choke import ChokePoint
     from workbench.analysis.paths import Path, PathStep
     from workbench.engine import Audit, Document, PathReport, Preview, WhatIfReport
     from workbench.inventory.evidence import Evidence, Gap
@@ -47,6 +48,8 @@ class Session:
     coverage: Sequence[Gap] = ()
     fixes: Sequence[Fix] | None = None
     """``None`` until a worker has ranked them."""
+    choke_points: Sequence[ChokePoint] | None = None
+    """``None`` until a worker has counted them."""
     basket: list[Fix] = field(default_factory=list)
     """What is staged, in order."""
     what_if: WhatIfReport | None = None
@@ -55,6 +58,8 @@ class Session:
     problem: str = ""
     """Why the basket's effect cannot be computed, as a sentence."""
     details: dict[StepKey, StepDetails] = field(default_factory=dict)
+    alternatives: dict[str, Sequence[Path]] = field(default_factory=dict)
+    """The other ways between the ends of paths that were looked at, by path id."""
     query: str = ""
     """How the paths were narrowed (``:path``), empty for all."""
     shown_report: PathReport | None = None
@@ -97,6 +102,17 @@ class Session:
     def coverage_text(self) -> str:
         """What the header says of what could not be read."""
         return f"PARTIAL: {len(self.coverage)}" if self.coverage else "FULL"
+
+
+def passes(path: Path, source: str, target: str | None) -> bool:
+    """Whether a path goes through a node, or with a target over the edge between two, which may lead into a hub."""
+    if target is None:
+        return source in path.nodes
+    return any(
+        (step.source, step.target) == (source, target)
+        or any((edge.source, edge.target) == (source, target) for edge in step.edges)
+        for step in path.steps
+    )
 
 
 def step_key(step: PathStep) -> StepKey:

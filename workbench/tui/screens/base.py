@@ -49,7 +49,6 @@ class WorkbenchScreen(Screen[None]):
     PLACE: ClassVar[str] = ""
     """The id of the screen in the registry of actions."""
     PANES: ClassVar[tuple[Pane, ...]] = ()
-    HINT_LEAD: ClassVar[str] = "up/down"
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(self) -> None:
@@ -132,7 +131,7 @@ class WorkbenchScreen(Screen[None]):
         places = [*places_of(focused), self.PLACE, "app"]
         if self.session is None:
             places = [place for place in places if place not in ("overview", "paths", "fixes")]
-        bar.lead = self.HINT_LEAD
+        bar.lead = focused.lead if isinstance(focused, Painted) else ""
         bar.actions = tuple(hints(places))
 
     # -- panes

@@ -15,12 +15,17 @@ from textual.widgets import Input
 
 from workbench.tui.actions import actions_of, bindings_of
 from workbench.tui.lines import BLANK, gap_lines
+from workbench.tui.names import short
 from workbench.tui.text import Spans, count, shown, span
 from workbench.tui.widgets.frame import HintBar
+from workbench.tui.widgets.line_list import LineList, Row, RowList
 from workbench.tui.widgets.painting import TextPane
+from workbench.tui.widgets.severity import severity_span
 
 if TYPE_CHECKING:
+    from workbench.analysis.paths import Path as AttackPath
     from workbench.inventory.evidence import Gap
+    from workbench.tui.canvas.ways import Ways
     from workbench.tui.session import Session
 
 T = TypeVar("T")
@@ -71,6 +76,51 @@ class CoverageDialog(Dialog[None]):
         notes: list[Spans] = [(span(note, "muted", 2048),) for note in self.notes]
         pane.show([*gap_lines(self.gaps), *([BLANK, *notes] if notes else [])])
         pane.focus()
+
+
+class AlternativesDialog(Dialog[int]):
+    """The other ways between the two ends of a path; answers with the number of one."""
+
+    PLACES = ("dialog", "list")
+
+    def __init__(self, ways: Ways, current: int) -> None:
+        super().__init__()
+        self.ways, self.current = ways, current
+
+    def compose(self) -> ComposeResult:
+        """A list."""
+        with Vertical(classes="dialog listing"):
+            yield RowList(id="alternatives")
+            yield HintBar()
+
+    def on_mount(self) -> None:
+        """Fill it; the cursor stands on the one that is drawn."""
+        super().on_mount()
+        found = self.ways.alternatives
+        listed = self.query_one(RowList)
+        listed.entitle(
+            f"{count(len(found), 'other way')} from {short(self.ways.path.source)}",
+            f"to {short(self.ways.path.target)}, the shortest first",
+        )
+        listed.set_items([self._row(line, path) for line, path in enumerate(found, 1)], max(0, self.current - 1))
+        listed.focus()
+
+    def _row(self, line: int, path: AttackPath) -> Row:
+        facts = f"assumes {shown(', '.join(path.missing))}" if path.missing else "certain"
+        via = ", ".join(short(node) for node in self.ways.via(line))
+        skipped = [node for node in self.ways.nodes[0] if node not in path.nodes]
+        without = f"without {', '.join(short(node) for node in skipped)}" if skipped and not via else ""
+        first: Spans = (
+            (f"{line:>2} ", "muted"),
+            severity_span(path.severity),
+            (f"  {path.risk:.1f}  {count(len(path.steps), 'step')}  ", ""),
+            (facts, "warning" if path.missing else "muted"),
+        )
+        return Row((first, (("   ", ""), (f"via {via}" if via else without, "strong"))), line)
+
+    @on(LineList.Opened)
+    def _chosen(self, event: LineList.Opened) -> None:
+        self.dismiss(event.index + 1)
 
 
 class QuitDialog(Dialog[bool]):

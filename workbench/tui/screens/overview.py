@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from workbench.graph import nodes
 from workbench.tui.lines import empty_lines
-from workbench.tui.names import short
+from workbench.tui.names import end_of, short
 from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.text import Spans, count, shown, span
 from workbench.tui.widgets.line_list import LineList, Row, RowList
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from workbench.tui.session import Session
 
 TOP_PATHS = 5
-BEST_CUTS = 12
+BEST_CUTS = 8
+MOST_NEEDED = 5
+"""How many nodes and how many steps are shown that cut most pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,12 @@ class Opens:
     """Where a row leads."""
 
     view: str
-    """``paths``, ``fixes`` or ``coverage``."""
+    """``paths``, ``fixes``, ``coverage`` or ``through``."""
     filter: str = ""
     path: str = ""
     fix: str = ""
+    through: tuple[str, str | None] = ("", None)
+    """A node, or the two ends of an edge."""
 
 
 class OverviewScreen(WorkbenchScreen):
@@ -146,6 +150,24 @@ class OverviewScreen(WorkbenchScreen):
                 else "no single fix cuts a path; press 7 to combine some"
             )
             rows.append(Row((((what, "muted"),),), Opens("fixes")))
+        return rows + self._choke_points(session)
+
+    def _choke_points(self, session: Session) -> list[Row]:
+        """Exact: how many pairs of an entry point and a crown jewel have no path without it."""
+        if session.choke_points is None:
+            return []
+        of = f"of {count(session.report.pairs_with_a_path, 'pair')} of entry point and crown jewel"
+        rows: list[Row] = []
+        for edges, title in ((False, "nodes that most paths need"), (True, "steps that most paths need")):
+            points = [point for point in session.choke_points if point.is_edge == edges][:MOST_NEEDED]
+            if points:
+                rows.append(Row(((("", ""),), ((title, "heading"), (f"  {of}", "muted")))))
+            for point in points:
+                line: Spans = ((f"{count(point.pairs, 'pair'):>12}  ", "strong"), (end_of(point.source), ""))
+                if point.target is not None:
+                    titles = (session.audit.declaration(one).title for one in point.techniques)
+                    line = (*line, (f"  {shown(', '.join(titles))}  ", "muted"), (end_of(point.target), ""))
+                rows.append(Row((line,), Opens("through", through=(point.source, point.target))))
         return rows
 
     def _coverage(self, session: Session) -> list[Row]:
@@ -172,6 +194,8 @@ class OverviewScreen(WorkbenchScreen):
         if isinstance(opens, Opens):
             if opens.view == "coverage":
                 self.workbench.action_coverage()
+            elif opens.view == "through":
+                self.workbench.show_paths_through(*opens.through)
             else:
                 self.workbench.show_view(opens.view, filter_text=opens.filter, path=opens.path, fix=opens.fix)
 

@@ -9,7 +9,7 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
-from workbench.tui.canvas.projection import path_nodes
+from workbench.tui.canvas.ways import Place
 from workbench.tui.lines import BLANK, empty_lines
 from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.session import StepDetails, refusal, step_details, step_key
@@ -21,9 +21,16 @@ from workbench.tui.widgets.step_detail import FIXES, TABS, YAML, StepDetail
 
 if TYPE_CHECKING:
     from workbench.analysis.paths import Path, PathStep
+    from workbench.tui.session import Session
 
 NEIGHBOURS = 60
 """How many neighbours of a node are asked for."""
+
+ALTERNATIVES = 20
+"""How many alternatives are asked for, the path itself among them."""
+
+ALTERNATIVES_KEPT = 500
+"""For how many paths the alternatives are kept."""
 
 
 class PathsScreen(WorkbenchScreen):
@@ -41,8 +48,8 @@ class PathsScreen(WorkbenchScreen):
         super().__init__()
         self._all: Sequence[Path] = ()
         self._hay: Sequence[str] = ()
-        self._positions: dict[str, int] = {}
-        """The node on which the cursor stood, by path id."""
+        self._positions: dict[str, Place] = {}
+        """Where the cursor stood, by path id."""
         self._came_from: Pane | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -135,19 +142,35 @@ class PathsScreen(WorkbenchScreen):
             self._nothing()
             return
         heading = f"Graph  path {self.path_list.cursor + 1} of {len(self.path_list.items)}"
-        self.drawing.show_path(path, self._positions.get(path.id, 0), heading)
+        session = self.workbench.require_session()
+        known = session.alternatives.get(path.id)
+        self.drawing.show_path(path, self._positions.get(path.id, Place()), heading, known or ())
         self._show_step()
-        audit = self.workbench.require_session().audit
-        names = path_nodes(path)
+        audit = session.audit
 
         def ask() -> Mapping[str, Sequence[Any]]:
-            return {node: audit.neighbours(node, NEIGHBOURS) for node in names}
+            return {node: audit.neighbours(node, NEIGHBOURS) for node in path.nodes}
 
         def deliver(neighbours: Mapping[str, Sequence[Any]]) -> None:
             if self.drawing.path is path:
                 self.drawing.show_neighbours(neighbours)
+                # Only where the cursor stays: a list that is scrolled through must not pile up searches.
+                if known is None:
+                    self._find_alternatives(session, path)
 
         self.workbench.in_background("neighbours", ask, deliver)
+
+    def _find_alternatives(self, session: Session, path: Path) -> None:
+        audit = session.audit
+
+        def deliver(found: Sequence[Path]) -> None:
+            while len(session.alternatives) >= ALTERNATIVES_KEPT:
+                del session.alternatives[next(iter(session.alternatives))]
+            session.alternatives[path.id] = found
+            if self.drawing.path is path:
+                self.drawing.show_alternatives(found)
+
+        self.workbench.in_background("alternatives", lambda: audit.alternatives(path, ALTERNATIVES), deliver)
 
     def _nothing(self) -> None:
         """No path: an empty list has a reason."""
@@ -175,8 +198,7 @@ class PathsScreen(WorkbenchScreen):
     @property
     def step(self) -> PathStep | None:
         """The current step."""
-        path, at = self.drawing.path, self.drawing.step
-        return path.steps[at] if path is not None and at is not None else None
+        return self.drawing.step
 
     @on(PathDrawing.NodeSelected)
     def _node_selected(self, event: PathDrawing.NodeSelected) -> None:
@@ -184,8 +206,8 @@ class PathsScreen(WorkbenchScreen):
         path = self.drawing.path
         if path is None:
             return
-        self._positions[path.id] = self.drawing.at
-        if self.drawing.column and event.node not in path_nodes(path):
+        self._positions[path.id] = self.drawing.place
+        if self.drawing.column and event.node not in path.nodes:
             audit = self.workbench.require_session().audit
             node = event.node
             self.workbench.in_background(
@@ -199,22 +221,21 @@ class PathsScreen(WorkbenchScreen):
             self.detail.show_node(node, rows)
 
     def _show_step(self) -> None:
-        path, at = self.drawing.path, self.drawing.step
+        step, heading = self.step, self.drawing.step_heading
         session = self.session
-        if path is None or at is None or session is None:
+        if step is None or session is None:
             return
-        step = path.steps[at]
         known = session.details.get(step_key(step))
         if known is not None:
-            self.detail.show_details(step, at + 1, len(path.steps), known)
+            self.detail.show_details(step, heading, known)
             return
-        self.detail.waiting(step, at + 1, len(path.steps))
+        self.detail.waiting(step, heading)
         audit = session.audit
 
         def deliver(details: StepDetails) -> None:
             session.details[step_key(step)] = details
             if self.step is step and not self.drawing.column:
-                self.detail.show_details(step, at + 1, len(path.steps), details)
+                self.detail.show_details(step, heading, details)
 
         self.workbench.in_background("step", lambda: step_details(audit, step), deliver)
 
@@ -243,6 +264,38 @@ class PathsScreen(WorkbenchScreen):
         event.stop()
         if self.drawing.path is not None:
             self.go_to_pane(self.pane_named("graph"))
+
+    @on(PathDrawing.Turned)
+    def _turned(self) -> None:
+        # From left to right the drawing needs the width more than the detail does.
+        self.set_class(self.drawing.turned is True, "-sideways")
+        self.update_hints()
+
+    def action_alternatives(self) -> None:
+        """The list of the other ways between the two ends."""
+        ways, session = self.drawing.ways, self.session
+        if ways is None or session is None:
+            self.workbench.say("no path is selected")
+        elif ways.path.id not in session.alternatives:
+            self.workbench.say("the alternatives are still being searched")
+        elif not ways.alternatives:
+            self.workbench.say("there is no other way between these two ends")
+        else:
+            from workbench.tui.screens.dialogs import AlternativesDialog
+
+            self.workbench.push_screen(
+                AlternativesDialog(ways, self.drawing.place.line or self.drawing.shown_line), self._alternative_chosen
+            )
+
+    def _alternative_chosen(self, line: int | None) -> None:
+        ways = self.drawing.ways
+        if line is None or ways is None or line >= len(ways.nodes):
+            return
+        own = [Place(line, at) for detour in ways.detours[line] for at in detour.own]
+        joins = [Place(0, detour.joins) for detour in ways.detours[line]]
+        self.drawing.show_line(line)
+        self.drawing.go_to((own or joins)[0])
+        self.go_to_pane(self.pane_named("graph"))
 
     @on(PathDrawing.StepOpened)
     def _step_opened(self) -> None:

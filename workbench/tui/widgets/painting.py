@@ -122,6 +122,11 @@ class Painted(ScrollView, can_focus=True, inherit_bindings=False):
         self.border_title = Content(shown(title))
         self.border_subtitle = Content(shown(subtitle))
 
+    @property
+    def lead(self) -> str:
+        """How to move here, for the hints."""
+        return "up/down"
+
     # -- to be given by subclasses
 
     def line_count(self) -> int:

@@ -76,16 +76,16 @@ class StepDetail(Vertical):
 
     # -- content
 
-    def waiting(self, step: PathStep, number: int, total: int) -> None:
+    def waiting(self, step: PathStep, heading: str) -> None:
         """A step whose details are on their way."""
         self.step, self.details, self._other = step, None, None
-        self._entitle(f"Step {number} of {total}: {tagged_pair(step)}")
+        self._entitle(f"{heading}: {tagged_pair(step)}")
         self._show()
 
-    def show_details(self, step: PathStep, number: int, total: int, details: StepDetails) -> None:
+    def show_details(self, step: PathStep, heading: str, details: StepDetails) -> None:
         """A step with its details."""
         self.step, self.details, self._other = step, details, None
-        self._entitle(f"Step {number} of {total}: {tagged_pair(step)}")
+        self._entitle(f"{heading}: {tagged_pair(step)}")
         fixes = self.query_one(FixList)
         fixes.recommended = details.recommended
         fixes.set_items(list(details.fixes), quiet=True)
