@@ -17,7 +17,11 @@ HERE = Path(__file__).parent
 PICTURES: dict[str, tuple[str, tuple[int, int], Sequence[str]]] = {
     "overview": ("shop", (120, 36), ()),
     "paths": ("shop", (120, 36), ("2", "enter", "down")),
-    "left-to-right": ("shop", (160, 45), ("2", "down", "down", "down", "down", "enter", "down", "down", "vertical_line")),
+    "left-to-right": (
+        "shop",
+        (160, 45),
+        ("2", "down", "down", "down", "down", "enter", "down", "down", "vertical_line"),
+    ),
     "fixes": ("shop", (120, 36), ("2", "enter", "down", "s", "7")),
     "paths-80x24": ("shop", (80, 24), ("2", "enter", "down")),
     "hardened": ("hardened", (120, 36), ("2",)),
