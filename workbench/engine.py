@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.analysis import alternatives as _alternatives
 from workbench.analysis.arrays import reached
@@ -28,16 +28,17 @@ from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject, NetworkPolicy
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
-from workbench.remediation import export as _export
-from workbench.remediation.catalogue import all_fixes
-from workbench.remediation.effects import Effects, effects
-from workbench.remediation.records import Fix, Status, ready_together
 from workbench.sources import SourceRequest, collection_paused, load
 from workbench.sources.masking import as_yaml, line_of, masked, trimmed
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
 from workbench.techniques.build import build
 from workbench.techniques.registry import all_techniques
+
+if TYPE_CHECKING:
+    # Fixes are asked for after the first answer, if at all, and a tenth of the time to start would go to their modules.
+    from workbench.remediation.effects import Effects
+    from workbench.remediation.records import Fix
 
 Progress = Callable[[str, int, int], None]
 """Called with the phase, how much of it is done, and how much there is (0: unknown)."""
@@ -554,6 +555,9 @@ class Audit:
 
     @cached_property
     def _effects(self) -> Effects:
+        from workbench.remediation.catalogue import all_fixes
+        from workbench.remediation.effects import effects
+
         with self._lock:
             return effects(self.analysis, all_fixes(self.inventory))
 
@@ -568,6 +572,8 @@ class Audit:
 
     def recommended(self, step: PathStep) -> Fix | None:
         """The fix of a step that is ready and cuts most for its risk."""
+        from workbench.remediation.records import Status
+
         return next((fix for fix in self.fixes_for(step) if fix.status is Status.READY), None)
 
     def select_fixes(self, wanted: Sequence[str]) -> list[Fix]:
@@ -576,6 +582,8 @@ class Audit:
         Raises:
             UsageError: An id names nothing, or several.
         """
+        from workbench.remediation.records import ready_together
+
         known = self.fixes()
         chosen: dict[str, Fix] = {}
         for identifier in wanted:
@@ -611,6 +619,8 @@ class Audit:
             Conflict: Two fixes contradict each other.
             FixError: A fix does not fit its object.
         """
+        from workbench.remediation.records import Status
+
         staged = {fix.id for fix in fixes}
         ready = {fix.id for fix in self.fixes() if fix.status is Status.READY} - staged
         closing = self._effects.closing
@@ -636,7 +646,9 @@ class Audit:
         Raises:
             Conflict: Two fixes contradict each other.
         """
-        plan = _export.plan(self.inventory, fixes, self.title)
+        from workbench.remediation import export
+
+        plan = export.plan(self.inventory, fixes, self.title)
         out: list[Preview] = []
         for change in merged(fix.change for fix in fixes):
             obj = self.inventory.by_id(change.target.id)
@@ -660,8 +672,10 @@ class Audit:
         """
         if format != "kubectl":
             raise UsageError(f"no format {format!r}: kubectl")
-        plan = _export.plan(self.inventory, fixes, self.title)
-        _export.write(plan, directory, force=force)
+        from workbench.remediation import export
+
+        plan = export.plan(self.inventory, fixes, self.title)
+        export.write(plan, directory, force=force)
         names = tuple(file.name for file in plan.files)
         return ExportResult(directory, names, plan.messages, plan.next_command)
 

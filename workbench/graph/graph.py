@@ -8,9 +8,9 @@ effort, fewest missing facts). The edge goes when its last cause goes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from workbench.graph import nodes
 
@@ -60,18 +60,21 @@ class BlockedEdge:
     mitigation: str
 
 
-class _Numbers(dict[str, int]):
-    """The number of each node; one that is new gets the next, so that the rule, known nodes, is one look-up."""
+_T = TypeVar("_T", bound=Hashable)
 
-    __slots__ = ("_nodes",)
 
-    def __init__(self, nodes: list[str]) -> None:
-        super().__init__()
-        self._nodes = nodes
+class _Numbers(dict[_T, int], Generic[_T]):
+    """The number of each item of a list; one that is new gets the next, so that a known one is a single look-up."""
 
-    def __missing__(self, node: str) -> int:
-        found = self[node] = len(self._nodes)
-        self._nodes.append(node)
+    __slots__ = ("_items",)
+
+    def __init__(self, items: list[_T]) -> None:
+        super().__init__((item, number) for number, item in enumerate(items))
+        self._items = items
+
+    def __missing__(self, item: _T) -> int:
+        found = self[item] = len(self._items)
+        self._items.append(item)
         return found
 
 
@@ -97,6 +100,8 @@ class Graph:
         techniques: The technique ids, in the order of their numbers.
         source, target, technique, effort, missing: The columns of the records; ``missing`` is a number of
             ``facts``, where 0 is the empty set.
+        facts: The sets of missing facts, in the order of their numbers.
+        fact_numbers: The number of each set.
         causes: The cause of each record.
         blocked: What a mitigation turned off.
     """
@@ -113,7 +118,7 @@ class Graph:
         self.missing = array("i")
         self.causes: list[Any] = []
         self.facts: list[tuple[Fact, ...]] = [()]
-        self._fact_numbers: dict[tuple[Fact, ...], int] = {(): 0}
+        self.fact_numbers: dict[tuple[Fact, ...], int] = _Numbers(self.facts)
         self.blocked: list[BlockedEdge] = []
         self._bucket_keys: list[list[str]] = [[] for _ in techniques]
         self._bucket_starts: list[array[int]] = [array("i") for _ in techniques]
@@ -126,11 +131,7 @@ class Graph:
 
     def fact_number(self, missing: tuple[Fact, ...]) -> int:
         """The number of a set of missing facts."""
-        found = self._fact_numbers.get(missing)
-        if found is None:
-            found = self._fact_numbers[missing] = len(self.facts)
-            self.facts.append(missing)
-        return found
+        return self.fact_numbers[missing]
 
     def add(self, technique: int, columns: Columns, subjects: list[str], starts: list[int]) -> None:
         """Append all records of a technique.

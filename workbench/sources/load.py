@@ -11,7 +11,6 @@ from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import ClusterRole, ClusterRoleBinding, KubernetesObject, Role, RoleBinding
 from workbench.rbac.builtin import LATEST_MINOR, builtin_policy
 from workbench.sources.detect import Content, detect
-from workbench.sources.kubehound import read_dump
 from workbench.sources.manifests import Progress, read_manifests, source_name
 from workbench.sources.memory import collection_paused
 from workbench.sources.request import SourceKind, SourceRequest
@@ -96,6 +95,9 @@ def _snapshot(request: SourceRequest, progress: Progress | None) -> Inventory:
 
 
 def _dump(request: SourceRequest, path: str, progress: Progress | None) -> Inventory:
+    # Few sources are dumps, and the reader of archives takes longer to import than all that other sources need.
+    from workbench.sources.kubehound import read_dump
+
     dump = read_dump(path, progress)
     source = f"KubeHound dump of {shown(dump.cluster)}"
     return _inventory(request, dump.objects, dump.gaps, source, dump.server_version)

@@ -49,39 +49,92 @@ def build(view: Inventory, techniques: Sequence[Technique] | None = None) -> Gra
     return graph
 
 
+_TOGETHER = 1_000
+"""About so many records are turned into columns at once: enough for one call to do it all, few enough to stay in the
+processor's cache until then."""
+
+
 def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> None:
     """Add the records of one technique; a subject that has none gets no bucket."""
-    columns = Columns()
-    source, target, effort = columns.source.append, columns.target.append, columns.effort.append
-    missing, cause = columns.missing.append, columns.causes.append
-    numbers, fact_number, detect = graph.numbers, graph.fact_number, technique.detect
-    facts: Any = ()
-    known_facts = 0
-    subjects: list[str] = []
-    starts: list[int] = []
+    filling = _Filling(graph, technique)
+    records, keys, ends = filling.records, filling.keys, filling.ends
+    take, detect = records.extend, technique.detect
     end = 0
     for subject in technique.subjects(view):
-        for found in detect(view, subject):
-            if isinstance(found, Found):
-                source(numbers[found[0]])
-                target(numbers[found[1]])
-                if found[3]:
-                    effort(found[2] + SURCHARGE)
-                    if found[3] is not facts:
-                        facts = found[3]
-                        known_facts = fact_number(facts)
-                    missing(known_facts)
+        take(detect(view, subject))
+        if len(records) != end:
+            end = len(records)
+            keys.append(key_of(subject))
+            ends.append(end)
+            if end > _TOGETHER:
+                filling.empty()
+                end = 0
+    filling.empty()
+    graph.add(number, filling.columns, filling.subjects, filling.starts)
+
+
+class _Filling:
+    """The columns of one technique while they are filled.
+
+    Attributes:
+        records: What was found and is not in the columns yet, subject after subject.
+        keys: The keys of these subjects.
+        ends: Where in the records each of them ends.
+        columns: The records that were moved.
+        subjects: The keys of the buckets there.
+        starts: Where in the columns each bucket begins.
+    """
+
+    def __init__(self, graph: Graph, technique: Technique) -> None:
+        self._graph = graph
+        self._technique = technique
+        self.records: list[Found | Blocked] = []
+        self.keys: list[str] = []
+        self.ends: list[int] = []
+        self.columns = Columns()
+        self.subjects: list[str] = []
+        self.starts: list[int] = []
+
+    def empty(self) -> None:
+        """Move the records to the columns, each column by one call: a loop over them takes several times as long."""
+        before = len(self.columns.source)
+        found: list[Any] = self.records
+        if set(map(type, found)) == {Found}:
+            self.subjects += self.keys
+            self.starts.append(before)
+            self.starts += [before + end for end in self.ends[:-1]]
+        else:
+            found = self._edges_only(before)
+        if found:
+            graph, columns = self._graph, self.columns
+            sources, targets, efforts, missing, causes = zip(*found, strict=True)
+            facts = list(map(graph.fact_numbers.__getitem__, missing))
+            columns.source.extend(map(graph.numbers.__getitem__, sources))
+            columns.target.extend(map(graph.numbers.__getitem__, targets))
+            columns.effort += [
+                effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)
+            ]
+            columns.missing += facts
+            columns.causes += causes
+        for done in (self.records, self.keys, self.ends):
+            done.clear()
+
+    def _edges_only(self, before: int) -> list[Found]:
+        """The records without what a mitigation turns off, which the graph keeps apart; buckets for those that stay."""
+        found: list[Found] = []
+        begin = 0
+        for key, end in zip(self.keys, self.ends, strict=True):
+            known = len(found)
+            for record in self.records[begin:end]:
+                if isinstance(record, Found):
+                    found.append(record)
                 else:
-                    effort(found[2])
-                    missing(0)
-                cause(found[4])
-            else:
-                graph.blocked.append(_blocked(technique, found))
-        if len(columns.source) != end:
-            subjects.append(key_of(subject))
-            starts.append(end)
-            end = len(columns.source)
-    graph.add(number, columns, subjects, starts)
+                    self._graph.blocked.append(_blocked(self._technique, record))
+            if len(found) != known:
+                self.subjects.append(key)
+                self.starts.append(before + known)
+            begin = end
+        return found
 
 
 def all_nodes(view: Inventory) -> Iterator[str]:
