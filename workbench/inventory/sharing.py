@@ -7,11 +7,17 @@ plain data and decoded anew. Only the memory differs.
 
 from __future__ import annotations
 
+from copy import copy
+
 from workbench.inventory.objects import (
     WORKLOADS,
     Container,
+    Deployment,
     KubernetesObject,
+    Labels,
+    LabelSelector,
     ObjectMeta,
+    OwnerReference,
     Pod,
     PodSpec,
     PodStatus,
@@ -27,6 +33,7 @@ class Sharer:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[ObjectMeta, PodSpec]] = {}
+        self._deployments: dict[tuple[str | None, str | None], tuple[ObjectMeta, PodSpec]] = {}
         self._statuses: dict[str, PodStatus] = {}
         self._texts: dict[str, str] = {}
         self._projected: ProjectedSource | None = None
@@ -40,31 +47,70 @@ class Sharer:
             meta.namespace = text(meta.namespace, meta.namespace)
         if isinstance(obj, Pod):
             self._pod(obj)
-        elif isinstance(obj, WORKLOADS):
-            template = template_of(obj)
-            if template is not None and template.spec is not None:
-                own = template.metadata or ObjectMeta()
-                controller = _controller(meta)
-                known = self._known.get(meta.uid or "") or self._known.get(controller)
-                if known is not None:
-                    _meta(own, known[0])
-                    self._spec(template.spec, known[1])
-                for uid in (meta.uid, controller):
-                    if uid:
-                        self._known.setdefault(uid, (own, template.spec))
+            return
+        if isinstance(obj, WORKLOADS):
+            self._workload(obj)
+        elif meta.labels:
+            self._labels(meta.labels)
+        if meta.owner_references:
+            self._owners(meta.owner_references)
+
+    def _workload(self, obj: KubernetesObject) -> None:
+        template = template_of(obj)
+        if template is None or template.spec is None:
+            return
+        meta, own = obj.metadata, template.metadata or ObjectMeta()
+        controller = _controller(meta)
+        known = self._known.get(meta.uid or "") or self._known.get(controller.uid or "" if controller else "")
+        if known is None:
+            self._first(own, template.spec)
+        else:
+            _meta(own, known[0])
+            self._projected_volumes(template.spec)
+            template.spec = shared(template.spec, known[1])
+        self._own_labels(obj, own)
+        for uid in (meta.uid, controller.uid if controller else None):
+            if uid:
+                self._known.setdefault(uid, (own, template.spec))
+        if isinstance(obj, Deployment):
+            self._deployments[meta.namespace, meta.name] = (own, template.spec)
+
+    def _own_labels(self, obj: KubernetesObject, template: ObjectMeta) -> None:
+        """What controllers write three times: on themselves, in the selector, in the template."""
+        meta = obj.metadata
+        if meta.labels == template.labels:
+            meta.labels = template.labels
+        elif meta.labels:
+            self._labels(meta.labels)
+        selector = getattr(getattr(obj, "spec", None), "selector", None)
+        if isinstance(selector, LabelSelector) and selector.match_labels:
+            if selector.match_labels == template.labels:
+                selector.match_labels = template.labels
+            else:
+                self._labels(selector.match_labels)
 
     def _pod(self, pod: Pod) -> None:
-        spec, status = pod.spec, pod.status
-        controller = _controller(pod.metadata)
-        if spec is None or not controller:
+        spec, status, meta = pod.spec, pod.status, pod.metadata
+        controller = _controller(meta)
+        if spec is None or controller is None or not controller.uid:
             return
-        known = self._known.get(controller)
+        known = self._known.get(controller.uid)
+        self._projected_volumes(spec)
         if known is None:
-            self._known[controller] = (pod.metadata, spec)
-            self._spec(spec, None)
+            if meta.owner_references:
+                self._owners(meta.owner_references)
+            # A list of pods comes before that of their ReplicaSets, and after that of the Deployments.
+            known = self._deployments.get((meta.namespace, (controller.name or "").rpartition("-")[0]))
+            if known is None:
+                self._first(meta, spec)
+            else:
+                if meta.labels:
+                    self._labels(meta.labels)
+                pod.spec = spec = shared(spec, known[1])
+            self._known[controller.uid] = (meta, spec)
         else:
-            _meta(pod.metadata, known[0])
-            self._spec(spec, known[1])
+            _meta(meta, known[0])
+            pod.spec = spec = shared(spec, known[1])
         text = self._texts.setdefault
         if spec.node_name:
             spec.node_name = text(spec.node_name, spec.node_name)
@@ -73,10 +119,46 @@ class Sharer:
                 status.phase = text(status.phase, status.phase)
             if status.host_ip:
                 status.host_ip = text(status.host_ip, status.host_ip)
-            _status(status, self._statuses.setdefault(controller, status))
+            _status(status, self._statuses.setdefault(controller.uid, status))
 
-    def _spec(self, new: PodSpec, old: PodSpec | None) -> None:
-        for volume in new.volumes or ():
+    def _first(self, meta: ObjectMeta, spec: PodSpec) -> None:
+        """Names are the same in many controllers: those of the first spec of each are kept once."""
+        text = self._texts.setdefault
+        if meta.labels:
+            self._labels(meta.labels)
+        self._projected_volumes(spec)
+        for volume in spec.volumes or ():
+            if volume.name:
+                volume.name = text(volume.name, volume.name)
+        for containers in (spec.containers, spec.init_containers):
+            for container in containers or ():
+                if container.name:
+                    container.name = text(container.name, container.name)
+                for variable in container.env or ():
+                    if variable.name:
+                        variable.name = text(variable.name, variable.name)
+                for mount in container.volume_mounts or ():
+                    if mount.name:
+                        mount.name = text(mount.name, mount.name)
+                    if mount.mount_path:
+                        mount.mount_path = text(mount.mount_path, mount.mount_path)
+
+    def _labels(self, labels: Labels) -> None:
+        text = self._texts.setdefault
+        for key, value in labels.items():
+            if value:
+                labels[key] = text(value, value)
+
+    def _owners(self, references: list[OwnerReference]) -> None:
+        text = self._texts.setdefault
+        for reference in references:
+            if reference.kind:
+                reference.kind = text(reference.kind, reference.kind)
+            if reference.api_version:
+                reference.api_version = text(reference.api_version, reference.api_version)
+
+    def _projected_volumes(self, spec: PodSpec) -> None:
+        for volume in spec.volumes or ():
             projected = volume.projected
             if projected is not None:
                 # The volume of the token is the same for all pods, but for its name.
@@ -84,8 +166,6 @@ class Sharer:
                     volume.projected = self._projected
                 else:
                     self._projected = projected
-        if old is not None and old is not new:
-            _pod_spec(new, old)
 
 
 def _meta(new: ObjectMeta, old: ObjectMeta) -> None:
@@ -99,7 +179,35 @@ def _meta(new: ObjectMeta, old: ObjectMeta) -> None:
         new.owner_references = old.owner_references
 
 
-def _pod_spec(new: PodSpec, old: PodSpec) -> None:
+def shared(new: PodSpec, old: PodSpec) -> PodSpec:
+    """A spec that says what the new one says, made of the parts of the old one where they are equal.
+
+    To compare structures as a whole takes a fraction of comparing their fields one by one, so what tells replicas
+    apart (the node, the name of the volume with the token) is set aside first, and the rest is compared at once.
+    """
+    if new is old:
+        return new
+    if new.volumes and old.volumes:
+        _volumes(new.volumes, old.volumes)
+    if new.containers and old.containers:
+        _containers(new.containers, old.containers)
+    if new.init_containers and old.init_containers:
+        _containers(new.init_containers, old.init_containers)
+    own = (new.node_name, new.affinity, new.containers, new.init_containers, new.volumes)
+    new.node_name, new.affinity = old.node_name, old.affinity
+    new.containers, new.init_containers, new.volumes = old.containers, old.init_containers, old.volumes
+    made = new if new != old else copy(old)
+    if made is new:
+        _other_fields(new, old)
+    made.node_name = own[0]
+    made.affinity = old.affinity if own[1] == old.affinity else own[1]
+    made.containers = old.containers if own[2] == old.containers else own[2]
+    made.init_containers = old.init_containers if own[3] == old.init_containers else own[3]
+    made.volumes = old.volumes if own[4] == old.volumes else own[4]
+    return made
+
+
+def _other_fields(new: PodSpec, old: PodSpec) -> None:
     if new.service_account_name == old.service_account_name:
         new.service_account_name = old.service_account_name
     if new.service_account == old.service_account:
@@ -108,19 +216,27 @@ def _pod_spec(new: PodSpec, old: PodSpec) -> None:
         new.security_context = old.security_context
     if new.node_selector == old.node_selector:
         new.node_selector = old.node_selector
-    if new.affinity == old.affinity:
-        new.affinity = old.affinity
     if new.image_pull_secrets == old.image_pull_secrets:
         new.image_pull_secrets = old.image_pull_secrets
-    if new.volumes and old.volumes:
-        _volumes(new.volumes, old.volumes)
-    for one, other in zip(new.containers or (), old.containers or (), strict=False):
-        _container(one, other)
-    for one, other in zip(new.init_containers or (), old.init_containers or (), strict=False):
-        _container(one, other)
 
 
-def _container(new: Container, old: Container) -> None:
+def _containers(new: list[Container], old: list[Container]) -> None:
+    for at, (one, other) in enumerate(zip(new, old, strict=False)):
+        mounts, others = one.volume_mounts, other.volume_mounts
+        if mounts and others:
+            _mounts(mounts, others)
+        one.volume_mounts = others
+        if one != other:
+            one.volume_mounts = mounts
+            _fields(one, other)
+        elif mounts == others:
+            new[at] = other
+        else:
+            new[at] = same = copy(other)
+            same.volume_mounts = mounts
+
+
+def _fields(new: Container, old: Container) -> None:
     if new.name == old.name:
         new.name = old.name
     if new.image == old.image:
@@ -133,8 +249,6 @@ def _container(new: Container, old: Container) -> None:
         new.ports = old.ports
     if new.security_context == old.security_context:
         new.security_context = old.security_context
-    if new.volume_mounts and old.volume_mounts:
-        _mounts(new.volume_mounts, old.volume_mounts)
 
 
 def _volumes(new: list[Volume], old: list[Volume]) -> None:
@@ -168,8 +282,8 @@ def _status(new: PodStatus, old: PodStatus) -> None:
             one.state = other.state
 
 
-def _controller(meta: ObjectMeta) -> str:
+def _controller(meta: ObjectMeta) -> OwnerReference | None:
     for reference in meta.owner_references or ():
         if reference.controller and reference.uid:
-            return reference.uid
-    return ""
+            return reference
+    return None
