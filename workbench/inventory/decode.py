@@ -26,6 +26,7 @@ from workbench.inventory.objects import (
     ObjectMeta,
     Pod,
     PodSpec,
+    PodStatus,
     Record,
     Secret,
 )
@@ -226,7 +227,21 @@ def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any]) -
         spec = _pod_spec(obj)
         if spec is not None:
             _trim_pod_spec(spec, obj, raw)
+        if isinstance(obj, Pod) and obj.status is not None:
+            _trim_status(obj.status)
     return obj
+
+
+_NO_MOUNTS: list[objects.MountStatus] = []
+
+
+def _trim_status(status: PodStatus) -> None:
+    """Of the mounts that a status repeats only those stay of which it says something: almost none."""
+    for group in (status.container_statuses, status.init_container_statuses, status.ephemeral_container_statuses):
+        for container in group or ():
+            if container.volume_mounts:
+                told = [mount for mount in container.volume_mounts if mount.recursive_read_only]
+                container.volume_mounts = told or _NO_MOUNTS
 
 
 def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:

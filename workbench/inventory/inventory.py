@@ -15,7 +15,15 @@ from workbench.inventory import fields
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Origin
 from workbench.inventory.objects import KINDS, WORKLOADS, CronJob, KubernetesObject, Pod
-from workbench.inventory.pods import ContainerInstance, PodInstance, Trait, is_live, template_of
+from workbench.inventory.pods import (
+    ContainerInstance,
+    PodInstance,
+    Renamed,
+    Trait,
+    is_live,
+    replicates,
+    template_of,
+)
 from workbench.inventory.tables import Index, Table
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -352,8 +360,10 @@ class Inventory:
         owning: set[str] = set()
         names: dict[str, int] = {}
         owners: dict[tuple[str, str, str | None], tuple[str, bool]] = {}
+        firsts: dict[tuple[str, str, str | None], PodInstance] = {}
         for pod in self._tables["Pod"]:
             reference = _controller(pod)
+            first = key = None
             if reference is None:
                 owner, known = pod.id, True
             else:
@@ -362,9 +372,14 @@ class Inventory:
                     owners[key] = self.owner_of(pod)
                 owner, known = owners[key] if reference.kind != "Node" else (pod.id, True)
                 owning.add(f"{reference.kind}:{pod.namespace}/{reference.name}")
+                first = firsts.get(key)
             owning.add(owner)
-            instance = _instance(pod, pod.name, owner, known)
+            renamed = replicates(pod, cast(Pod, first.obj)) if first is not None else None
+            alike = (first, renamed) if first is not None and renamed is not None else None
+            instance = _instance(pod, pod.name, owner, known, alike)
             if instance is not None:
+                if key is not None:
+                    firsts.setdefault(key, instance)
                 made.append(instance)
                 names[instance.id] = 1
         standing: list[KubernetesObject] = [
@@ -396,7 +411,13 @@ class Inventory:
 _PODS_BY_OBJECT: IndexOf[str, PodInstance] = IndexOf("pods by object", "pods", lambda pod: (pod.obj.id,))
 
 
-def _instance(obj: KubernetesObject | None, name: str, owner: str, known: bool) -> PodInstance | None:
+def _instance(
+    obj: KubernetesObject | None,
+    name: str,
+    owner: str,
+    known: bool,
+    alike: tuple[PodInstance, Renamed] | None = None,
+) -> PodInstance | None:
     if obj is None:
         return None
     if isinstance(obj, Pod):
@@ -404,7 +425,9 @@ def _instance(obj: KubernetesObject | None, name: str, owner: str, known: bool) 
     else:
         template = template_of(obj)
         spec = template.spec if template else None
-    return PodInstance(obj, spec, name, owner=owner, owner_known=known) if spec is not None else None
+    if spec is None:
+        return None
+    return PodInstance(obj, spec, name, owner=owner, owner_known=known, alike=alike)
 
 
 def _controller(obj: KubernetesObject) -> Any:

@@ -346,6 +346,7 @@ class ContainerStatus(Record):
     ready: bool | None = None
     state: ContainerState | None = None
     volume_mounts: list[MountStatus] | None = None
+    """Those with ``recursiveReadOnly``; empty if the status names others."""
 
 
 class PodCondition(Record):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
+from copy import copy
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from workbench.inventory.decode import pod_spec_prefix
 from workbench.inventory.objects import (
@@ -73,6 +74,7 @@ class PodInstance:
     __slots__ = (
         "_volumes",
         "account_name",
+        "alike",
         "containers",
         "host_users",
         "id",
@@ -85,11 +87,25 @@ class PodInstance:
         "owner",
         "owner_known",
         "prefix",
+        "renamed",
         "spec",
         "template",
     )
 
-    def __init__(self, obj: KubernetesObject, spec: PodSpec, name: str, *, owner: str, owner_known: bool) -> None:
+    def __init__(
+        self,
+        obj: KubernetesObject,
+        spec: PodSpec,
+        name: str,
+        *,
+        owner: str,
+        owner_known: bool,
+        alike: tuple[PodInstance, Renamed] | None = None,
+    ) -> None:
+        self.alike, self.renamed = alike or (self, ())
+        """The first replica with the same profile (:func:`replicates`), the pod itself if there is none, and what the
+        volume with the token is called there and here. What the spec and the namespace alone decide is decided once,
+        for the first; the node and the affinity are each pod's own."""
         self.obj = obj
         """The object as read: the Pod, or the workload that this pod represents."""
         self.spec = spec
@@ -159,6 +175,14 @@ class PodInstance:
             if running:
                 yield ContainerInstance(self, container, which, status)
 
+    def container_alike(self, container: Container, which: ContainerType) -> ContainerInstance | None:
+        """The same container of the pod that this one is a replica of, if it runs there."""
+        if self.alike is not self:
+            for known in self.alike.containers:
+                if known.spec.name == container.name and known.type is which:
+                    return known
+        return None
+
     @property
     def account(self) -> str:
         """The id of the pod's service account."""
@@ -187,6 +211,10 @@ class PodInstance:
             self._volumes = {volume.name or "": volume for volume in self.spec.volumes or ()}
         return self._volumes
 
+    def own_volume(self, name: str) -> str:
+        """What a volume of :attr:`alike` is called in this pod."""
+        return self.renamed[1] if self.renamed and self.renamed[0] == name else name
+
     def volume_id(self, volume: str) -> str:
         """The node id of one of the pod's volumes."""
         return f"Volume:{self.namespace}/{self.name}/{volume}"
@@ -207,7 +235,7 @@ class PodInstance:
 class ContainerInstance:
     """One running container."""
 
-    __slots__ = ("id", "pod", "spec", "status", "traits", "type")
+    __slots__ = ("alike", "id", "pod", "spec", "status", "traits", "type")
 
     def __init__(self, pod: PodInstance, spec: Container, which: ContainerType, status: ContainerStatus | None) -> None:
         self.pod = pod
@@ -215,7 +243,10 @@ class ContainerInstance:
         self.type = which
         self.status = status
         self.id = f"Container:{pod.namespace}/{pod.name}/{spec.name or ''}"
-        self.traits = _traits(pod.spec, spec)
+        alike = pod.container_alike(spec, which)
+        self.alike = alike or self
+        """The same container of the pod's first replica, itself if there is none (:attr:`PodInstance.alike`)."""
+        self.traits: frozenset[Trait] = _traits(pod.spec, spec) if alike is None else alike.traits
 
     @property
     def name(self) -> str:
@@ -245,6 +276,81 @@ class ContainerInstance:
 
     def __repr__(self) -> str:
         return f"<{self.id}>"
+
+
+Renamed: TypeAlias = tuple[()] | tuple[str, str]
+"""The name of a volume of the first replica and of that of another; empty if the names of all are equal."""
+
+
+def replicates(obj: Pod, first: Pod) -> Renamed | None:
+    """Whether what is decided by the spec of a pod is decided by it for another pod of the same controller too.
+
+    They may differ in name, node, status and affinity, and in the name of the volume with the token, which admission
+    makes for each; all else has to be equal. Equal parts are one object, as a rule (``sharing``), so that this is
+    quick.
+
+    Returns:
+        How the volume with the token is called in both; ``None`` if the pods are not alike.
+    """
+    spec, other = obj.spec, first.spec
+    meta, known = obj.metadata, first.metadata
+    if spec is None or other is None or not is_live(obj) or not is_live(first):
+        return None
+    if meta.labels != known.labels or meta.annotations != known.annotations:
+        return None
+    same = copy(spec)
+    same.node_name, same.affinity, same.volumes = other.node_name, other.affinity, other.volumes
+    same.containers, same.init_containers = other.containers, other.init_containers
+    if same != other:
+        return None
+    renamed = _alike_volumes(spec.volumes or [], other.volumes or [])
+    if renamed is None or not _alike_containers(spec.containers or [], other.containers or [], renamed):
+        return None
+    return renamed if _alike_containers(spec.init_containers or [], other.init_containers or [], renamed) else None
+
+
+def _alike_volumes(volumes: list[Volume], others: list[Volume]) -> Renamed | None:
+    renamed: Renamed = ()
+    if volumes is others:
+        return renamed
+    if len(volumes) != len(others):
+        return None
+    for volume, other in zip(volumes, others, strict=True):
+        if volume is other or volume == other:
+            continue
+        if volume.projected is None or renamed or not volume.name or not other.name:
+            return None
+        same = copy(volume)
+        same.name = other.name
+        if same != other:
+            return None
+        renamed = (other.name, volume.name)
+    return renamed
+
+
+def _alike_containers(containers: list[Container], others: list[Container], renamed: Renamed) -> bool:
+    if containers is others:
+        return True
+    if len(containers) != len(others):
+        return False
+    for container, other in zip(containers, others, strict=True):
+        if container is other:
+            continue
+        mounts, known = container.volume_mounts or [], other.volume_mounts or []
+        same = copy(container)
+        same.volume_mounts = other.volume_mounts
+        if same != other or len(mounts) != len(known):
+            return False
+        for mount, like in zip(mounts, known, strict=True):
+            if mount is like or mount == like:
+                continue
+            if (like.name, mount.name) != renamed:
+                return False
+            own = copy(mount)
+            own.name = like.name
+            if own != like:
+                return False
+    return True
 
 
 _NO_CONTEXT = SecurityContext()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from copy import copy
 
+from msgspec import Raw
+
 from workbench.inventory.objects import (
     WORKLOADS,
     Container,
@@ -16,6 +18,7 @@ from workbench.inventory.objects import (
     KubernetesObject,
     Labels,
     LabelSelector,
+    ManagedField,
     ObjectMeta,
     OwnerReference,
     Pod,
@@ -36,6 +39,7 @@ class Sharer:
         self._deployments: dict[tuple[str | None, str | None], tuple[ObjectMeta, PodSpec]] = {}
         self._statuses: dict[str, PodStatus] = {}
         self._texts: dict[str, str] = {}
+        self._managed: dict[tuple[str | None, str | None, str | None, bytes], ManagedField] = {}
         self._projected: ProjectedSource | None = None
 
     def share(self, obj: KubernetesObject) -> None:
@@ -45,6 +49,8 @@ class Sharer:
         meta = obj.metadata
         if meta.namespace is not None:
             meta.namespace = text(meta.namespace, meta.namespace)
+        if meta.managed_fields:
+            self._managers(meta.managed_fields)
         if isinstance(obj, Pod):
             self._pod(obj)
             return
@@ -142,6 +148,12 @@ class Sharer:
                         mount.name = text(mount.name, mount.name)
                     if mount.mount_path:
                         mount.mount_path = text(mount.mount_path, mount.mount_path)
+
+    def _managers(self, entries: list[ManagedField]) -> None:
+        """What one tool makes it manages alike, and the set of fields is often the largest part of an object."""
+        for at, entry in enumerate(entries):
+            owned = bytes(entry.owned) if isinstance(entry.owned, Raw) else b""
+            entries[at] = self._managed.setdefault((entry.manager, entry.operation, entry.subresource, owned), entry)
 
     def _labels(self, labels: Labels) -> None:
         text = self._texts.setdefault

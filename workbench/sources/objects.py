@@ -248,8 +248,7 @@ class _JsonDocument:
         self._value(self.raw, self.document.top, (self.document.start, self.document.end), "", 0)
 
     def _origin(self, span: tuple[int, int]) -> JsonOrigin:
-        self.places.spans.append(span)
-        return JsonOrigin(self.places, len(self.places.spans) - 1)
+        return JsonOrigin(self.places, self.places.add(span))
 
     def _value(
         self,

@@ -25,7 +25,7 @@ from workbench.techniques.resolve.capabilities import (
     effective_capabilities,
 )
 from workbench.techniques.resolve.confinement import host_files_evidence, other_processes_open
-from workbench.techniques.resolve.container import node_evidence, on_linux, shares_node
+from workbench.techniques.resolve.container import node_evidence, on_linux, runtime_of_node, shares_node
 from workbench.techniques.resolve.isolation import (
     isolation_evidence,
     no_sandbox,
@@ -52,6 +52,22 @@ class _Processes(NamedTuple):
     def traces(self) -> bool:
         """Whether the container's root user may look into any process."""
         return "SYS_PTRACE" in self.capabilities.certain
+
+
+_READS_NODE = frozenset({"Pod", "Node", "RuntimeClass"})
+
+
+def _processes(view: Inventory, container: ContainerInstance) -> _Processes:
+    """The same, once for all replicas on nodes with one runtime."""
+    runtime = runtime_of_node(view, container.pod.node)
+    if runtime is None:
+        # Each container's status may tell.
+        return _Processes.of(view, container)
+    memo = view.memo(f"processes on {runtime}", _READS_NODE)
+    found: _Processes | None = memo.get(container.alike)
+    if found is None:
+        found = memo[container.alike] = _Processes.of(view, container)
+    return found
 
 
 def _as_user(own: _Processes) -> list[tuple[bool, Answer]]:
@@ -147,7 +163,7 @@ class _HostNamespace(Technique):
             for container in pod.containers:
                 # Processes are visible to the node whatever namespace they are in; shared memory is not.
                 if any_target or self._trait in container.traits:
-                    alike.setdefault((_Processes.of(view, container), sandbox, users), []).append(container)
+                    alike.setdefault((_processes(view, container), sandbox, users), []).append(container)
         for container, base in starts:
             own = _Processes.of(view, container)
             for (processes, sandbox, users), others in alike.items():
@@ -313,6 +329,9 @@ class _SharedVolume(Technique):
     def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
         groups: dict[tuple[str, str], list[_Use]] = {}
         for pod in view.index(PODS_BY_NAMESPACE)[subject]:
+            if len(pod.containers) == 1 and not any(v.persistent_volume_claim for v in pod.spec.volumes or ()):
+                # Nobody else mounts what is the pod's own.
+                continue
             for container in pod.containers:
                 if Trait.SHARED_VOLUME in container.traits:
                     for key, use in _uses(container):
@@ -371,8 +390,6 @@ def _uses(container: ContainerInstance) -> Iterator[tuple[tuple[str, str], _Use]
         elif volume.empty_dir is not None or volume.host_path is not None:
             yield (pod.id, volume.name or ""), _Use(container, mount, writable)
 
-
-_READS_NODE = frozenset({"Pod", "Node", "RuntimeClass"})
 
 TECHNIQUES: tuple[Technique, ...] = (
     _HostNamespace(

@@ -17,7 +17,7 @@ from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.resolve.container import on_every_node
 from workbench.techniques.resolve.nodes import ROLE_LABELS, control_plane, control_plane_evidence, node_ids
-from workbench.techniques.resolve.references import dotted, optional, pod_references
+from workbench.techniques.resolve.references import dotted, optional, placed, pod_references
 from workbench.techniques.resolve.token import ACCOUNT_NAME, token_volumes
 
 NODES_GROUP = "Group:system:nodes"
@@ -240,7 +240,7 @@ class NodeSecrets(_NodeTechnique):
                     continue
                 named = optional(view, target) if is_optional else _ON
                 if named is not None and (found is None or len(shared) + len(named) < len(found.missing)):
-                    best[target] = Found(subject, target, 1, shared + named, (pod.id, where))
+                    best[target] = Found(subject, target, 1, shared + named, (pod.id, placed(pod, where)))
         yield from best.values()
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from workbench.graph.graph import Edge
+from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.fields import literal
 from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
@@ -15,10 +15,12 @@ from workbench.techniques.api import Blocked, Declaration, Found, Reason, Subjec
 from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
 from workbench.techniques.resolve.references import (
     Reference,
+    Where,
     config_maps_of_environment,
     config_maps_of_volume,
     dotted,
     optional,
+    placed,
     secrets_of_environment,
     secrets_of_volume,
 )
@@ -104,11 +106,18 @@ class _Reads(Technique):
         return view.index(CONTAINERS_BY_TRAIT)[self.trait]
 
     def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
-        references = self.references(subject)
-        if not references:
-            return
+        memo = view.memo(f"{self.id} of replicas", self.declaration.reads)
+        known: list[tuple[str, tuple[Fact, ...], Where]] | None = memo.get(subject.alike)
+        if known is None:
+            known = memo[subject.alike] = list(self._resolved(view, subject))
+        source, renamed = subject.id, subject.pod.renamed
+        for target, missing, where in known:
+            yield Found(source, target, 1, missing, placed(subject.pod, where) if renamed else where)
+
+    def _resolved(self, view: Inventory, container: ContainerInstance) -> Iterator[tuple[str, tuple[Fact, ...], Where]]:
+        """What is there of the references, or may be: the object, what that takes, and the place."""
         seen: set[str] = set()
-        for target, where, is_optional in references:
+        for target, where, is_optional in self.references(container):
             if target in seen:
                 continue
             missing = optional(view, target) if is_optional else ()
@@ -116,7 +125,7 @@ class _Reads(Technique):
                 continue
             if not missing:
                 seen.add(target)
-            yield Found(subject.id, target, 1, missing, where)
+            yield target, missing, where
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)

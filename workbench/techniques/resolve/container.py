@@ -45,13 +45,27 @@ def runtime_of(view: Inventory, container: ContainerInstance) -> str | None:
     Source: ``status.nodeInfo.containerRuntimeVersion`` and ``status.containerStatuses[].containerID``, which
     both begin with the runtime's name.
     """
-    memo = view.memo("runtimes of nodes", _NODES)
-    node = container.pod.node
-    version: str | None = memo.get(node, "")
-    if version == "":
-        version = memo[node] = node_info(node_of(view, container.pod)).container_runtime_version
+    version = _version_on(view, container.pod.node)
     if version is None and container.status is not None:
         version = container.status.container_id
+    return _runtime(version)
+
+
+def runtime_of_node(view: Inventory, node: str) -> str | None:
+    """The container runtime of all containers of a node, ``None`` if the node does not say it."""
+    return _runtime(_version_on(view, node))
+
+
+def _version_on(view: Inventory, node: str) -> str | None:
+    memo = view.memo("runtimes of nodes", _NODES)
+    version: str | None = memo.get(node, "")
+    if version == "":
+        found = view.by_id(node) if node != UNKNOWN_NODE else None
+        version = memo[node] = node_info(found if isinstance(found, Node) else None).container_runtime_version
+    return version
+
+
+def _runtime(version: str | None) -> str | None:
     return version.partition("://")[0] if version and "://" in version else None
 
 

@@ -172,7 +172,11 @@ def host_mounts(view: Inventory, container: ContainerInstance) -> Sequence[HostM
     memo = view.memo("host mounts", _READS)
     found: Sequence[HostMount] | None = memo.get(container)
     if found is None:
-        found = memo[container] = tuple(_host_mounts(view, container))
+        found = memo.get(container.alike)
+        # What the status decides, or is unsure about the pod, is each replica's own.
+        if found is None or any(each.missing or each.mount.recursive_read_only for each in found):
+            found = tuple(_host_mounts(view, container))
+        memo[container] = found
     return found
 
 

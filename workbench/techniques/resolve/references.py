@@ -22,6 +22,8 @@ _NAMED = frozenset({"volumes", "containers", "initContainers", "ephemeralContain
 
 Reference: TypeAlias = tuple[str, Where, bool]
 
+_READS = frozenset({"Pod", "ServiceAccount"})
+
 
 def dotted(where: Where) -> str:
     """The dotted path of a place: ``volumes[name=keys].secret``."""
@@ -115,14 +117,29 @@ def config_maps_of_environment(container: Container, namespace: str, into: list[
             into.append((f"ConfigMap:{namespace}/{found.name}", where, found.optional is True))
 
 
+def placed(pod: PodInstance, where: Where) -> Where:
+    """A place in ``pod.alike`` as a place in the pod."""
+    if where[0] != "volumes" or not pod.renamed or where[1] != pod.renamed[0]:
+        return where
+    return ("volumes", pod.renamed[1], *where[2:])
+
+
 def pod_references(view: Inventory, pod: PodInstance) -> list[Reference]:
     """Everything that the node authorizer lets a pod's node read: volumes, environment, pull and CSI secrets.
 
-    Containers count whether they run or not: the pod's binding to the node is enough. The places are within the pod
-    spec: ``("containers", "app", "env", "KEY", ...)``.
+    Containers count whether they run or not: the pod's binding to the node is enough. The places are within the spec
+    of ``pod.alike``: ``("containers", "app", "env", "KEY", ...)``; :func:`placed` makes them the pod's own.
 
     Source: Kubernetes documentation, "Using Node Authorization".
     """
+    memo = view.memo("references of replicas", _READS)
+    found: list[Reference] | None = memo.get(pod.alike)
+    if found is None:
+        found = memo[pod.alike] = _pod_references(view, pod.alike)
+    return found
+
+
+def _pod_references(view: Inventory, pod: PodInstance) -> list[Reference]:
     spec = pod.spec
     namespace = pod.namespace
     found: list[Reference] = []

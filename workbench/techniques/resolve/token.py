@@ -77,9 +77,17 @@ def api_tokens(view: Inventory, container: ContainerInstance) -> Sequence[TokenM
     The automount flags are not consulted for live pods: admission has already turned them into a volume.
     """
     memo = view.memo("tokens of containers", _READS)
-    found: Sequence[TokenMount] | None = memo.get(container)
+    found: Sequence[TokenMount] | None = memo.get(container.alike)
     if found is None:
-        found = memo[container] = tuple(_api_tokens(view, container))
+        found = memo[container.alike] = tuple(_api_tokens(view, container.alike))
+    pod = container.pod
+    if pod.renamed and found:
+        return [
+            TokenMount(token.account, token.source, pod.own_volume(token.name), token.mount_path, token.secret)
+            if token.source is TokenSource.PROJECTED
+            else token
+            for token in found
+        ]
     return found
 
 
@@ -104,6 +112,16 @@ def _api_tokens(view: Inventory, container: ContainerInstance) -> list[TokenMoun
 
 def token_volumes(view: Inventory, pod: PodInstance) -> list[tuple[str, str, str]]:
     """The volumes of a pod that hold an API token: name, id of the account, id of the Secret (empty if projected)."""
+    memo = view.memo("volumes with tokens", _READS)
+    found: list[tuple[str, str, str]] | None = memo.get(pod.alike)
+    if found is None:
+        found = memo[pod.alike] = _token_volumes(view, pod.alike)
+    if pod.renamed and found:
+        return [(pod.own_volume(name), account, secret) for name, account, secret in found]
+    return found
+
+
+def _token_volumes(view: Inventory, pod: PodInstance) -> list[tuple[str, str, str]]:
     if pod.mirror:
         return []
     found: list[tuple[str, str, str]] = []
