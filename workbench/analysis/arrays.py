@@ -126,6 +126,17 @@ def place_in(indptr: Int32s, indices: Int32s, row: int, column: int) -> int:
     return place if place < end and indices[place] == column else -1
 
 
+def ranges(starts: Ints | Int32s, counts: Ints | Int32s) -> tuple[Ints, Ints]:
+    """For several ranges the place of the range and the position, one after the other.
+
+    Args:
+        starts: Where each range begins.
+        counts: How long each is.
+    """
+    row = np.repeat(np.arange(len(starts)), counts)
+    return row, np.arange(len(row)) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+
+
 def reached(matrix: Any, starts: Iterable[int]) -> Bools:
     """Which nodes some nodes lead to, themselves included.
 

@@ -17,6 +17,7 @@ a what-if that edits the arrays instead of building them again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -30,12 +31,14 @@ from workbench.analysis.arrays import (
     Int32s,
     Ints,
     Joined,
+    ranges,
     reached,
     reached_without,
 )
 from workbench.analysis.catalogue import Catalogue, Conditions
+from workbench.analysis.merged import Pairs, Records, chosen, rank
 from workbench.graph import nodes as node_ids
-from workbench.graph.graph import Edge, Fact, Graph
+from workbench.graph.graph import Edge, Graph
 from workbench.techniques.api import Technique
 from workbench.techniques.build import Bucket
 
@@ -122,8 +125,8 @@ class Compiled:
     def _columns(self) -> None:
         graph = self.graph
         source, target = _column(graph.source, np.int32), _column(graph.target, np.int32)
-        technique = _column(graph.technique, np.uint16).astype(np.int32)
-        effort, missing = _column(graph.effort, np.uint8).astype(np.int64), _column(graph.missing, np.int32)
+        technique = _column(graph.technique, np.uint16)
+        effort, missing = _column(graph.effort, np.uint8), _column(graph.missing, np.int32)
         self._record_source, self._record_target = source, target
         self._record_technique, self._record_effort, self._record_missing = technique, effort, missing
         # The records stand in the order of their techniques unless somebody else built the graph.
@@ -132,57 +135,39 @@ class Compiled:
         self._of_technique = (places, np.concatenate([[0], ends]))
 
     def _merge(self) -> None:
-        size = len(self.nodes)
+        size, facts = len(self.nodes), self.graph.facts
         kept = self._kept()
-        source, target = self._record_source.astype(np.int64), self._record_target
-        technique, effort, missing = self._record_technique, self._record_effort, self._record_missing
+        source, target = self._record_source, self._record_target
+        pairs = Pairs.of(source, target, size) if kept is None else Pairs.of(source[kept], target[kept], size)
         if kept is not None:
-            source, target, technique = source[kept], target[kept], technique[kept]
-            effort, missing = effort[kept], missing[kept]
-        facts = self.graph.facts
-        # The rank of a cause: every (effort, missing) that occurs, put in order once.
-        combined = effort * len(facts) + missing
-        table = np.zeros(256 * len(facts), np.int64)
-        table[combined] = 1
-        causes = [divmod(value, len(facts)) for value in np.flatnonzero(table).tolist()]
-        causes.sort(key=lambda cause: _rank(cause[0], facts[cause[1]]))
-        for rank, (amount, number) in enumerate(causes):
-            table[amount * len(facts) + number] = rank
-        by_value = table[combined]
-        pair = source * size + target
-        radix = max(len(causes), 1)
-        order_of = self.catalogue.order[technique].astype(np.int64)
-        kinds = max(len(self.catalogue.ids), 1)
-        if size * size * kinds * radix < 1 << 62:
-            order = np.argsort((pair * kinds + order_of) * radix + by_value)
-        else:
-            order = np.lexsort((by_value, order_of, pair))
-        pair, technique, effort, missing = pair[order], technique[order], effort[order], missing[order]
-        self._order = order if kept is None else kept[order]
-        first = np.ones(len(pair), np.bool_)
-        first[1:] = (pair[1:] != pair[:-1]) | (technique[1:] != technique[:-1])
-        best = np.flatnonzero(first)
+            pairs = replace(pairs, order=kept[pairs.order])
+        self._pairs = pairs
+        best = pairs.order[pairs.starts[:-1]]
         lengths = np.array([len(each) for each in facts], np.int64)
-        total = effort[best] * EFFORT + lengths[missing[best]] * MISSING
-        total += np.where(self.hub[pair[best] // max(size, 1)], FROM_HUB, STEP)
-        best = _least(pair[best], total, best)
-        weights = effort[best] * EFFORT + lengths[missing[best]] * MISSING
-        weights += np.where(self.hub[pair[best] // max(size, 1)], FROM_HUB, STEP)
-        self._pairs = pair[best]
-        starts = np.ones(len(pair), np.bool_)
-        starts[1:] = pair[1:] != pair[:-1]
-        self._pair_starts = np.append(np.flatnonzero(starts), len(pair))
-        rows = self._pairs // max(size, 1)
-        indptr = np.zeros(size + 1, np.int32)
-        np.cumsum(np.bincount(rows, minlength=size), out=indptr[1:])
-        numbers = np.array([self._conditions.number(fact for fact, _ in each) for each in facts], np.int32)
+        from_hub = self.hub[pairs.source]
+        several = pairs.several()
+        if len(several):
+            counts = pairs.starts[several + 1] - pairs.starts[several]
+            row, place = ranges(pairs.starts[several], counts)
+            position = pairs.order[place]
+            effort, missing = self._record_effort[position].astype(np.int64), self._record_missing[position]
+            weights = self._weights(effort, lengths[missing], from_hub[several][row])
+            order = self.catalogue.order[self._record_technique[position]]
+            best[several] = position[chosen(row, Records(effort, missing, order, weights), facts)]
+        missing = self._record_missing[best]
+        numbers = self._conditions.numbers(facts)
         self.arrays = Arrays(
-            indptr,
-            (self._pairs - rows * size).astype(np.int32),
-            weights.astype(np.float64),
-            technique[best].astype(np.int32),
-            numbers[missing[best]],
+            pairs.indptr,
+            pairs.target,
+            self._weights(self._record_effort[best].astype(np.int64), lengths[missing], from_hub).astype(np.float64),
+            self._record_technique[best].astype(np.int32),
+            numbers[missing],
         )
+
+    @staticmethod
+    def _weights(effort: Ints, missing: Ints, from_hub: Bools) -> Ints:
+        """The weights of some records (:func:`weight`)."""
+        return effort * EFFORT + missing * MISSING + np.where(from_hub, FROM_HUB, STEP)
 
     def _kept(self) -> Ints | None:
         """The positions of the records that this search may use, ``None`` for all."""
@@ -350,14 +335,10 @@ class Compiled:
         return [self.graph.edge(position) for position in self._positions(source, target)]
 
     def _positions(self, source: int, target: int) -> list[int]:
-        size = len(self.graph.nodes)
-        if source >= size or target >= size:
-            return []
-        key = source * size + target
-        at = int(np.searchsorted(self._pairs, key))
-        if at == len(self._pairs) or self._pairs[at] != key:
-            return []
-        return sorted(int(position) for position in self._order[self._pair_starts[at] : self._pair_starts[at + 1]])
+        """The positions of the graph's own records from one node to another."""
+        base = self if self._base is None else self._base
+        place = base.edge_at(source, target)
+        return base._pairs.positions(place) if place >= 0 else []
 
     def best(self, source: int, target: int) -> Edge:
         """The record that the weight between two joined nodes comes from.
@@ -421,7 +402,7 @@ class Compiled:
             missing = self._record_missing[places] != 0
             chosen = ~missing if on else np.ones(len(places), np.bool_)
             if at_most is not None:
-                chosen &= self._record_effort[places] - 2 * missing <= at_most
+                chosen &= self._record_effort[places].astype(np.int64) - 2 * missing <= at_most
             places = places[chosen]
             found = self._selected[key] = (
                 self._record_source[places].astype(np.int64),
@@ -443,7 +424,7 @@ class Compiled:
         new = Compiled.__new__(Compiled)
         new.graph, new.catalogue, new.certain, new.excluded = self.graph, self.catalogue, self.certain, self.excluded
         new._base = self
-        new._order, new._pairs, new._pair_starts = self._order, self._pairs, self._pair_starts
+        new._pairs = self._pairs
         new._conditions = self._conditions
         new._removed = np.array(sorted(removed), np.int64)
         new._added = added
@@ -508,13 +489,9 @@ def best_records(records: Iterable[Edge]) -> list[Edge]:
     best: dict[str, Edge] = {}
     for edge in records:
         known = best.get(edge.technique)
-        if known is None or _rank(edge.effort, edge.missing) < _rank(known.effort, known.missing):
+        if known is None or rank(edge.effort, edge.missing) < rank(known.effort, known.missing):
             best[edge.technique] = edge
     return sorted(best.values(), key=lambda edge: (edge.effort, len(edge.missing), edge.technique))
-
-
-def _rank(effort: int, missing: tuple[Fact, ...]) -> tuple[bool, int, int, tuple[Fact, ...]]:
-    return (bool(missing), effort, len(missing), missing)
 
 
 def _pod_numbers(nodes: Iterable[str], known: dict[str, int]) -> Ints:
@@ -534,18 +511,3 @@ def _pod_numbers(nodes: Iterable[str], known: dict[str, int]) -> Ints:
 def _column(column: Any, kind: Any) -> Any:
     """A column as it is, without a copy; the graph is read only once it is built."""
     return np.frombuffer(column, kind) if len(column) else np.empty(0, kind)
-
-
-def _least(pair: Ints, total: Ints, place: Ints) -> Ints:
-    """The place of the least weight of each pair; equal ones are in the order that breaks ties."""
-    starts = np.ones(len(pair), np.bool_)
-    starts[1:] = pair[1:] != pair[:-1]
-    if starts.all():
-        return place
-    begins = np.flatnonzero(starts)
-    least = np.minimum.reduceat(total, begins)
-    group = np.cumsum(starts) - 1
-    matching = np.flatnonzero(total == least[group])
-    chosen = np.ones(len(matching), np.bool_)
-    chosen[1:] = group[matching[1:]] != group[matching[:-1]]
-    return place[matching[chosen]]

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from workbench.analysis.arrays import Floats, Int32s, Ints, reached
+from workbench.analysis.arrays import Floats, Int32s, Ints, ranges, reached
 from workbench.analysis.compiled import EFFORT, MISSING, STEP, Compiled
 from workbench.analysis.replicas import Replicas
 
@@ -69,10 +69,7 @@ class Rows:
     def of(cls, compiled: Compiled, nodes: Ints) -> Rows:
         """The edges out of some nodes, in order."""
         starts = compiled.indptr[nodes].astype(np.int64)
-        counts = compiled.indptr[nodes + 1] - starts
-        row = np.repeat(np.arange(len(nodes)), counts)
-        place = np.arange(len(row)) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
-        return cls(nodes, row, place)
+        return cls(nodes, *ranges(starts, compiled.indptr[nodes + 1] - starts))
 
 
 class Backward:
