@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import rustworkx
 
-from workbench.analysis.arrays import Ints, reached
+from workbench.analysis.arrays import Ints, ranges, reached
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.paths import PathSet
-from workbench.analysis.search import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +120,13 @@ class _Between:
         self.numbers = np.flatnonzero(between)
         self.place = np.full(len(between), -1, np.int64)
         self.place[self.numbers] = np.arange(len(self.numbers))
-        rows = Rows.of(compiled, self.numbers)
-        target = self.place[compiled.indices[rows.place]]
+        begins = compiled.indptr[self.numbers].astype(np.int64)
+        row, place = ranges(begins, compiled.indptr[self.numbers + 1] - begins)
+        target = self.place[compiled.indices[place]]
         inside = target >= 0
-        self.row, self.target = rows.row[inside], target[inside]
+        self.row, self.target = row[inside], target[inside]
         # The membership of a set is nothing that anybody could cut.
-        place = rows.place[inside]
+        place = place[inside]
         self.shown = ~compiled.catalogue.internal[compiled.technique[place]] & ~compiled.hub[self.numbers][self.row]
         self.graph: Any = rustworkx.PyDiGraph(multigraph=False)
         self.graph.add_nodes_from(range(len(self.numbers)))

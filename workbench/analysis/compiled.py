@@ -112,7 +112,6 @@ class Compiled:
         self._added: list[Edge] = []
         self._removed: Ints = np.empty(0, np.int64)
         self._conditions = Conditions()
-        self._rank: Ints | None = None
         self._selected: dict[tuple[bytes, bool, int | None], tuple[Ints, Ints, Ints, Ints]] = {}
         self._kind_numbers: dict[str, int] = {}
         self._kinds = self._kinds_of(graph.nodes)
@@ -140,7 +139,7 @@ class Compiled:
         source, target = self._record_source, self._record_target
         pairs = Pairs.of(source, target, size) if kept is None else Pairs.of(source[kept], target[kept], size)
         if kept is not None:
-            pairs = replace(pairs, order=kept[pairs.order])
+            pairs = replace(pairs, order=kept[pairs.order].astype(np.int32))
         self._pairs = pairs
         best = pairs.order[pairs.starts[:-1]]
         lengths = np.array([len(each) for each in facts], np.int64)
@@ -188,11 +187,16 @@ class Compiled:
     def arrays(self) -> Arrays:
         """The arrays; those of a what-if are made when somebody asks, for the first numbers do without them."""
         assert self._base is not None, "the arrays of a graph are there from the start"
-        joined = []
+        return self._base.arrays.edited(self.joined, len(self.nodes))
+
+    @cached_property
+    def joined(self) -> list[Joined]:
+        """What a what-if makes of the pairs of nodes that it changes a record of, sorted."""
+        out = []
         for (source, target), records in sorted(self._changed.items()):
             best = next(iter(best_records(records)), None)
-            joined.append(Joined(source, target, None if best is None else self._best(source, best)))
-        return self._base.arrays.edited(joined, len(self.nodes))
+            out.append(Joined(source, target, None if best is None else self._best(source, best)))
+        return out
 
     def _best(self, source: int, edge: Edge) -> Best:
         return Best(
@@ -351,14 +355,6 @@ class Compiled:
             raise LookupError(f"nothing leads from {self.nodes[source]} to {self.nodes[target]}")
         return found[0]
 
-    def id_rank(self) -> Ints:
-        """The place of each node in the order of the ids; computed when somebody asks."""
-        if self._rank is None:
-            rank = np.empty(len(self.nodes), np.int64)
-            rank[sorted(range(len(self.nodes)), key=self.nodes.__getitem__)] = np.arange(len(self.nodes))
-            self._rank = rank
-        return self._rank
-
     def select(self, techniques: Bools, *, on: bool = False, at_most: int | None = None) -> tuple[Ints, Ints, Ints]:
         """The records of some techniques, whatever this search leaves out, as source, target and technique numbers.
 
@@ -436,7 +432,6 @@ class Compiled:
                     new._new_numbers[node] = len(self.nodes) + len(names)
                     names.append(node)
         new.nodes = [*self.nodes, *names] if names else self.nodes
-        new._rank = None if names else self._rank
         new._kind_numbers = self._kind_numbers
         new._kinds = np.append(self._kinds, new._kinds_of(names)) if names else self._kinds
         new.hub = new.of_kind(node_ids.HUB) if names else self.hub
@@ -477,11 +472,6 @@ class Compiled:
 
     def _usable(self, edge: Edge) -> bool:
         return edge.technique not in self.excluded and not (self.certain and edge.missing)
-
-    @property
-    def changed_pairs(self) -> Iterable[tuple[int, int]]:
-        """The pairs of nodes whose records a what-if changed."""
-        return self._changed.keys()
 
 
 def best_records(records: Iterable[Edge]) -> list[Edge]:

@@ -71,7 +71,7 @@ class Forest:
         level = np.unique(heads)
         while len(level):
             out[level] = True
-            rows = ranges(self._begins[level], self._begins[level + 1] - self._begins[level])[1]
+            rows = ranges(self._begins[level].astype(np.int64), self._begins[level + 1] - self._begins[level])[1]
             level = self._children[rows].astype(np.int64)
         return out
 
@@ -79,7 +79,8 @@ class Forest:
         """Take out of ``behind`` what has another way."""
         compiled, size = self._compiled, len(behind)
         nodes = np.flatnonzero(behind)
-        row, place = ranges(compiled.indptr[nodes], compiled.indptr[nodes + 1] - compiled.indptr[nodes])
+        begins = compiled.indptr[nodes].astype(np.int64)
+        row, place = ranges(begins, compiled.indptr[nodes + 1] - begins)
         source, target = nodes[row], compiled.indices[place].astype(np.int64)
         useful = self._leads[target] & ~np.isin(source * size + target, gone)
         source, target = source[useful], target[useful]
