@@ -16,7 +16,7 @@ a what-if that edits the arrays instead of building them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -296,6 +296,16 @@ class Compiled:
         """Which nodes are of some kinds."""
         return np.isin(self._kinds, [self._kind_numbers[kind] for kind in kinds if kind in self._kind_numbers])
 
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The kinds of node that occur, in the order of their numbers."""
+        return list(self._kind_numbers)
+
+    def kind_numbers(self, nodes: Ints) -> Ints:
+        """The number of the kind of each of some nodes."""
+        found: Ints = self._kinds[nodes]
+        return found
+
     def _kinds_of(self, nodes: Sequence[str]) -> Ints:
         numbers = self._kind_numbers
         kinds = [node.partition(":")[0] for node in nodes]
@@ -319,10 +329,13 @@ class Compiled:
         found = self.graph.numbers.get(node)
         return self._new_numbers.get(node) if found is None else found
 
-    def numbers(self, ids: Iterable[str]) -> Ints:
+    def numbers(self, ids: Collection[str]) -> Ints:
         """The numbers of those of some nodes that the graph has, in order."""
         known, new = self.graph.numbers, self._new_numbers
-        found = [known[node] if node in known else new.get(node, -1) for node in ids]
+        # An index would add a node that is not known.
+        found = [known.get(node, -1) for node in ids]
+        if new:
+            found = [new.get(node, -1) if number < 0 else number for node, number in zip(ids, found, strict=True)]
         numbers = np.array(found, np.int64)
         return numbers[numbers >= 0]
 

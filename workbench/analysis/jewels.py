@@ -110,7 +110,8 @@ def labelled(view: Inventory, compiled: Compiled, key: str = JEWEL_KEY) -> Itera
     for kind in KINDS.values():
         for obj in view.all(kind):
             meta = obj.metadata
-            if key not in (meta.labels or ()) and key not in (meta.annotations or ()):
+            labels, annotations = meta.labels, meta.annotations
+            if not ((labels and key in labels) or (annotations and key in annotations)):
                 continue
             value = _mark(meta.labels, key) or _mark(meta.annotations, key)
             if value is not None and value.lower() != "false":

@@ -16,7 +16,7 @@ from workbench.analysis.compiled import Compiled, best_records
 from workbench.analysis.leading import Leading
 from workbench.analysis.replicas import OWN_NODE, Replicas
 from workbench.analysis.search import Tree, searched, walk
-from workbench.analysis.starts import exposure
+from workbench.analysis.starts import UNAUTHENTICATED, exposure
 from workbench.graph.graph import Edge, Fact
 
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -143,8 +143,11 @@ class Entries:
 
 
 def _exposures(compiled: Compiled, numbers: Ints) -> tuple[Floats, Ints]:
-    each = [exposure(compiled.nodes[number]) for number in numbers.tolist()]
-    exposures, which = np.unique(np.array(each, np.float64), return_inverse=True)
+    # Nodes of one kind are equally open but for some that everybody knows by name.
+    each = np.array([exposure(f"{kind}:") for kind in compiled.kinds], np.float64)[compiled.kind_numbers(numbers)]
+    for place in np.flatnonzero(np.isin(numbers, compiled.numbers(UNAUTHENTICATED))).tolist():
+        each[place] = exposure(compiled.nodes[numbers[place]])
+    exposures, which = np.unique(each, return_inverse=True)
     return exposures, which.astype(np.int64)
 
 
