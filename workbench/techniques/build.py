@@ -256,6 +256,7 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
     if api_server_flags(base) != api_server_flags(view):
         return ALL
     by_grant = declaration.subject_type is SubjectType.GRANT
+    single = declaration.subject_type is SubjectType.SINGLETON
     keys = set(access.changed_grants(view)) if by_grant else set()
     for kind, pairs in view.replaced.items():
         if kind in ("pods", "containers"):
@@ -268,6 +269,8 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
                 continue
         elif kind not in declaration.reads:
             continue
+        if single and kind in ("pods", "containers") and access.pods_stay(view):
+            continue
         if kind in ("pods", "containers") and declaration.subject_type is not SubjectType.OBJECT:
             found = _touched_by_pods(technique, view, kind)
             if found is ALL:
@@ -275,7 +278,7 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
             keys |= found
             continue
         for old, new in pairs:
-            if by_grant and kind in _PODS and old is not None and new is not None:
+            if (by_grant or single) and kind in _PODS and old is not None and new is not None:
                 # Of a workload only the name matters here: what its pods are is in the table of pods.
                 continue
             for item in (old, new):
@@ -294,13 +297,16 @@ def _touched_by_pods(technique: Technique, view: Inventory, kind: str) -> set[st
 
     def compute(over: Inventory) -> set[str] | None:
         keys: set[str] = set()
-        for pair in over.replaced[kind]:
-            for item in pair:
+        for old, new in over.replaced[kind]:
+            for item in (old, new):
                 if item is not None:
                     found = _touched_by(technique, over, kind, item)
                     if found is ALL:
                         return ALL
                     keys |= found
+        if technique.declaration.subject_type is SubjectType.SCOPE and access.pods_stay(over):
+            # The namespaces that have pods are the same.
+            keys.discard(nodes.ANYWHERE)
         return keys
 
     name = f"{technique.declaration.subject_type} touched by {kind}"
@@ -369,8 +375,11 @@ def _identities_touched(kind: str, item: Any) -> set[str] | None:
 
 def _grants_touched(view: Inventory, kind: str, item: Any) -> set[str] | None:
     """The permission sets whose edges an object may change, by the rules of ``SubjectType.GRANT``."""
-    if kind in _RBAC or kind in ("pods", "containers"):
-        # Which permission sets themselves differ is known already; of the others those that go by names.
+    # Which permission sets themselves differ is known already; of the others those that go by names.
+    if kind in ("pods", "containers"):
+        pod = item if kind == "pods" else item.pod
+        return {grant.id for grant in access.grants_limited_in(view, pod.namespace)}
+    if kind in _RBAC:
         return {grant.id for grant in access.grants_limited_by_name(view)}
     namespace = item.name if kind == "Namespace" else item.metadata.namespace
     if not namespace:
