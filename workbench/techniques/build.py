@@ -140,16 +140,19 @@ class Bucket:
         if not old or not count:
             return list(old), list(self.edges)
         records = self._records()
+        before = _records_of(graph, old)
+        if before == records:
+            return [], []
         # Most of a bucket stays as it is, in order.
         first, least = 0, min(len(old), count)
-        while first < least and _is(graph, old.start + first, records[first]):
+        while first < least and before[first] == records[first]:
             first += 1
         last = 0
-        while last < least - first and _is(graph, old.stop - 1 - last, records[-1 - last]):
+        while last < least - first and before[-1 - last] == records[-1 - last]:
             last += 1
         known: dict[_Record, list[int]] = {}
-        for position in range(old.start + first, old.stop - last):
-            known.setdefault(_record(graph, position), []).append(position)
+        for at in range(first, len(old) - last):
+            known.setdefault(before[at], []).append(old.start + at)
         added: list[int] = []
         for at in range(first, count - last):
             same = known.get(records[at])
@@ -175,25 +178,15 @@ class Bucket:
 _Record = tuple[str, str, int, tuple[Fact, ...], Any]
 
 
-def _record(graph: Graph, position: int) -> _Record:
-    return (
-        graph.nodes[graph.source[position]],
-        graph.nodes[graph.target[position]],
-        graph.effort[position],
-        graph.facts[graph.missing[position]],
-        graph.causes[position],
-    )
-
-
-def _is(graph: Graph, position: int, record: _Record) -> bool:
-    source, target, effort, missing, cause = record
-    return bool(
-        graph.nodes[graph.source[position]] == source
-        and graph.nodes[graph.target[position]] == target
-        and graph.effort[position] == effort
-        and graph.facts[graph.missing[position]] == missing
-        and graph.causes[position] == cause
-    )
+def _records_of(graph: Graph, positions: range) -> list[_Record]:
+    """The records of the graph at some positions."""
+    part = slice(positions.start, positions.stop)
+    nodes, facts = graph.nodes, graph.facts
+    columns = (graph.source[part], graph.target[part], graph.effort[part], graph.missing[part], graph.causes[part])
+    return [
+        (nodes[source], nodes[target], effort, facts[missing], cause)
+        for source, target, effort, missing, cause in zip(*columns, strict=True)
+    ]
 
 
 def recompute(graph: Graph, view: Inventory, techniques: Sequence[Technique] | None = None) -> Iterator[Bucket]:
