@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.sparse.csgraph import breadth_first_order
 
 from workbench.analysis.arrays import (
     Arrays,
@@ -252,13 +253,22 @@ class Compiled:
         base = self._base
         if base is None or "arrays" in self.__dict__:
             return reached(self.reverse if backward else self.forward, starts)
+        gone, came = self._edits
+        if backward:
+            gone, came = ([(target, source) for source, target in pairs] for pairs in (gone, came))
+        return reached_without(base.reverse if backward else base.forward, starts, gone, came, len(self.nodes))
+
+    @cached_property
+    def _edits(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The pairs of nodes that a what-if joins no more, and those that it joins anew."""
+        assert self._base is not None, "only a what-if has edits"
         gone: list[tuple[int, int]] = []
         came: list[tuple[int, int]] = []
         for (source, target), records in self._changed.items():
-            joined = base.edge_at(source, target) >= 0
+            joined = self._base.edge_at(source, target) >= 0
             if joined != bool(records):
-                (gone if joined else came).append((target, source) if backward else (source, target))
-        return reached_without(base.reverse if backward else base.forward, starts, gone, came, len(self.nodes))
+                (gone if joined else came).append((source, target))
+        return gone, came
 
     @cached_property
     def pods_from_internet(self) -> int:
@@ -266,11 +276,33 @@ class Compiled:
         internet = self.number(node_ids.INTERNET)
         if internet is None:
             return 0
+        if self._base is not None and self._base._still_from_internet(*self._edits):
+            return self._base.pods_from_internet
         pods, count = self._pods
         inside = pods[self.led_to([internet])]
         found = np.zeros(count, np.bool_)
         found[inside[inside >= 0]] = True
         return int(np.count_nonzero(found))
+
+    @cached_property
+    def _from_internet(self) -> tuple[Bools, Int32s]:
+        """Which nodes the internet leads to, and for each of them the one before it on one way there."""
+        internet = self.number(node_ids.INTERNET)
+        found = np.zeros(len(self.nodes), np.bool_)
+        if internet is None:
+            return found, np.empty(0, np.int32)
+        order, before = breadth_first_order(self.forward, internet, return_predecessors=True)
+        found[order] = True
+        return found, before
+
+    def _still_from_internet(self, gone: Iterable[tuple[int, int]], came: Iterable[tuple[int, int]]) -> bool:
+        """Whether the internet leads to the same nodes without some pairs and with others: no search is needed then."""
+        found, before = self._from_internet
+        size = len(found)
+        return not (
+            any(found[source] and before[target] == source for source, target in gone)
+            or any(source < size and found[source] and not (target < size and found[target]) for source, target in came)
+        )
 
     @cached_property
     def _pods(self) -> tuple[Ints, int]:
@@ -421,6 +453,22 @@ class Compiled:
             )
         return found
 
+    def changes(self, techniques: Bools, into: Bools) -> bool:
+        """Whether a what-if changes a record of some techniques that leads to one of some nodes.
+
+        Args:
+            techniques: Which techniques, by number.
+            into: Which nodes of the graph as built.
+        """
+        gone = self._removed
+        if bool(np.any(techniques[self._record_technique[gone]] & into[self._record_target[gone]])):
+            return True
+        return any(
+            techniques[self.catalogue.numbers[edge.technique]] and into[number]
+            for edge in self._added
+            if (number := self.graph.numbers.get(edge.target)) is not None
+        )
+
     # --- what-if ----------------------------------------------------------------------------------
 
     def patched(self, buckets: Iterable[Bucket]) -> Compiled:
@@ -434,6 +482,7 @@ class Compiled:
         new.graph, new.catalogue, new.certain, new.excluded = self.graph, self.catalogue, self.certain, self.excluded
         new._base = self
         new._pairs = self._pairs
+        new._record_technique, new._record_target = self._record_technique, self._record_target
         new._conditions = self._conditions
         new._removed = np.array(sorted(removed), np.int64)
         new._added = added

@@ -21,6 +21,9 @@ from workbench.inventory.objects import KINDS
 JEWEL_KEY = "workbench/crown-jewel"
 """The label or annotation that marks an object; any value but ``false`` does."""
 
+DECIDING = ("NODE_CONTROL_PLANE", "SECRET_USE")
+"""The techniques whose records make a node a crown jewel."""
+
 EVERYTHING = 10.0
 """Cluster admin, the control plane, etcd, a key of the cluster's CA."""
 ADMIN = 9.0

@@ -53,8 +53,8 @@ class Pairs:
             source, target: The nodes of each record.
             size: How many nodes there are.
         """
-        order, _ = _counted(target, size)
-        again, begins = _counted(source[order], size)
+        order, _ = counted(target, size)
+        again, begins = counted(source[order], size)
         order = order[again]
         source, target = source[order], target[order]
         fresh = np.ones(len(order), np.bool_)
@@ -74,7 +74,7 @@ class Pairs:
         return np.flatnonzero(np.diff(self.starts) > 1)
 
 
-def _counted(keys: Int32s, size: int) -> tuple[Int32s, Int32s]:
+def counted(keys: Ints | Int32s, size: int) -> tuple[Int32s, Int32s]:
     """The order that sorts small numbers and keeps equal ones as they are, and where each number begins."""
     ones = np.ones(len(keys), np.int8)
     # A sparse array with one entry a row: what is turned round is sorted by column, in linear time.

@@ -7,7 +7,9 @@ shortest path to a jewel, before or after, changes nothing for that jewel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -62,8 +64,9 @@ class WhatIf:
         """
         self.base = base
         self.query = query or Query()
-        view, buckets = base.recomputed(changes)
-        self.changed = base.after(view, buckets)
+        with _uncollected():
+            view, buckets = base.recomputed(changes)
+            self.changed = base.after(view, buckets)
 
     @classmethod
     def of(cls, base: Analysis, view: Inventory, buckets: Sequence[Bucket], query: Query | None = None) -> Self:
@@ -210,6 +213,19 @@ class WhatIf:
     def opened(self, limit: int | None = None) -> list[Path]:
         """The paths after the changes between ends that were not joined before."""
         return self.after.listed(self._opened, limit)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from looking through everything for the sake of some thousand short-lived records."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class _Differs:
