@@ -148,7 +148,7 @@ def test_a_bucket_that_stays_the_same_changes_nothing() -> None:
     same = edge("User:a", "User:b")
     base = Compiled(graph_with(same), TECHNIQUES)
     patched = base.patched([Bucket(NUMBERS["ALPHA"], "User:a", [same], [])])
-    assert list(patched.changed_pairs) == []
+    assert list(patched.joined) == []
     assert patched.changed_techniques == frozenset()
 
 

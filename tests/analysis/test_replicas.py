@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,7 +136,8 @@ def test_volumes_of_replicas_are_replicas_and_persistent_volumes_are_not() -> No
     )
     replicas = Replicas(THREE, compiled)
     numbers = [compiled.number(node) for node in ("Volume:default/web-0/data", "Volume:default/web-1/data")]
-    assert replicas.classes[numbers[0]] == replicas.classes[numbers[1]]
+    classes = replicas.classes_of(np.array(numbers))
+    assert classes[0] == classes[1]
     assert replicas.key(numbers[1]) == "Volume:StatefulSet:default/web/data"
     assert replicas.key(compiled.number("Volume:pv-1")) == "Volume:pv-1"
 

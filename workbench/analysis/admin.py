@@ -30,6 +30,7 @@ MOST_EFFORT = 4
 HOLDING = ("PERMISSION_DISCOVER", "GROUP_MEMBER")
 """How an identity comes to hold a permission set."""
 DIRECT = (*HOLDING, "CLUSTER_ADMIN", "SYSTEM_MASTERS")
+_CONTROL_PLANE = "NODE_CONTROL_PLANE"
 
 BOOTSTRAPPING = "kubernetes.io/bootstrapping"
 """The label of the bindings that the API server itself makes (Kubernetes documentation, RBAC, auto-reconciliation)."""
@@ -44,6 +45,14 @@ class Admins:
     """Those that are not direct."""
     nodes: tuple[Bools, Bools] | None = field(default=None, repr=False, compare=False)
     """Both as masks of the nodes of the graph."""
+    leading: Bools | None = field(default=None, repr=False, compare=False)
+    """Whatever leads to cluster admin by the techniques that count, also what is no identity, as a mask."""
+
+    def stay(self, compiled: Compiled) -> bool:
+        """Whether a what-if leaves them as they are: nobody gets in, or falls out, but by an edge to one who is in."""
+        if self.leading is None:
+            return False
+        return not compiled.changes(_counting(compiled), self.leading)
 
     def of(self, node: str) -> Literal["direct", "derivable"] | None:
         """How an identity is admin, ``None`` if it is not."""
@@ -77,11 +86,12 @@ def admins(compiled: Compiled, before: Admins | None = None) -> Admins:
         return Admins(frozenset(), frozenset())
     size = len(compiled.nodes)
     source, target, _ = compiled.select(techniques(compiled, DIRECT), on=True)
-    direct = leading_to(size, source, target, [goal]) & compiled.identity
+    leading = leading_to(size, source, target, [goal])
+    direct = leading & compiled.identity
     chosen = techniques(compiled, DIRECT) | compiled.catalogue.api_only
     source, target, _ = compiled.select(chosen, at_most=MOST_EFFORT)
     last = np.zeros(len(chosen), np.bool_)
-    number = compiled.catalogue.numbers.get("NODE_CONTROL_PLANE")
+    number = compiled.catalogue.numbers.get(_CONTROL_PLANE)
     if number is not None:
         last[number] = True
     more_source, more_target, _ = compiled.select(last, on=True)
@@ -89,7 +99,12 @@ def admins(compiled: Compiled, before: Admins | None = None) -> Admins:
     derivable = found & compiled.identity & ~direct
     if before is not None and before.nodes is not None and _same(before.nodes, (direct, derivable)):
         return before
-    return Admins(_names(compiled, direct), _names(compiled, derivable), (direct, derivable))
+    return Admins(_names(compiled, direct), _names(compiled, derivable), (direct, derivable), leading | found)
+
+
+def _counting(compiled: Compiled) -> Bools:
+    """The techniques of :func:`admins`."""
+    return techniques(compiled, (*DIRECT, _CONTROL_PLANE)) | compiled.catalogue.api_only
 
 
 def _same(before: tuple[Bools, Bools], after: tuple[Bools, Bools]) -> bool:

@@ -80,7 +80,7 @@ class _Ways:
         """What a node leads to, by the least weight of the whole way, then by id."""
         found = self._rows.get(node)
         if found is None:
-            compiled, classes = self._compiled, self._replicas.classes
+            compiled, classes = self._compiled, self._replicas.classes_of
             row = slice(compiled.indptr[node], compiled.indptr[node + 1])
             targets, weights = compiled.indices[row], compiled.weights[row]
             total = weights + self._distance[targets]
@@ -93,7 +93,7 @@ class _Ways:
                     [names[target] for target in targets[inside].tolist()],
                     targets[inside].tolist(),
                     weights[inside].tolist(),
-                    classes[targets[inside]].tolist(),
+                    classes(targets[inside]).tolist(),
                 )
             )
         return found

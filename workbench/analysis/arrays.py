@@ -65,6 +65,26 @@ class Arrays:
         turned = self.forward.tocsc()
         return csr_array((turned.data, turned.indices, turned.indptr), shape=(self.size, self.size))
 
+    def best(self, place: int) -> Best:
+        """What joins the pair at a place."""
+        return Best(int(self.weights[place]), int(self.technique[place]), int(self.conditions[place]))
+
+    @cached_property
+    def _keys(self) -> Ints:
+        """Each entry as one number, ascending."""
+        rows = np.repeat(np.arange(self.size), np.diff(self.indptr))
+        return rows * self.size + self.indices
+
+    def places(self, sources: Ints | Int32s, targets: Ints | Int32s) -> Ints:
+        """The places of some pairs of which each is joined."""
+        return np.searchsorted(self._keys, sources.astype(np.int64) * self.size + targets)
+
+    def leading_to(self, target: int) -> Int32s:
+        """The nodes with an edge to another, sorted."""
+        reverse = self.reverse
+        found: Int32s = reverse.indices[reverse.indptr[target] : reverse.indptr[target + 1]]
+        return found
+
     def place(self, source: int, target: int) -> int:
         """The place of a pair in the arrays, -1 if nothing joins the two nodes."""
         return place_in(self.indptr, self.indices, source, target)
@@ -124,6 +144,18 @@ def place_in(indptr: Int32s, indices: Int32s, row: int, column: int) -> int:
     start, end = indptr[row], indptr[row + 1]
     place = int(start + np.searchsorted(indices[start:end], column))
     return place if place < end and indices[place] == column else -1
+
+
+def ranges(starts: Ints, counts: Ints | Int32s) -> tuple[Ints, Ints]:
+    """For several ranges the place of the range and the position, one after the other.
+
+    Args:
+        starts: Where each range begins.
+        counts: How long each is.
+    """
+    lengths: Ints = counts.astype(np.int64)
+    row = np.repeat(np.arange(len(starts)), lengths)
+    return row, np.arange(len(row)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
 
 
 def reached(matrix: Any, starts: Iterable[int]) -> Bools:

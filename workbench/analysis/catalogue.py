@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from workbench.graph.graph import Fact
 from workbench.techniques.api import Technique
 
 
@@ -55,6 +56,19 @@ class Conditions:
             found = self._numbers[key] = len(self.sets)
             self.sets.append(key)
         return found
+
+    def numbers(self, missing: Sequence[tuple[Fact, ...]]) -> npt.NDArray[np.int32]:
+        """The number of the set of C-ids of each of some sets of missing facts."""
+        # Most of these sets differ in the object alone.
+        known: dict[tuple[str, ...], int] = {}
+        out = np.empty(len(missing), np.int32)
+        for at, facts in enumerate(missing):
+            key = tuple([fact for fact, _ in facts])
+            found = known.get(key)
+            if found is None:
+                found = known[key] = self.number(key)
+            out[at] = found
+        return out
 
     def union(self, one: int, other: int) -> int:
         """The number of the union of two sets."""

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import rustworkx
 
-from workbench.analysis.arrays import Ints, reached
+from workbench.analysis.arrays import Ints, ranges, reached
 from workbench.analysis.compiled import Compiled
+from workbench.analysis.leading import Leading
 from workbench.analysis.paths import PathSet
-from workbench.analysis.search import Rows
+from workbench.analysis.search import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,23 @@ def choke_points(paths: PathSet, limit: int | None = None) -> list[ChokePoint]:
     if not trees or (limit is not None and limit <= 0):
         return []
     count = _Count(paths.compiled)
-    between = _Between(paths.compiled, paths.starts.numbers, [tree.targets[0] for tree in trees])
-    for tree in trees:
-        _Dominators(between, tree.sources, tree.targets[0]).add_to(count, tree.targets)
+    between = _Between(paths.leading, paths.starts.numbers)
+    for group in _alike(paths.leading, trees):
+        targets = [target for tree in group for target in tree.targets]
+        _Dominators(between, group[0].sources, targets[0]).add_to(count, targets)
     return count.most(limit)
+
+
+def _alike(leading: Leading, trees: Iterable[Tree]) -> Iterable[list[Tree]]:
+    """Trees of which one dominator tree says everything: the same nodes lead to their targets, whatever it costs."""
+    arrays = leading.arrays
+    groups: dict[object, list[Tree]] = {}
+    for tree in trees:
+        place = leading.place(tree.targets[0])
+        leaf = arrays.indptr[place] == arrays.indptr[place + 1]
+        key = (arrays.leading_to(place).tobytes(), tree.sources.tobytes()) if leaf else tree.targets
+        groups.setdefault(key, []).append(tree)
+    return groups.values()
 
 
 NODE = -1
@@ -116,18 +130,19 @@ class _Count:
 class _Between:
     """What lies between the entry points and the jewels, turned round, for one dominator tree after another."""
 
-    def __init__(self, compiled: Compiled, sources: Ints, goals: Iterable[int]) -> None:
-        between = reached(compiled.reverse, goals) & reached(compiled.forward, sources.tolist())
-        self.numbers = np.flatnonzero(between)
-        self.place = np.full(len(between), -1, np.int64)
-        self.place[self.numbers] = np.arange(len(self.numbers))
-        rows = Rows.of(compiled, self.numbers)
-        target = self.place[compiled.indices[rows.place]]
-        inside = target >= 0
-        self.row, self.target = rows.row[inside], target[inside]
+    def __init__(self, leading: Leading, sources: Ints) -> None:
+        arrays = leading.arrays
+        nodes = np.flatnonzero(reached(arrays.forward, leading.inside(sources).tolist()))
+        self.numbers = leading.nodes[nodes]
+        place = np.full(len(leading.nodes), -1, np.int64)
+        place[nodes] = np.arange(len(nodes))
+        begins = arrays.indptr[nodes].astype(np.int64)
+        # What an entry point leads to leads to nothing else.
+        self.row, edge = ranges(begins, arrays.indptr[nodes + 1] - begins)
+        self.target = place[arrays.indices[edge]]
         # The membership of a set is nothing that anybody could cut.
-        place = rows.place[inside]
-        self.shown = ~compiled.catalogue.internal[compiled.technique[place]] & ~compiled.hub[self.numbers][self.row]
+        internal = leading.compiled.catalogue.internal
+        self.shown = ~internal[arrays.technique[edge]] & ~leading.hub[nodes][self.row]
         self.graph: Any = rustworkx.PyDiGraph(multigraph=False)
         self.graph.add_nodes_from(range(len(self.numbers)))
         self.graph.extend_from_edge_list(list(zip(self.target.tolist(), self.row.tolist(), strict=True)))
@@ -138,7 +153,7 @@ class _Dominators:
 
     def __init__(self, between: _Between, sources: Ints, goal: int) -> None:
         self.numbers = between.numbers
-        self.root = int(between.place[goal])
+        self.root = int(np.searchsorted(self.numbers, goal))
         found = rustworkx.immediate_dominators(between.graph, self.root)
         self.parent = np.full(len(self.numbers), -1, np.int64)
         self.parent[np.fromiter(found.keys(), np.int64, len(found))] = np.fromiter(found.values(), np.int64, len(found))
@@ -146,7 +161,7 @@ class _Dominators:
         self.row, self.target, self.shown = between.row[inside], between.target[inside], between.shown[inside]
         self.parent[self.root] = -1
         self.entry = np.zeros(len(self.numbers), np.int64)
-        self.entry[between.place[sources]] = 1
+        self.entry[np.searchsorted(self.numbers, sources)] = 1
         self._intervals()
 
     def _intervals(self) -> None:

@@ -16,11 +16,13 @@ a what-if that edits the arrays instead of building them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.sparse.csgraph import breadth_first_order
 
 from workbench.analysis.arrays import (
     Arrays,
@@ -30,12 +32,14 @@ from workbench.analysis.arrays import (
     Int32s,
     Ints,
     Joined,
+    ranges,
     reached,
     reached_without,
 )
 from workbench.analysis.catalogue import Catalogue, Conditions
+from workbench.analysis.merged import Pairs, Records, chosen, rank
 from workbench.graph import nodes as node_ids
-from workbench.graph.graph import Edge, Fact, Graph
+from workbench.graph.graph import Edge, Graph
 from workbench.techniques.api import Technique
 from workbench.techniques.build import Bucket
 
@@ -109,7 +113,6 @@ class Compiled:
         self._added: list[Edge] = []
         self._removed: Ints = np.empty(0, np.int64)
         self._conditions = Conditions()
-        self._rank: Ints | None = None
         self._selected: dict[tuple[bytes, bool, int | None], tuple[Ints, Ints, Ints, Ints]] = {}
         self._kind_numbers: dict[str, int] = {}
         self._kinds = self._kinds_of(graph.nodes)
@@ -122,8 +125,8 @@ class Compiled:
     def _columns(self) -> None:
         graph = self.graph
         source, target = _column(graph.source, np.int32), _column(graph.target, np.int32)
-        technique = _column(graph.technique, np.uint16).astype(np.int32)
-        effort, missing = _column(graph.effort, np.uint8).astype(np.int64), _column(graph.missing, np.int32)
+        technique = _column(graph.technique, np.uint16)
+        effort, missing = _column(graph.effort, np.uint8), _column(graph.missing, np.int32)
         self._record_source, self._record_target = source, target
         self._record_technique, self._record_effort, self._record_missing = technique, effort, missing
         # The records stand in the order of their techniques unless somebody else built the graph.
@@ -132,57 +135,39 @@ class Compiled:
         self._of_technique = (places, np.concatenate([[0], ends]))
 
     def _merge(self) -> None:
-        size = len(self.nodes)
+        size, facts = len(self.nodes), self.graph.facts
         kept = self._kept()
-        source, target = self._record_source.astype(np.int64), self._record_target
-        technique, effort, missing = self._record_technique, self._record_effort, self._record_missing
+        source, target = self._record_source, self._record_target
+        pairs = Pairs.of(source, target, size) if kept is None else Pairs.of(source[kept], target[kept], size)
         if kept is not None:
-            source, target, technique = source[kept], target[kept], technique[kept]
-            effort, missing = effort[kept], missing[kept]
-        facts = self.graph.facts
-        # The rank of a cause: every (effort, missing) that occurs, put in order once.
-        combined = effort * len(facts) + missing
-        table = np.zeros(256 * len(facts), np.int64)
-        table[combined] = 1
-        causes = [divmod(value, len(facts)) for value in np.flatnonzero(table).tolist()]
-        causes.sort(key=lambda cause: _rank(cause[0], facts[cause[1]]))
-        for rank, (amount, number) in enumerate(causes):
-            table[amount * len(facts) + number] = rank
-        by_value = table[combined]
-        pair = source * size + target
-        radix = max(len(causes), 1)
-        order_of = self.catalogue.order[technique].astype(np.int64)
-        kinds = max(len(self.catalogue.ids), 1)
-        if size * size * kinds * radix < 1 << 62:
-            order = np.argsort((pair * kinds + order_of) * radix + by_value)
-        else:
-            order = np.lexsort((by_value, order_of, pair))
-        pair, technique, effort, missing = pair[order], technique[order], effort[order], missing[order]
-        self._order = order if kept is None else kept[order]
-        first = np.ones(len(pair), np.bool_)
-        first[1:] = (pair[1:] != pair[:-1]) | (technique[1:] != technique[:-1])
-        best = np.flatnonzero(first)
+            pairs = replace(pairs, order=kept[pairs.order].astype(np.int32))
+        self._pairs = pairs
+        best = pairs.order[pairs.starts[:-1]]
         lengths = np.array([len(each) for each in facts], np.int64)
-        total = effort[best] * EFFORT + lengths[missing[best]] * MISSING
-        total += np.where(self.hub[pair[best] // max(size, 1)], FROM_HUB, STEP)
-        best = _least(pair[best], total, best)
-        weights = effort[best] * EFFORT + lengths[missing[best]] * MISSING
-        weights += np.where(self.hub[pair[best] // max(size, 1)], FROM_HUB, STEP)
-        self._pairs = pair[best]
-        starts = np.ones(len(pair), np.bool_)
-        starts[1:] = pair[1:] != pair[:-1]
-        self._pair_starts = np.append(np.flatnonzero(starts), len(pair))
-        rows = self._pairs // max(size, 1)
-        indptr = np.zeros(size + 1, np.int32)
-        np.cumsum(np.bincount(rows, minlength=size), out=indptr[1:])
-        numbers = np.array([self._conditions.number(fact for fact, _ in each) for each in facts], np.int32)
+        from_hub = self.hub[pairs.source]
+        several = pairs.several()
+        if len(several):
+            counts = pairs.starts[several + 1] - pairs.starts[several]
+            row, place = ranges(pairs.starts[several], counts)
+            position = pairs.order[place]
+            effort, missing = self._record_effort[position].astype(np.int64), self._record_missing[position]
+            weights = self._weights(effort, lengths[missing], from_hub[several][row])
+            order = self.catalogue.order[self._record_technique[position]]
+            best[several] = position[chosen(row, Records(effort, missing, order, weights), facts)]
+        missing = self._record_missing[best]
+        numbers = self._conditions.numbers(facts)
         self.arrays = Arrays(
-            indptr,
-            (self._pairs - rows * size).astype(np.int32),
-            weights.astype(np.float64),
-            technique[best].astype(np.int32),
-            numbers[missing[best]],
+            pairs.indptr,
+            pairs.target,
+            self._weights(self._record_effort[best].astype(np.int64), lengths[missing], from_hub).astype(np.float64),
+            self._record_technique[best].astype(np.int32),
+            numbers[missing],
         )
+
+    @staticmethod
+    def _weights(effort: Ints, missing: Ints, from_hub: Bools) -> Ints:
+        """The weights of some records (:func:`weight`)."""
+        return effort * EFFORT + missing * MISSING + np.where(from_hub, FROM_HUB, STEP)
 
     def _kept(self) -> Ints | None:
         """The positions of the records that this search may use, ``None`` for all."""
@@ -203,11 +188,16 @@ class Compiled:
     def arrays(self) -> Arrays:
         """The arrays; those of a what-if are made when somebody asks, for the first numbers do without them."""
         assert self._base is not None, "the arrays of a graph are there from the start"
-        joined = []
+        return self._base.arrays.edited(self.joined, len(self.nodes))
+
+    @cached_property
+    def joined(self) -> list[Joined]:
+        """What a what-if makes of the pairs of nodes that it changes a record of, sorted."""
+        out = []
         for (source, target), records in sorted(self._changed.items()):
             best = next(iter(best_records(records)), None)
-            joined.append(Joined(source, target, None if best is None else self._best(source, best)))
-        return self._base.arrays.edited(joined, len(self.nodes))
+            out.append(Joined(source, target, None if best is None else self._best(source, best)))
+        return out
 
     def _best(self, source: int, edge: Edge) -> Best:
         return Best(
@@ -263,13 +253,22 @@ class Compiled:
         base = self._base
         if base is None or "arrays" in self.__dict__:
             return reached(self.reverse if backward else self.forward, starts)
+        gone, came = self._edits
+        if backward:
+            gone, came = ([(target, source) for source, target in pairs] for pairs in (gone, came))
+        return reached_without(base.reverse if backward else base.forward, starts, gone, came, len(self.nodes))
+
+    @cached_property
+    def _edits(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The pairs of nodes that a what-if joins no more, and those that it joins anew."""
+        assert self._base is not None, "only a what-if has edits"
         gone: list[tuple[int, int]] = []
         came: list[tuple[int, int]] = []
         for (source, target), records in self._changed.items():
-            joined = base.edge_at(source, target) >= 0
+            joined = self._base.edge_at(source, target) >= 0
             if joined != bool(records):
-                (gone if joined else came).append((target, source) if backward else (source, target))
-        return reached_without(base.reverse if backward else base.forward, starts, gone, came, len(self.nodes))
+                (gone if joined else came).append((source, target))
+        return gone, came
 
     @cached_property
     def pods_from_internet(self) -> int:
@@ -277,11 +276,33 @@ class Compiled:
         internet = self.number(node_ids.INTERNET)
         if internet is None:
             return 0
+        if self._base is not None and self._base._still_from_internet(*self._edits):
+            return self._base.pods_from_internet
         pods, count = self._pods
         inside = pods[self.led_to([internet])]
         found = np.zeros(count, np.bool_)
         found[inside[inside >= 0]] = True
         return int(np.count_nonzero(found))
+
+    @cached_property
+    def _from_internet(self) -> tuple[Bools, Int32s]:
+        """Which nodes the internet leads to, and for each of them the one before it on one way there."""
+        internet = self.number(node_ids.INTERNET)
+        found = np.zeros(len(self.nodes), np.bool_)
+        if internet is None:
+            return found, np.empty(0, np.int32)
+        order, before = breadth_first_order(self.forward, internet, return_predecessors=True)
+        found[order] = True
+        return found, before
+
+    def _still_from_internet(self, gone: Iterable[tuple[int, int]], came: Iterable[tuple[int, int]]) -> bool:
+        """Whether the internet leads to the same nodes without some pairs and with others: no search is needed then."""
+        found, before = self._from_internet
+        size = len(found)
+        return not (
+            any(found[source] and before[target] == source for source, target in gone)
+            or any(source < size and found[source] and not (target < size and found[target]) for source, target in came)
+        )
 
     @cached_property
     def _pods(self) -> tuple[Ints, int]:
@@ -307,6 +328,16 @@ class Compiled:
         """Which nodes are of some kinds."""
         return np.isin(self._kinds, [self._kind_numbers[kind] for kind in kinds if kind in self._kind_numbers])
 
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The kinds of node that occur, in the order of their numbers."""
+        return list(self._kind_numbers)
+
+    def kind_numbers(self, nodes: Ints) -> Ints:
+        """The number of the kind of each of some nodes."""
+        found: Ints = self._kinds[nodes]
+        return found
+
     def _kinds_of(self, nodes: Sequence[str]) -> Ints:
         numbers = self._kind_numbers
         kinds = [node.partition(":")[0] for node in nodes]
@@ -330,10 +361,13 @@ class Compiled:
         found = self.graph.numbers.get(node)
         return self._new_numbers.get(node) if found is None else found
 
-    def numbers(self, ids: Iterable[str]) -> Ints:
+    def numbers(self, ids: Collection[str]) -> Ints:
         """The numbers of those of some nodes that the graph has, in order."""
         known, new = self.graph.numbers, self._new_numbers
-        found = [known[node] if node in known else new.get(node, -1) for node in ids]
+        # An index would add a node that is not known.
+        found = [known.get(node, -1) for node in ids]
+        if new:
+            found = [new.get(node, -1) if number < 0 else number for node, number in zip(ids, found, strict=True)]
         numbers = np.array(found, np.int64)
         return numbers[numbers >= 0]
 
@@ -350,14 +384,10 @@ class Compiled:
         return [self.graph.edge(position) for position in self._positions(source, target)]
 
     def _positions(self, source: int, target: int) -> list[int]:
-        size = len(self.graph.nodes)
-        if source >= size or target >= size:
-            return []
-        key = source * size + target
-        at = int(np.searchsorted(self._pairs, key))
-        if at == len(self._pairs) or self._pairs[at] != key:
-            return []
-        return sorted(int(position) for position in self._order[self._pair_starts[at] : self._pair_starts[at + 1]])
+        """The positions of the graph's own records from one node to another."""
+        base = self if self._base is None else self._base
+        place = base.edge_at(source, target)
+        return base._pairs.positions(place) if place >= 0 else []
 
     def best(self, source: int, target: int) -> Edge:
         """The record that the weight between two joined nodes comes from.
@@ -369,14 +399,6 @@ class Compiled:
         if not found:
             raise LookupError(f"nothing leads from {self.nodes[source]} to {self.nodes[target]}")
         return found[0]
-
-    def id_rank(self) -> Ints:
-        """The place of each node in the order of the ids; computed when somebody asks."""
-        if self._rank is None:
-            rank = np.empty(len(self.nodes), np.int64)
-            rank[sorted(range(len(self.nodes)), key=self.nodes.__getitem__)] = np.arange(len(self.nodes))
-            self._rank = rank
-        return self._rank
 
     def select(self, techniques: Bools, *, on: bool = False, at_most: int | None = None) -> tuple[Ints, Ints, Ints]:
         """The records of some techniques, whatever this search leaves out, as source, target and technique numbers.
@@ -421,7 +443,7 @@ class Compiled:
             missing = self._record_missing[places] != 0
             chosen = ~missing if on else np.ones(len(places), np.bool_)
             if at_most is not None:
-                chosen &= self._record_effort[places] - 2 * missing <= at_most
+                chosen &= self._record_effort[places].astype(np.int64) - 2 * missing <= at_most
             places = places[chosen]
             found = self._selected[key] = (
                 self._record_source[places].astype(np.int64),
@@ -430,6 +452,22 @@ class Compiled:
                 places,
             )
         return found
+
+    def changes(self, techniques: Bools, into: Bools) -> bool:
+        """Whether a what-if changes a record of some techniques that leads to one of some nodes.
+
+        Args:
+            techniques: Which techniques, by number.
+            into: Which nodes of the graph as built.
+        """
+        gone = self._removed
+        if bool(np.any(techniques[self._record_technique[gone]] & into[self._record_target[gone]])):
+            return True
+        return any(
+            techniques[self.catalogue.numbers[edge.technique]] and into[number]
+            for edge in self._added
+            if (number := self.graph.numbers.get(edge.target)) is not None
+        )
 
     # --- what-if ----------------------------------------------------------------------------------
 
@@ -443,7 +481,8 @@ class Compiled:
         new = Compiled.__new__(Compiled)
         new.graph, new.catalogue, new.certain, new.excluded = self.graph, self.catalogue, self.certain, self.excluded
         new._base = self
-        new._order, new._pairs, new._pair_starts = self._order, self._pairs, self._pair_starts
+        new._pairs = self._pairs
+        new._record_technique, new._record_target = self._record_technique, self._record_target
         new._conditions = self._conditions
         new._removed = np.array(sorted(removed), np.int64)
         new._added = added
@@ -455,7 +494,6 @@ class Compiled:
                     new._new_numbers[node] = len(self.nodes) + len(names)
                     names.append(node)
         new.nodes = [*self.nodes, *names] if names else self.nodes
-        new._rank = None if names else self._rank
         new._kind_numbers = self._kind_numbers
         new._kinds = np.append(self._kinds, new._kinds_of(names)) if names else self._kinds
         new.hub = new.of_kind(node_ids.HUB) if names else self.hub
@@ -497,24 +535,15 @@ class Compiled:
     def _usable(self, edge: Edge) -> bool:
         return edge.technique not in self.excluded and not (self.certain and edge.missing)
 
-    @property
-    def changed_pairs(self) -> Iterable[tuple[int, int]]:
-        """The pairs of nodes whose records a what-if changed."""
-        return self._changed.keys()
-
 
 def best_records(records: Iterable[Edge]) -> list[Edge]:
     """The best cause of each technique, the technique that a search uses first."""
     best: dict[str, Edge] = {}
     for edge in records:
         known = best.get(edge.technique)
-        if known is None or _rank(edge.effort, edge.missing) < _rank(known.effort, known.missing):
+        if known is None or rank(edge.effort, edge.missing) < rank(known.effort, known.missing):
             best[edge.technique] = edge
     return sorted(best.values(), key=lambda edge: (edge.effort, len(edge.missing), edge.technique))
-
-
-def _rank(effort: int, missing: tuple[Fact, ...]) -> tuple[bool, int, int, tuple[Fact, ...]]:
-    return (bool(missing), effort, len(missing), missing)
 
 
 def _pod_numbers(nodes: Iterable[str], known: dict[str, int]) -> Ints:
@@ -534,18 +563,3 @@ def _pod_numbers(nodes: Iterable[str], known: dict[str, int]) -> Ints:
 def _column(column: Any, kind: Any) -> Any:
     """A column as it is, without a copy; the graph is read only once it is built."""
     return np.frombuffer(column, kind) if len(column) else np.empty(0, kind)
-
-
-def _least(pair: Ints, total: Ints, place: Ints) -> Ints:
-    """The place of the least weight of each pair; equal ones are in the order that breaks ties."""
-    starts = np.ones(len(pair), np.bool_)
-    starts[1:] = pair[1:] != pair[:-1]
-    if starts.all():
-        return place
-    begins = np.flatnonzero(starts)
-    least = np.minimum.reduceat(total, begins)
-    group = np.cumsum(starts) - 1
-    matching = np.flatnonzero(total == least[group])
-    chosen = np.ones(len(matching), np.bool_)
-    chosen[1:] = group[matching[1:]] != group[matching[:-1]]
-    return place[matching[chosen]]

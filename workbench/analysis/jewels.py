@@ -21,6 +21,9 @@ from workbench.inventory.objects import KINDS
 JEWEL_KEY = "workbench/crown-jewel"
 """The label or annotation that marks an object; any value but ``false`` does."""
 
+DECIDING = ("NODE_CONTROL_PLANE", "SECRET_USE")
+"""The techniques whose records make a node a crown jewel."""
+
 EVERYTHING = 10.0
 """Cluster admin, the control plane, etcd, a key of the cluster's CA."""
 ADMIN = 9.0
@@ -110,7 +113,8 @@ def labelled(view: Inventory, compiled: Compiled, key: str = JEWEL_KEY) -> Itera
     for kind in KINDS.values():
         for obj in view.all(kind):
             meta = obj.metadata
-            if key not in (meta.labels or ()) and key not in (meta.annotations or ()):
+            labels, annotations = meta.labels, meta.annotations
+            if not ((labels and key in labels) or (annotations and key in annotations)):
                 continue
             value = _mark(meta.labels, key) or _mark(meta.annotations, key)
             if value is not None and value.lower() != "false":

@@ -13,9 +13,10 @@ import numpy as np
 
 from workbench.analysis.arrays import Bools, Floats, Ints
 from workbench.analysis.compiled import Compiled, best_records
+from workbench.analysis.leading import Leading
 from workbench.analysis.replicas import OWN_NODE, Replicas
-from workbench.analysis.search import Backward, Tree, grouped, search, walk
-from workbench.analysis.starts import exposure
+from workbench.analysis.search import Tree, searched, walk
+from workbench.analysis.starts import UNAUTHENTICATED, exposure
 from workbench.graph.graph import Edge, Fact
 
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -142,8 +143,11 @@ class Entries:
 
 
 def _exposures(compiled: Compiled, numbers: Ints) -> tuple[Floats, Ints]:
-    each = [exposure(compiled.nodes[number]) for number in numbers.tolist()]
-    exposures, which = np.unique(np.array(each, np.float64), return_inverse=True)
+    # Nodes of one kind are equally open but for some that everybody knows by name.
+    each = np.array([exposure(f"{kind}:") for kind in compiled.kinds], np.float64)[compiled.kind_numbers(numbers)]
+    for place in np.flatnonzero(np.isin(numbers, compiled.numbers(UNAUTHENTICATED))).tolist():
+        each[place] = exposure(compiled.nodes[numbers[place]])
+    exposures, which = np.unique(each, return_inverse=True)
     return exposures, which.astype(np.int64)
 
 
@@ -167,6 +171,7 @@ class PathSet:
         compiled, replicas: The graph and its replicas.
         starts: The entry points.
         jewels: The values of the crown jewels by id, sorted.
+        leading: What leads to the jewels.
         trees: One search for each jewel, or for several that are alike.
     """
 
@@ -174,6 +179,7 @@ class PathSet:
     replicas: Replicas
     starts: Entries
     jewels: Mapping[str, float]
+    leading: Leading
     trees: Sequence[Tree]
     _risks: dict[tuple[int, float], Ints] = field(default_factory=dict, repr=False)
     _steps: dict[tuple[int, ...], PathStep] = field(default_factory=dict, repr=False)
@@ -192,8 +198,8 @@ class PathSet:
     @cached_property
     def entries_leading(self) -> int:
         """How many entry points lead to some crown jewel, or are one."""
-        leads = self.compiled.leading_to(self.compiled.numbers(self.jewels).tolist())
-        return int(np.count_nonzero(leads[self.starts.numbers]))
+        leads = self.leading.leading_to(self.compiled.numbers(self.jewels).tolist())
+        return int(np.count_nonzero(leads[self.leading.inside(self.starts.numbers)]))
 
     @property
     def summary(self) -> dict[str, int]:
@@ -267,23 +273,24 @@ class PathSet:
         """For each node by number the highest risk of a path through it, 0 where there is none."""
         out = np.zeros(len(self.compiled.nodes), np.float64)
         for at, tree in enumerate(self.trees):
-            carried = np.zeros(len(out), np.float64)
+            sources, following = tree.places(tree.sources), tree.following
+            carried = np.zeros(len(tree.nodes), np.float64)
             for target in tree.targets:
                 risks = self._risks_of(at, target) / 10
-                carried[tree.sources] = np.maximum(carried[tree.sources], risks)
+                carried[sources] = np.maximum(carried[sources], risks)
                 out[target] = max(out[target], risks.max(initial=0.0))
-            inside = np.flatnonzero(tree.following >= 0)
+            inside = np.flatnonzero(following >= 0)
             # A round carries the risks one step on; paths are short.
             while len(inside):
-                following = tree.following[inside]
-                more = carried[inside] > carried[following]
-                np.maximum.at(carried, following[more], carried[inside[more]])
-                moved = np.zeros(len(out), np.bool_)
-                moved[following[more]] = True
-                inside = np.flatnonzero(moved[: len(tree.following)] & (tree.following >= 0))
+                after = following[inside]
+                more = carried[inside] > carried[after]
+                np.maximum.at(carried, after[more], carried[inside[more]])
+                moved = np.zeros(len(carried), np.bool_)
+                moved[after[more]] = True
+                inside = np.flatnonzero(moved & (following >= 0))
             # What reached the search's own target is the highest of all targets that it serves.
-            carried[tree.targets[0]] = 0
-            np.maximum(out, carried, out=out)
+            carried[np.searchsorted(tree.nodes, tree.targets[0])] = 0
+            out[tree.nodes] = np.maximum(out[tree.nodes], carried)
         return out
 
     # --- ranking ----------------------------------------------------------------------------------
@@ -418,7 +425,7 @@ class PathSet:
         out = [self.replicas.key(shown[0])]
         direct = set(pairwise(chain))
         for before, number in pairwise(shown):
-            at_home = self.replicas.own_node[before] == number and (before, number) in direct and number != shown[-1]
+            at_home = self.replicas.own_node(before) == number and (before, number) in direct and number != shown[-1]
             out.append(OWN_NODE if at_home else self.replicas.key(number))
         return out
 
@@ -436,14 +443,15 @@ class PathSet:
 
     def _replicas_behind(self, chain: Sequence[int]) -> int:
         """The largest number of replicas that could stand in for one node: what leads to it leads to them too."""
-        classes, compiled = self.replicas.classes, self.compiled
+        replicas, compiled = self.replicas, self.compiled
         most = 1
         for before, number in pairwise(chain):
-            if self.replicas.has_replicas(number):
-                key = (before, int(classes[number]))
+            if replicas.has_replicas(number):
+                [own] = replicas.classes_of(np.array([number])).tolist()
+                key = (before, own)
                 if key not in self._behind:
                     row = compiled.indices[compiled.indptr[before] : compiled.indptr[before + 1]]
-                    self._behind[key] = int(np.count_nonzero(classes[row] == classes[number]))
+                    self._behind[key] = int(np.count_nonzero(replicas.classes_of(row) == own))
                 most = max(most, self._behind[key])
         return most
 
@@ -510,11 +518,7 @@ def find_paths(
         jewels: The values of the crown jewels by id.
     """
     starts = Entries.of(compiled, entries)
-    goals = compiled.numbers(jewels)
-    backward = Backward(compiled, goals.tolist())
-    rows = backward.rows(starts.numbers)
-    trees = [
-        search(compiled, replicas, rows, group, backward.distances(group[0]))
-        for group in grouped(compiled, starts.numbers.tolist(), goals.tolist())
-    ]
-    return PathSet(compiled, replicas, starts, dict(sorted(jewels.items())), trees)
+    goals = compiled.numbers(jewels).tolist()
+    leading = Leading(compiled, goals)
+    trees = searched(leading, replicas, starts.numbers, goals)
+    return PathSet(compiled, replicas, starts, dict(sorted(jewels.items())), leading, trees)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from workbench.analysis.arrays import Bools, Ints, reached
+from workbench.analysis.merged import counted
 
 
 def leading_to(size: int, source: Ints, target: Ints, goals: Iterable[int]) -> Bools:
@@ -24,5 +25,7 @@ def leading_to(size: int, source: Ints, target: Ints, goals: Iterable[int]) -> B
     useful[source] = True
     useful[wanted] = True
     source, target = source[useful[target]], target[useful[target]]
-    matrix = csr_array((np.ones(len(source), np.float64), (target, source)), shape=(size, size))
+    order, begins = counted(target, size)
+    # A search does not mind parallel edges, nor their order.
+    matrix = csr_array((np.ones(len(source), np.float64), source[order], begins), shape=(size, size))
     return reached(matrix, wanted)

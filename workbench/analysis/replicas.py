@@ -7,13 +7,12 @@ for there the path ends or goes on in another way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property
+from itertools import count
 from typing import TypeAlias
 
 import numpy as np
 
-from workbench.analysis.arrays import Bools, Ints
+from workbench.analysis.arrays import Bools, Int32s, Ints
 from workbench.analysis.compiled import Compiled
 from workbench.graph import nodes as node_ids
 from workbench.inventory.inventory import Inventory
@@ -40,118 +39,123 @@ _Key: TypeAlias = tuple[str, str, str]
 
 
 class Replicas:
-    """The classes of the nodes of a compiled graph.
+    """The classes of the nodes of a compiled graph; each is found when somebody asks, for few lie on any path.
 
     Attributes:
-        classes: The class of each node by number, from 1; nodes that are no replicas have their own. 0 is free.
-        own_node: The number of the worker node that a container, pod or volume belongs to, -1 for all else.
         worker: Which nodes are worker nodes.
     """
 
-    classes: Ints
-    own_node: Ints
     worker: Bools
 
     def __init__(self, view: Inventory, compiled: Compiled) -> None:
-        """Classify all nodes.
+        """Prepare the classes of all nodes.
 
         Args:
             view: What the graph was built from; in a what-if, the overlay.
             compiled: The graph.
         """
         size = len(compiled.nodes)
-        self._nodes = compiled.nodes
-        self._leaders: dict[_Key, int] = {}
-        self.classes = np.arange(1, size + 1, dtype=np.int64)
-        self.own_node = np.full(size, -1, np.int64)
+        self._view, self._below = view, view
+        self._compiled = compiled
+        self._known_below = size
+        self._keys: dict[int, _Key] = {}
+        self._numbers: dict[_Key, int] = {}
+        self._next = count(1)
+        # What is no replica is a class of its own.
+        self._classes = np.arange(1, size + 1, dtype=np.int64)
+        self._own_node = np.full(size, -1, np.int64)
+        self._open = compiled.of_kind("Pod", "Container", "Volume")
         self.worker = np.zeros(size, np.bool_)
         masters = control_plane(compiled)
         for number in np.flatnonzero(compiled.of_kind("Node")).tolist():
             self.worker[number] = compiled.nodes[number] not in masters
-        homes: dict[str, int] = {}
-        owned: dict[str, tuple[str, int]] = {}
-        numbers, leader = compiled.graph.numbers, self._leaders.setdefault
-        # For each replica its number, that of the first of its class, and that of the node that it runs on.
-        found: list[tuple[int, int, int]] = []
-        for pod in view.pods:
-            owner, runs_on = pod.owner, pod.node
-            home = homes.get(runs_on)
-            if home is None:
-                home = homes[runs_on] = self._home(compiled, runs_on)
-            owned[pod.id.removeprefix("Pod:")] = owner, home
-            place = numbers.get(pod.id)
-            if place is not None:
-                found.append((place, leader(("Pod", owner, ""), place), home))
-            for container in pod.containers:
-                place = numbers.get(container.id)
-                if place is not None:
-                    found.append((place, leader(("Container", owner, container.name), place), home))
-        for place in np.flatnonzero(compiled.of_kind("Volume")).tolist():
-            pod_name, name = _volume_of(compiled.nodes[place])
-            of = owned.get(pod_name)
-            if of is not None:
-                found.append((place, leader(("Volume", of[0], name), place), of[1]))
-        self._set(found)
-
-    def _set(self, found: list[tuple[int, int, int]]) -> None:
-        rows = np.array(found, np.int64).reshape(-1, 3)
-        self.classes[rows[:, 0]] = rows[:, 1] + 1
-        self.own_node[rows[:, 0]] = rows[:, 2]
-
-    def _home(self, compiled: Compiled, node: str) -> int:
-        found = compiled.number(node)
-        return -1 if found is None or not self.worker[found] else found
-
-    @cached_property
-    def _keys(self) -> dict[int, _Key]:
-        """The kind, owner and name of each class that has replicas."""
-        return {leader + 1: key for key, leader in self._leaders.items()}
-
-    def _others(self, view: Inventory, compiled: Compiled, nodes: Iterable[str]) -> Iterable[tuple[int, int, int]]:
-        """What is to be set for some volumes, pods and containers, one by one."""
-        for node in nodes:
-            place = compiled.number(node)
-            kind = node_ids.kind(node)
-            name, part = _volume_of(node) if kind == "Volume" else (node, "")
-            if kind == "Volume":
-                name = f"Pod:{name}"
-            container = view.containers.get(node) if kind == "Container" else None
-            if container is not None:
-                name, part = container.pod.id, container.name
-            pod = view.pods.get(name)
-            if pod is not None and place is not None:
-                yield place, self._leaders.setdefault((kind, pod.owner, part), place), self._home(compiled, pod.node)
 
     def patched(self, view: Inventory, compiled: Compiled) -> Replicas:
-        """The classes after a what-if: owners and nodes of pods stay, only new nodes are classified.
+        """The classes after a what-if: owners and nodes of pods stay, only new nodes are looked up in the overlay.
 
         Args:
             view: The overlay.
             compiled: The patched graph.
         """
-        size = len(self._nodes)
+        size = self._known_below
         names = compiled.nodes[size:]
         if not names:
             return self
         new = Replicas.__new__(Replicas)
-        new._nodes, new._leaders = compiled.nodes, dict(self._leaders)
-        new.classes = np.append(self.classes, np.arange(size + 1, size + len(names) + 1))
-        new.own_node = np.append(self.own_node, np.full(len(names), -1))
+        new._view, new._below, new._compiled, new._known_below = view, self._below, compiled, size
+        new._keys, new._numbers, new._next = self._keys, self._numbers, self._next
+        new._classes = np.append(self._classes, np.arange(size + 1, size + len(names) + 1))
+        new._own_node = np.append(self._own_node, np.full(len(names), -1))
+        new._open = np.append(self._open, compiled.of_kind("Pod", "Container", "Volume")[size:])
         new.worker = np.append(self.worker, [node.startswith("Node:") for node in names]).astype(np.bool_)
-        new._set(list(new._others(view, compiled, names)))
         return new
 
-    def has_replicas(self, place: int) -> bool:
-        """Whether a node is a container, a pod or a volume of a pod, which may have replicas."""
-        return int(self.classes[place]) in self._keys
+    def classes_of(self, nodes: Ints | Int32s) -> Ints:
+        """The class of each of some nodes: negative if it may have replicas, then the same for all of them; never 0."""
+        self._find(nodes)
+        return self._classes[nodes]
 
-    def key(self, place: int) -> str:
+    def own_nodes_of(self, nodes: Ints | Int32s) -> Ints:
+        """The number of the worker node that each of some containers, pods and volumes belongs to, -1 for all else."""
+        self._find(nodes)
+        return self._own_node[nodes]
+
+    def own_node(self, node: int) -> int:
+        """The same for one node."""
+        return int(self.own_nodes_of(np.array([node]))[0])
+
+    def has_replicas(self, node: int) -> bool:
+        """Whether a node is a container, a pod or a volume of a pod, which may have replicas."""
+        return self._class(node) < 0
+
+    def key(self, node: int) -> str:
         """What a node is called in a path with collapsed replicas; the same for all replicas."""
-        found = self._keys.get(int(self.classes[place]))
+        found = self._keys.get(self._class(node))
         if found is None:
-            return self._nodes[place]
+            return self._compiled.nodes[node]
         kind, owner, name = found
         return f"{kind}:{owner}/{name}" if name else f"{kind}:{owner}"
+
+    def _class(self, node: int) -> int:
+        return int(self.classes_of(np.array([node]))[0])
+
+    def _find(self, nodes: Ints | Int32s) -> None:
+        """Look up the owners and nodes of the pods of some nodes, each once."""
+        fresh = nodes[self._open[nodes]]
+        if not len(fresh):
+            return
+        for number in fresh.tolist():
+            name = self._compiled.nodes[number]
+            view = self._below if number < self._known_below else self._view
+            found = _pod_of(view, name)
+            if found is not None:
+                pod, part = found
+                self._classes[number] = self._number((name.partition(":")[0], pod.owner, part))
+                self._own_node[number] = self._home(pod.node)
+        self._open[fresh] = False
+
+    def _number(self, key: _Key) -> int:
+        """The class of a key; negative, so that none is the class of a node that has no replicas."""
+        known = self._numbers.get(key)
+        if known is None:
+            known = self._numbers.setdefault(key, -next(self._next))
+            self._keys[known] = key
+        return known
+
+    def _home(self, node: str) -> int:
+        found = self._compiled.number(node)
+        return -1 if found is None or not self.worker[found] else found
+
+
+def _pod_of(view: Inventory, node: str) -> tuple[PodInstance, str] | None:
+    """The pod that a pod, container or volume is or belongs to, and its name in it."""
+    kind = node_ids.kind(node)
+    if kind == "Container":
+        container = view.containers.get(node)
+        return (container.pod, container.name) if container is not None else None
+    name, part = _volume_of(node) if kind == "Volume" else (node, "")
+    pod = view.pods.get(f"Pod:{name}" if kind == "Volume" else name)
+    return (pod, part) if pod is not None else None
 
 
 def _volume_of(node: str) -> tuple[str, str]:

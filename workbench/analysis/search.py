@@ -12,15 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
-from workbench.analysis.arrays import Floats, Int32s, Ints, reached
+from workbench.analysis.arrays import Floats, Int32s, Ints, ranges
 from workbench.analysis.compiled import EFFORT, MISSING, STEP, Compiled
+from workbench.analysis.leading import Leading
 from workbench.analysis.replicas import Replicas
 
 _FEW = 4096
-"""Up to this many ids are compared by sorting them; for more, the order of all ids is computed once."""
+"""Targets with more edges into them than this are searched each alone; telling whether they are alike takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,14 @@ class Tree:
 
     targets: tuple[int, ...]
     """The numbers of the targets; the search began at the first."""
+    nodes: Ints
+    """The nodes that lead to any target of the set of paths, by number, sorted: the places of the two below."""
     distance: Floats
-    """The least weight from each node to the target; infinite where nothing leads there."""
+    """The least weight from each of them to the target; infinite where nothing leads there."""
+    following: Int32s
+    """For each of them that is on the best path of a source the place of the next; -1 elsewhere."""
     sources: Ints
     """The entry points that lead to the targets, by number."""
-    following: Int32s
-    """For each node on the best path of a source the next node; -1 elsewhere. Numbers stay valid in a what-if."""
     group: Ints
     """For each source, a number that it shares with the sources whose paths differ only by replica."""
     effort: Ints
@@ -54,87 +55,42 @@ class Tree:
         """The places of the sources of one group."""
         return self.order[self.starts[group] : self.starts[group + 1]]
 
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """All edges out of some nodes."""
-
-    nodes: Ints
-    row: Ints
-    """For each edge the place of its source in ``nodes``."""
-    place: Ints
-    """For each edge its place in the arrays."""
-
-    @classmethod
-    def of(cls, compiled: Compiled, nodes: Ints) -> Rows:
-        """The edges out of some nodes, in order."""
-        starts = compiled.indptr[nodes].astype(np.int64)
-        counts = compiled.indptr[nodes + 1] - starts
-        row = np.repeat(np.arange(len(nodes)), counts)
-        place = np.arange(len(row)) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
-        return cls(nodes, row, place)
+    def places(self, numbers: Ints) -> Ints:
+        """The places of some of ``nodes``."""
+        return np.searchsorted(self.nodes, numbers)
 
 
-class Backward:
-    """What leads to some targets at all, turned round: on a large cluster a small part of the graph."""
+def searched(leading: Leading, replicas: Replicas, sources: Ints, targets: Sequence[int]) -> list[Tree]:
+    """Search backward from each of some targets, from several that are alike at once.
 
-    def __init__(self, compiled: Compiled, goals: Iterable[int]) -> None:
-        """Cut it out.
-
-        Args:
-            compiled: The graph.
-            goals: All targets that are to be searched, by number.
-        """
-        reverse = compiled.reverse
-        leads = self._leads = reached(reverse, goals)
-        self._compiled = compiled
-        self._size = len(leads)
-        self._numbers = np.flatnonzero(leads)
-        self._place = np.cumsum(leads) - 1
-        # Whatever leads to one of these is one of them, so their rows are whole.
-        counts = np.diff(reverse.indptr)[self._numbers]
-        inside = np.repeat(leads, np.diff(reverse.indptr))
-        indptr = np.zeros(len(self._numbers) + 1, np.int32)
-        np.cumsum(counts, out=indptr[1:])
-        indices = self._place[reverse.indices[inside]].astype(np.int32)
-        shape = (len(self._numbers), len(self._numbers))
-        self._matrix = csr_array((reverse.data[inside], indices, indptr), shape=shape)
-
-    def rows(self, nodes: Ints) -> Rows:
-        """The edges that lead from some nodes towards a target; nodes that lead to none are left out."""
-        found = Rows.of(self._compiled, nodes[self._leads[nodes]])
-        useful = self._leads[self._compiled.indices[found.place]]
-        return Rows(found.nodes, found.row[useful], found.place[useful])
-
-    def distances(self, goal: int) -> Floats:
-        """The least weight from each node to a target; infinite where nothing leads there."""
-        distance = np.full(self._size, np.inf)
-        distance[self._numbers] = dijkstra(self._matrix, directed=True, indices=int(self._place[goal]))
-        return distance
+    Args:
+        leading: What leads to the targets.
+        replicas: Which nodes are replicas.
+        sources: The entry points by number, sorted.
+        targets: The targets by number.
+    """
+    return [
+        search(leading, replicas, sources, group, leading.distances(group[0]))
+        for group in grouped(leading, sources, targets)
+    ]
 
 
-def search(
-    compiled: Compiled,
-    replicas: Replicas,
-    sources: Rows,
-    targets: Sequence[int],
-    distance: Floats,
-) -> Tree:
+def search(leading: Leading, replicas: Replicas, sources: Ints, targets: Sequence[int], distance: Floats) -> Tree:
     """Search backward from a target.
 
     Args:
-        compiled: The graph.
-        replicas: Which of its nodes are replicas.
-        sources: The entry points by number, sorted, with what leads out of them.
+        leading: What leads to the target.
+        replicas: Which nodes are replicas.
+        sources: The entry points by number, sorted.
         targets: The target, and others that :func:`grouped` found equal to it.
-        distance: The least weights to the target (:class:`Backward`).
+        distance: The least weights to the target (:meth:`Leading.distances`).
     """
-    goal = targets[0]
-    starts = sources.nodes
+    goal = leading.place(targets[0])
+    starts = leading.inside(sources)
     reaching = starts[np.isfinite(distance[starts]) & (starts != goal)]
-    edge = _forest(compiled, distance, sources, goal)
-    group, conditions = _describe(compiled, replicas, edge, goal)
-    following = np.where(edge < 0, -1, compiled.indices[edge]) if len(reaching) else edge
+    edge = _forest(leading, distance, reaching, goal)
+    group, conditions = _describe(leading, replicas, edge, goal)
+    following = np.where(edge < 0, -1, leading.arrays.indices[edge]) if len(reaching) else edge
     total = distance[reaching].astype(np.int64)
     shapes = group[reaching]
     present = np.zeros(int(shapes.max(initial=0)) + 2, np.int64)
@@ -145,9 +101,10 @@ def search(
     begins = np.searchsorted(of_source[order], np.arange(count + 1))
     return Tree(
         targets=tuple(targets),
+        nodes=leading.nodes,
         distance=distance,
-        sources=reaching,
         following=following.astype(np.int32),
+        sources=leading.nodes[reaching],
         group=of_source,
         effort=total // EFFORT,
         steps=total % MISSING // STEP,
@@ -157,84 +114,70 @@ def search(
     )
 
 
-def grouped(compiled: Compiled, sources: Iterable[int], targets: Iterable[int]) -> list[tuple[int, ...]]:
+def grouped(leading: Leading, sources: Ints, targets: Iterable[int]) -> list[tuple[int, ...]]:
     """Put targets together that one search answers.
 
-    A shortest path to one of two such targets never passes the other, as nothing leads out of it; and the last edge
+    A shortest path to one of two such targets never passes the other, as nothing leads on from it; and the last edge
     of a path, being one edge, never is as good as a way round, which has more steps.
     """
-    starts = set(sources)
+    starts = set(leading.inside(sources).tolist())
+    indptr = leading.arrays.indptr
     groups: dict[object, list[int]] = {}
     for target in sorted(set(targets)):
-        leaf = target not in starts and compiled.indptr[target] == compiled.indptr[target + 1]
-        groups.setdefault(_incoming(compiled, target) if leaf else target, []).append(target)
+        place = leading.place(target)
+        leaf = place not in starts and indptr[place] == indptr[place + 1]
+        groups.setdefault(_incoming(leading, place) if leaf else target, []).append(target)
     return [tuple(group) for group in groups.values()]
 
 
-def _incoming(compiled: Compiled, target: int) -> object:
-    begin, end = compiled.reverse.indptr[target], compiled.reverse.indptr[target + 1]
-    if end - begin > _FEW:
-        return target
-    sources = compiled.reverse.indices[begin:end]
-    places = [compiled.edge_at(int(source), target) for source in sources]
+def _incoming(leading: Leading, place: int) -> object:
+    arrays = leading.arrays
+    sources = arrays.leading_to(place)
+    if len(sources) > _FEW:
+        return place
+    edges = arrays.places(sources, np.full(len(sources), place))
     return (
         sources.tobytes(),
-        compiled.weights[places].tobytes(),
-        compiled.technique[places].tobytes(),
-        compiled.conditions[places].tobytes(),
+        arrays.weights[edges].tobytes(),
+        arrays.technique[edges].tobytes(),
+        arrays.conditions[edges].tobytes(),
     )
 
 
-def _forest(compiled: Compiled, distance: Floats, sources: Rows, goal: int) -> Int32s:
+def _forest(leading: Leading, distance: Floats, sources: Ints, goal: int) -> Int32s:
     """The chosen edge of every node on the best path of a source."""
-    chosen = np.full(len(compiled.nodes), -1, np.int32)
-    edges = sources
-    while len(edges.nodes):
-        here = distance[edges.nodes]
-        # What does not lead to the goal is infinitely far from it, and so is the goal of no interest to itself.
-        here[np.isinf(here) | (edges.nodes == goal)] = np.nan
-        target = compiled.indices[edges.place]
-        tight = np.flatnonzero(distance[target] + compiled.weights[edges.place] == here[edges.row])
-        row, place, target = edges.row[tight], edges.place[tight], target[tight]
-        used = np.flatnonzero(~np.isnan(here))
-        if not len(used):
-            break
+    arrays = leading.arrays
+    chosen = np.full(len(leading.nodes), -1, np.int32)
+    nodes = sources
+    while len(nodes):
+        begins = arrays.indptr[nodes].astype(np.int64)
+        row, place = ranges(begins, arrays.indptr[nodes + 1] - begins)
+        target = arrays.indices[place]
+        tight = np.flatnonzero(distance[target] + arrays.weights[place] == distance[nodes][row])
+        row, place, target = row[tight], place[tight], target[tight]
         leads = np.ones(len(row), np.bool_)
         leads[1:] = row[1:] != row[:-1]
         begins = np.flatnonzero(leads)
         first = place[begins]
         if len(begins) < len(row):
-            of_row = np.cumsum(leads) - 1
-            row = of_row
             tied = (np.diff(np.append(begins, len(row))) > 1)[row]
-            candidates = np.unique(target[tied])
-            rank = _ranks(compiled, candidates)[np.searchsorted(candidates, target[tied])]
-            best = np.lexsort((rank, row[tied]))
+            best = np.lexsort((leading.id_rank[target[tied]], row[tied]))
             tied_rows, tied_places = row[tied][best], place[tied][best]
-            leading = np.ones(len(best), np.bool_)
-            leading[1:] = tied_rows[1:] != tied_rows[:-1]
-            first[tied_rows[leading]] = tied_places[leading]
-        chosen[edges.nodes[used]] = first
+            leading_one = np.ones(len(best), np.bool_)
+            leading_one[1:] = tied_rows[1:] != tied_rows[:-1]
+            first[tied_rows[leading_one]] = tied_places[leading_one]
+        chosen[nodes] = first
         fresh = np.zeros(len(chosen), np.bool_)
-        fresh[compiled.indices[first]] = True
+        fresh[arrays.indices[first]] = True
         fresh[goal] = False
-        edges = Rows.of(compiled, np.flatnonzero(fresh & (chosen < 0)))
+        nodes = np.flatnonzero(fresh & (chosen < 0))
     return chosen
 
 
-def _ranks(compiled: Compiled, candidates: Int32s) -> Ints:
-    """The order of the ids of some nodes."""
-    if len(candidates) > _FEW:
-        return compiled.id_rank()[candidates]
-    names = [compiled.nodes[candidate] for candidate in candidates]
-    rank = np.empty(len(names), np.int64)
-    rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
-    return rank
-
-
-def _describe(compiled: Compiled, replicas: Replicas, next_edge: Int32s, goal: int) -> tuple[Ints, Ints]:
+def _describe(leading: Leading, replicas: Replicas, next_edge: Int32s, goal: int) -> tuple[Ints, Ints]:
     """For every node of a forest: the number of its path with collapsed replicas, and the path's set of C-ids."""
-    size = len(compiled.nodes)
+    compiled, arrays = leading.compiled, leading.arrays
+    size = len(leading.nodes)
     shape = np.full(size, -1, np.int64)
     own = np.full(size, -1, np.int64)
     conditions = np.zeros(size, np.int64)
@@ -242,19 +185,24 @@ def _describe(compiled: Compiled, replicas: Replicas, next_edge: Int32s, goal: i
     shape[goal] = own[goal] = 0
     internal = compiled.catalogue.internal
     inside = np.flatnonzero(next_edge >= 0)
-    hubs, shown = inside[compiled.hub[inside]], inside[~compiled.hub[inside]]
+    hubs, shown = inside[leading.hub[inside]], inside[~leading.hub[inside]]
     following = np.full(size, -1, np.int64)
-    following[inside] = compiled.indices[next_edge[inside]]
+    following[inside] = arrays.indices[next_edge[inside]]
+    numbers = leading.nodes[shown]
+    classes, workers, at_home = (np.zeros(size, np.int64), np.zeros(size, np.bool_), np.zeros(size, np.bool_))
+    classes[shown] = replicas.classes_of(numbers)
+    workers[shown] = replicas.worker[numbers]
+    at_home[shown] = replicas.own_nodes_of(numbers) == leading.nodes[following[shown]]
     radix = 2 * (len(inside) + 1)
     kinds = len(internal) + 1
     count = 1
 
     def take(now: Ints) -> None:
         edge, after = next_edge[now], following[now]
-        conditions[now] = _unions(compiled, compiled.conditions[edge], conditions[after])
-        used = compiled.technique[edge].astype(np.int64)
+        conditions[now] = _unions(compiled, arrays.conditions[edge], conditions[after])
+        used = arrays.technique[edge].astype(np.int64)
         # A step through hubs is named after the first technique that is no membership.
-        passing = internal[used] & compiled.hub[after]
+        passing = internal[used] & leading.hub[after]
         used[passing] = technique[after[passing]]
         technique[now] = used
 
@@ -273,14 +221,14 @@ def _describe(compiled: Compiled, replicas: Replicas, next_edge: Int32s, goal: i
             break
         take(now)
         after = following[now]
-        tail = np.where(replicas.own_node[now] == after, own[after], shape[after])
+        tail = np.where(at_home[now], own[after], shape[after])
         rest = (technique[now] + 1) * radix + tail
-        worker = replicas.worker[now]
+        worker = workers[now]
         # Class 0 is a worker node that its own replica leads to: which one it is does not count.
-        keys = np.concatenate([replicas.classes[now] * (kinds * radix) + rest, rest[worker]])
-        values, numbers = np.unique(keys, return_inverse=True)
-        shape[now] = own[now] = numbers[: len(now)] + count
-        own[now[worker]] = numbers[len(now) :] + count
+        keys = np.concatenate([classes[now] * (kinds * radix) + rest, rest[worker]])
+        values, which = np.unique(keys, return_inverse=True)
+        shape[now] = own[now] = which[: len(now)] + count
+        own[now[worker]] = which[len(now) :] + count
         count += len(values)
     return shape, conditions
 
@@ -295,9 +243,8 @@ def _unions(compiled: Compiled, ones: Int32s, others: Ints) -> Ints:
 
 def walk(tree: Tree, source: int, target: int) -> list[int]:
     """The numbers of the nodes of a source's best path, hubs included."""
-    goal = tree.targets[0]
-    out = [source]
-    while out[-1] != goal:
-        out.append(int(tree.following[out[-1]]))
-    out[-1] = target
-    return out
+    goal = int(np.searchsorted(tree.nodes, tree.targets[0]))
+    places = [int(np.searchsorted(tree.nodes, source))]
+    while places[-1] != goal:
+        places.append(int(tree.following[places[-1]]))
+    return [*tree.nodes[places[:-1]].tolist(), target]

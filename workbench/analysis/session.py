@@ -11,9 +11,9 @@ from typing import Any, Self
 import numpy as np
 
 from workbench.analysis import selectors
-from workbench.analysis.admin import DIRECT, Admins, admins, techniques
+from workbench.analysis.admin import Admins, admins
 from workbench.analysis.compiled import Compiled
-from workbench.analysis.jewels import JEWEL_KEY, default_jewels, etcd, labelled, system_secrets, values
+from workbench.analysis.jewels import DECIDING, JEWEL_KEY, default_jewels, etcd, labelled, system_secrets, values
 from workbench.analysis.paths import PathSet, find_paths
 from workbench.analysis.replicas import Replicas
 from workbench.analysis.starts import Holders, breached, holders
@@ -67,6 +67,7 @@ class Analysis:
     techniques: Sequence[Technique]
     compiled: Compiled
     admins: Admins
+    _jewels: Mapping[str, float]
 
     def __init__(
         self,
@@ -113,13 +114,16 @@ class Analysis:
         self._select()
 
     def _select(self, base: Analysis | None = None) -> None:
-        self._jewels = default_jewels(
-            self.compiled,
-            self.admins,
-            secrets=self._parts.secrets,
-            etcd=self._parts.etcd,
-            marked=(*self._parts.labelled, *self._named(self._crown_jewels)),
-        )
+        if base is not None and self._same_jewels(base):
+            self._jewels = base._jewels
+        else:
+            self._jewels = default_jewels(
+                self.compiled,
+                self.admins,
+                secrets=self._parts.secrets,
+                etcd=self._parts.etcd,
+                marked=(*self._parts.labelled, *self._named(self._crown_jewels)),
+            )
         self.entries_changed: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         if self._entry_points:
             self._entries = tuple(self._named(self._entry_points))
@@ -141,6 +145,17 @@ class Analysis:
                 self._entries = tuple(entries)
             else:
                 self._entries = base._entries
+
+    def _same_jewels(self, base: Analysis) -> bool:
+        """Whether nothing that makes crown jewels differs from the base."""
+        before, after = base._parts, self._parts
+        numbers = self.compiled.catalogue.numbers
+        return (
+            self.admins is base.admins
+            and not self._crown_jewels
+            and (after.labelled, after.etcd, after.secrets) == (before.labelled, before.etcd, before.secrets)
+            and self.compiled.changed_techniques.isdisjoint(numbers.get(each) for each in DECIDING)
+        )
 
     def _differing(self, base: Analysis) -> set[str]:
         """The nodes that may be default entry points here or in the base, but not in both."""
@@ -250,17 +265,11 @@ class Analysis:
         new.compiled = self.compiled.patched(buckets)
         new._over = (self, buckets)
         new._compiled = {(False, frozenset()): new.compiled}
-        new.admins = admins(new.compiled, self.admins) if self._changes(new.compiled, DIRECT, api=True) else self.admins
+        new.admins = self.admins if self.admins.stay(new.compiled) else admins(new.compiled, self.admins)
         new._parts = self._renewed(new)
         new._found = {}
         new._select(self)
         return new
-
-    def _changes(self, compiled: Compiled, ids: tuple[str, ...], *, api: bool = False) -> bool:
-        chosen = techniques(compiled, (*ids, "NODE_CONTROL_PLANE"))
-        if api:
-            chosen |= compiled.catalogue.api_only
-        return bool(chosen[np.array(sorted(compiled.changed_techniques), np.int64)].any())
 
     def _renewed(self, new: Analysis) -> _Parts:
         parts, view = self._parts, new.view
@@ -268,8 +277,7 @@ class Analysis:
         came = {
             fresh.id for _, fresh in view.replaced.get("containers", ()) if fresh is not None and not fresh.pod.mirror
         }
-        grants = self._changes(new.compiled, ("PERMISSION_DISCOVER", "GROUP_MEMBER"))
-        bindings = bool({"RoleBinding", "ClusterRoleBinding"} & view.replaced.keys())
+        same_holders = parts.holders.stay(view, new.compiled)
         objects = [obj for pairs in view.replaced.values() for pair in pairs for obj in pair if obj is not None]
         # Pods stand in the table of pods too, where their template's labels are seen.
         marked = any(self._jewel_key in (entries or ()) for obj in objects for entries in _marks(obj))
@@ -277,7 +285,7 @@ class Analysis:
         names = new.compiled.nodes[len(self.compiled.nodes) :]
         return _Parts(
             breached=parts.breached - went | came if went != came else parts.breached,
-            holders=holders(view, new.compiled, parts.holders) if grants or bindings else parts.holders,
+            holders=parts.holders if same_holders else holders(view, new.compiled, parts.holders),
             labelled=tuple(labelled(view, new.compiled, self._jewel_key)) if marked else parts.labelled,
             etcd=tuple(etcd(view)) if mirrors else parts.etcd,
             secrets=(*parts.secrets, *system_secrets(names)),

@@ -36,10 +36,25 @@ class Holders:
         which: The identities, as a mask of the nodes.
         own: For each permission set that somebody holds, by number, whether its binding is Kubernetes' own, or there
             is none.
+        leading: Whatever leads to such a permission set by holding it, identities or not, as a mask.
     """
 
     which: Bools
     own: Mapping[int, bool]
+    leading: Bools
+
+    def stay(self, view: Inventory, compiled: Compiled) -> bool:
+        """Whether a what-if leaves them as they are."""
+        if not view.replaced.keys().isdisjoint(_BINDINGS):
+            return False
+        # A permission set that nobody held may come to be held.
+        granted = np.zeros(len(compiled.catalogue.ids), np.bool_)
+        number = compiled.catalogue.numbers.get("PERMISSION_DISCOVER")
+        if number is not None:
+            granted[number] = True
+        if compiled.changes(granted, np.ones(len(self.leading), np.bool_)):
+            return False
+        return not compiled.changes(techniques(compiled, HOLDING), self.leading)
 
 
 def holders(view: Inventory, compiled: Compiled, before: Holders | None = None) -> Holders:
@@ -66,7 +81,8 @@ def holders(view: Inventory, compiled: Compiled, before: Holders | None = None) 
             known = binding is None or is_kubernetes_own(view, binding)
         own[place] = known
     goals = [place for place in granted if not own[place]]
-    return Holders(leading_to(len(compiled.nodes), source, target, goals) & compiled.identity, own)
+    leading = leading_to(len(compiled.nodes), source, target, goals)
+    return Holders(leading & compiled.identity, own, leading)
 
 
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")

@@ -7,18 +7,21 @@ shortest path to a jewel, before or after, changes nothing for that jewel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 
-from workbench.analysis.arrays import Bools, Floats, Ints
+from workbench.analysis.arrays import Bools, Ints
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.jewels import values
+from workbench.analysis.leading import Leading
 from workbench.analysis.paths import Entries, Path, PathSet
-from workbench.analysis.search import Backward, Tree, grouped, search
+from workbench.analysis.search import Tree, grouped, search
 from workbench.analysis.session import Analysis, Query
 from workbench.inventory.changes import Change
 from workbench.inventory.inventory import Inventory
@@ -61,8 +64,9 @@ class WhatIf:
         """
         self.base = base
         self.query = query or Query()
-        view, buckets = base.recomputed(changes)
-        self.changed = base.after(view, buckets)
+        with _uncollected():
+            view, buckets = base.recomputed(changes)
+            self.changed = base.after(view, buckets)
 
     @classmethod
     def of(cls, base: Analysis, view: Inventory, buckets: Sequence[Bucket], query: Query | None = None) -> Self:
@@ -103,24 +107,28 @@ class WhatIf:
     @cached_property
     def after(self) -> PathSet:
         """The paths with the changes."""
-        before, compiled, starts = self.before, self._compiled, self._starts
-        goals = compiled.numbers(self._jewels)
+        before, starts, leading = self.before, self._starts, self._leading
+        goals = leading.compiled.numbers(self._jewels).tolist()
         known = {tree.targets: tree for tree in before.trees}
-        backward = Backward(compiled, goals.tolist())
-        rows = backward.rows(starts.numbers)
+        differs = _Differs(before, leading.compiled)
+        replicas = self.changed.replicas
         trees: list[Tree] = []
-        for group in grouped(compiled, starts.numbers.tolist(), goals.tolist()):
+        for group in grouped(leading, starts.numbers, goals):
             tree = known.get(group)
-            if tree is None or _differs(before.compiled, compiled, tree):
-                distance = backward.distances(group[0])
-                trees.append(search(compiled, self.changed.replicas, rows, group, distance))
-            elif starts is before.starts:
+            same = tree is not None and not differs(tree)
+            if tree is not None and same and starts is before.starts:
                 trees.append(tree)
-            else:
-                distance = np.full(len(compiled.nodes), np.inf)
-                distance[: len(tree.distance)] = tree.distance
-                trees.append(search(compiled, self.changed.replicas, rows, group, distance))
-        return PathSet(compiled, self.changed.replicas, starts, dict(sorted(self._jewels.items())), trees)
+                continue
+            whole = tree is not None and same and leading.nodes is tree.nodes
+            distance = tree.distance if tree is not None and whole else leading.distances(group[0])
+            trees.append(search(leading, replicas, starts.numbers, group, distance))
+        return PathSet(leading.compiled, replicas, starts, dict(sorted(self._jewels.items())), leading, trees)
+
+    @cached_property
+    def _leading(self) -> Leading:
+        """What leads to the crown jewels after the changes."""
+        compiled = self._compiled
+        return self.before.leading.after(compiled, compiled.numbers(self._jewels).tolist())
 
     def _remains(self, node: str) -> bool:
         """Whether an entry point is still there: a container may go with a change."""
@@ -138,10 +146,19 @@ class WhatIf:
         """The first numbers; they need no distances."""
         return First(
             self.before.entries_leading,
-            _leading(self._compiled, self._starts, self._jewels),
+            self._entries_leading,
             self.before.compiled.pods_from_internet,
             self._compiled.pods_from_internet,
         )
+
+    @cached_property
+    def _entries_leading(self) -> int:
+        leading = self._leading
+        same = leading.arrays is self.before.leading.arrays and self._starts is self.before.starts
+        if same and self._jewels.keys() == self.before.jewels.keys():
+            return self.before.entries_leading
+        leads = leading.leading_to(leading.compiled.numbers(self._jewels).tolist())
+        return int(np.count_nonzero(leads[leading.inside(self._starts.numbers)]))
 
     @property
     def severities(self) -> dict[str, tuple[int, int]]:
@@ -198,34 +215,39 @@ class WhatIf:
         return self.after.listed(self._opened, limit)
 
 
-def _differs(before: Compiled, after: Compiled, tree: Tree) -> bool:
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from looking through everything for the sake of some thousand short-lived records."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class _Differs:
     """Whether what a search found may differ after a change: exact for distances, wide for how a path is described."""
-    distance: Floats = tree.distance
-    size = len(distance)
-    for source, target in after.changed_pairs:
-        far = distance[source] if source < size else np.inf
-        near = distance[target] if target < size else np.inf
-        if not np.isfinite(near):
-            continue
-        old = before.edge_at(source, target) if source < size and target < size else -1
-        new = after.edge_at(source, target)
-        if old >= 0 and new >= 0 and _alike(before, old, after, new):
-            continue
-        if old >= 0 and before.weights[old] + near == far:
-            return True
-        if new >= 0 and after.weights[new] + near <= far:
-            return True
-    return False
 
+    def __init__(self, before: PathSet, after: Compiled) -> None:
+        old, size = before.compiled.arrays, len(before.compiled.nodes)
+        rows: list[tuple[int, int, float, float]] = []
+        for source, target, best in after.joined:
+            place = old.place(source, target) if target < size else -1
+            was = old.best(place) if place >= 0 else None
+            if was != best:
+                lost, won = (np.inf if each is None else each.weight for each in (was, best))
+                rows.append((source, target, lost, won))
+        pairs = np.array([row[:2] for row in rows], np.int64).reshape(-1, 2)
+        self._source, self._target = (before.leading.places(pairs[:, end]) for end in (0, 1))
+        self._lost, self._won = (np.array([row[at] for row in rows], np.float64) for at in (2, 3))
 
-def _alike(before: Compiled, old: int, after: Compiled, new: int) -> bool:
-    return bool(
-        before.weights[old] == after.weights[new]
-        and before.technique[old] == after.technique[new]
-        and before.conditions[old] == after.conditions[new]
-    )
-
-
-def _leading(compiled: Compiled, starts: Entries, jewels: Iterable[str]) -> int:
-    leads = compiled.leading_to(compiled.numbers(jewels).tolist())
-    return int(np.count_nonzero(leads[starts.numbers]))
+    def __call__(self, tree: Tree) -> bool:
+        """Whether it may be so for a search before the change."""
+        # What is nowhere (-1) is infinitely far.
+        distance = np.append(tree.distance, np.inf)
+        far, near = distance[self._source], distance[self._target]
+        tight = (self._lost + near == far) | (self._won + near <= far)
+        return bool(np.any(tight & np.isfinite(near)))

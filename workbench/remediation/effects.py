@@ -229,7 +229,7 @@ class _Measure:
         token = any(op.steps[-1] == "automountServiceAccountToken" for op in ops)
         for old, _ in changed.replaced.get("pods", ()):
             if old is not None:
-                nodes = (node for node in _neighbourhood(old) if token or node != old.account)
+                nodes = [node for node in _neighbourhood(old) if token or node != old.account]
                 own[self._compiled.numbers(nodes)] = True
         for number, technique in enumerate(self._analysis.techniques):
             declaration = technique.declaration

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
 
-from workbench.analysis.arrays import Bools, Ints
+from workbench.analysis.arrays import Bools, Ints, ranges
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.paths import PathSet
 
@@ -71,7 +71,7 @@ class Forest:
         level = np.unique(heads)
         while len(level):
             out[level] = True
-            rows = _ranges(self._begins[level].astype(np.int64), self._begins[level + 1].astype(np.int64))[1]
+            rows = ranges(self._begins[level].astype(np.int64), self._begins[level + 1] - self._begins[level])[1]
             level = self._children[rows].astype(np.int64)
         return out
 
@@ -79,7 +79,8 @@ class Forest:
         """Take out of ``behind`` what has another way."""
         compiled, size = self._compiled, len(behind)
         nodes = np.flatnonzero(behind)
-        row, place = _ranges(compiled.indptr[nodes].astype(np.int64), compiled.indptr[nodes + 1].astype(np.int64))
+        begins = compiled.indptr[nodes].astype(np.int64)
+        row, place = ranges(begins, compiled.indptr[nodes + 1] - begins)
         source, target = nodes[row], compiled.indices[place].astype(np.int64)
         useful = self._leads[target] & ~np.isin(source * size + target, gone)
         source, target = source[useful], target[useful]
@@ -118,10 +119,3 @@ class Cuts:
                     total += lost
                     jewels.append(self._compiled.nodes[target])
         return total, jewels
-
-
-def _ranges(begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
-    """For several ranges the place of the range and the position, one after the other."""
-    counts = ends - begins
-    row = np.repeat(np.arange(len(begins)), counts)
-    return row, np.arange(int(counts.sum())) + np.repeat(begins - (np.cumsum(counts) - counts), counts)

@@ -18,6 +18,7 @@ from workbench.inventory.objects import (
     Secret,
     ServiceAccount,
 )
+from workbench.inventory.pods import PodInstance
 from workbench.rbac import Ability, Effective, Grant, Names, Need, mask_of
 from workbench.techniques.resolve import binding, distinct
 from workbench.techniques.resolve.permissions import (
@@ -45,6 +46,7 @@ __all__ = [
     "grants",
     "grants_in",
     "grants_limited_by_name",
+    "grants_limited_in",
     "grants_of",
     "grants_with",
     "groups_of",
@@ -54,6 +56,7 @@ __all__ = [
     "names_for",
     "need_evidence",
     "object_nodes",
+    "pods_stay",
     "real_grants",
     "rights_of",
     "subjects_of",
@@ -78,6 +81,8 @@ def _by_id(view: Inventory) -> dict[str, Grant]:
 
 
 def _compute_by_id(view: Inventory) -> dict[str, Grant]:
+    if view.base is not None and pods_stay(view) and view.replaced.keys().isdisjoint(binding.READS - {"Pod"}):
+        return _by_id(view.base)
     found = {grant.id: grant for grant in real_grants(view)}
     found.update(binding.bindable(view).virtual)
     if view.base is not None:
@@ -85,6 +90,17 @@ def _compute_by_id(view: Inventory) -> dict[str, Grant]:
         if found.keys() == below.keys() and all(below[key] is each for key, each in found.items()):
             return below
     return found
+
+
+def pods_stay(view: Inventory) -> bool:
+    """Whether an overlay leaves all that identities and namespaces take from pods: which there are, where, as whom."""
+
+    def place(pod: PodInstance) -> tuple[str, str, bool]:
+        return pod.account, pod.node, pod.mirror
+
+    return all(
+        old is not None and new is not None and place(old) == place(new) for old, new in view.replaced.get("pods", ())
+    )
 
 
 def _settled(view: Inventory) -> Inventory:
@@ -108,6 +124,19 @@ def grants_limited_by_name(view: Inventory) -> list[Grant]:
 
 def _limited_by_name(view: Inventory) -> list[Grant]:
     return [grant for grant in _by_id(view).values() if grant.compiled.names]
+
+
+def grants_limited_in(view: Inventory, namespace: str) -> list[Grant]:
+    """Those of :func:`grants_limited_by_name` that count in a namespace, alone or as one of all."""
+    found = _settled(view).derived("permission sets limited by name, by namespace", binding.READS, _limited_in)
+    return [*found.get("", ()), *(found.get(namespace, ()) if namespace else ())]
+
+
+def _limited_in(view: Inventory) -> dict[str, list[Grant]]:
+    found: dict[str, list[Grant]] = {}
+    for grant in grants_limited_by_name(view):
+        found.setdefault(grant.namespace, []).append(grant)
+    return found
 
 
 def grants_in(view: Inventory, namespace: str) -> list[Grant]:

@@ -65,9 +65,10 @@ class SubjectType(enum.StrEnum):
     """The id of an image as text."""
     SCOPE = "scope"
     """A namespace as text, or ``*``: for the membership of hubs. A binding belongs to its namespace and to those of the
-    accounts that it names."""
+    accounts that it names. Of pods the edges of ``*`` depend only on which namespaces have some."""
     SINGLETON = "singleton"
-    """The one text ``*``: a technique that does not depend on any object."""
+    """The one text ``*``: a technique that does not depend on any one object. Of pods its edges depend only on which
+    there are, on which nodes and with which accounts, of workloads on which there are."""
 
 
 @dataclass(frozen=True)

@@ -193,16 +193,19 @@ class Bucket:
         if not old or not count:
             return list(old), list(self.edges)
         records = self._records()
+        before = _records_of(graph, old)
+        if before == records:
+            return [], []
         # Most of a bucket stays as it is, in order.
         first, least = 0, min(len(old), count)
-        while first < least and _is(graph, old.start + first, records[first]):
+        while first < least and before[first] == records[first]:
             first += 1
         last = 0
-        while last < least - first and _is(graph, old.stop - 1 - last, records[-1 - last]):
+        while last < least - first and before[-1 - last] == records[-1 - last]:
             last += 1
         known: dict[_Record, list[int]] = {}
-        for position in range(old.start + first, old.stop - last):
-            known.setdefault(_record(graph, position), []).append(position)
+        for at in range(first, len(old) - last):
+            known.setdefault(before[at], []).append(old.start + at)
         added: list[int] = []
         for at in range(first, count - last):
             same = known.get(records[at])
@@ -228,25 +231,15 @@ class Bucket:
 _Record = tuple[str, str, int, tuple[Fact, ...], Any]
 
 
-def _record(graph: Graph, position: int) -> _Record:
-    return (
-        graph.nodes[graph.source[position]],
-        graph.nodes[graph.target[position]],
-        graph.effort[position],
-        graph.facts[graph.missing[position]],
-        graph.causes[position],
-    )
-
-
-def _is(graph: Graph, position: int, record: _Record) -> bool:
-    source, target, effort, missing, cause = record
-    return bool(
-        graph.nodes[graph.source[position]] == source
-        and graph.nodes[graph.target[position]] == target
-        and graph.effort[position] == effort
-        and graph.facts[graph.missing[position]] == missing
-        and graph.causes[position] == cause
-    )
+def _records_of(graph: Graph, positions: range) -> list[_Record]:
+    """The records of the graph at some positions."""
+    part = slice(positions.start, positions.stop)
+    nodes, facts = graph.nodes, graph.facts
+    columns = (graph.source[part], graph.target[part], graph.effort[part], graph.missing[part], graph.causes[part])
+    return [
+        (nodes[source], nodes[target], effort, facts[missing], cause)
+        for source, target, effort, missing, cause in zip(*columns, strict=True)
+    ]
 
 
 def recompute(graph: Graph, view: Inventory, techniques: Sequence[Technique] | None = None) -> Iterator[Bucket]:
@@ -309,6 +302,7 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
     if api_server_flags(base) != api_server_flags(view):
         return ALL
     by_grant = declaration.subject_type is SubjectType.GRANT
+    single = declaration.subject_type is SubjectType.SINGLETON
     keys = set(access.changed_grants(view)) if by_grant else set()
     for kind, pairs in view.replaced.items():
         if kind in ("pods", "containers"):
@@ -321,6 +315,8 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
                 continue
         elif kind not in declaration.reads:
             continue
+        if single and kind in ("pods", "containers") and access.pods_stay(view):
+            continue
         if kind in ("pods", "containers") and declaration.subject_type is not SubjectType.OBJECT:
             found = _touched_by_pods(technique, view, kind)
             if found is ALL:
@@ -328,7 +324,7 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
             keys |= found
             continue
         for old, new in pairs:
-            if by_grant and kind in _PODS and old is not None and new is not None:
+            if (by_grant or single) and kind in _PODS and old is not None and new is not None:
                 # Of a workload only the name matters here: what its pods are is in the table of pods.
                 continue
             for item in (old, new):
@@ -347,13 +343,16 @@ def _touched_by_pods(technique: Technique, view: Inventory, kind: str) -> set[st
 
     def compute(over: Inventory) -> set[str] | None:
         keys: set[str] = set()
-        for pair in over.replaced[kind]:
-            for item in pair:
+        for old, new in over.replaced[kind]:
+            for item in (old, new):
                 if item is not None:
                     found = _touched_by(technique, over, kind, item)
                     if found is ALL:
                         return ALL
                     keys |= found
+        if technique.declaration.subject_type is SubjectType.SCOPE and access.pods_stay(over):
+            # The namespaces that have pods are the same.
+            keys.discard(nodes.ANYWHERE)
         return keys
 
     name = f"{technique.declaration.subject_type} touched by {kind}"
@@ -422,8 +421,11 @@ def _identities_touched(kind: str, item: Any) -> set[str] | None:
 
 def _grants_touched(view: Inventory, kind: str, item: Any) -> set[str] | None:
     """The permission sets whose edges an object may change, by the rules of ``SubjectType.GRANT``."""
-    if kind in _RBAC or kind in ("pods", "containers"):
-        # Which permission sets themselves differ is known already; of the others those that go by names.
+    # Which permission sets themselves differ is known already; of the others those that go by names.
+    if kind in ("pods", "containers"):
+        pod = item if kind == "pods" else item.pod
+        return {grant.id for grant in access.grants_limited_in(view, pod.namespace)}
+    if kind in _RBAC:
         return {grant.id for grant in access.grants_limited_by_name(view)}
     namespace = item.name if kind == "Namespace" else item.metadata.namespace
     if not namespace:

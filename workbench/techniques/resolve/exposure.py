@@ -9,9 +9,9 @@ from typing import Any
 from workbench.graph.graph import Fact
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import Ingress, LoadBalancerStatus, Node, Service, ServiceStatus
-from workbench.inventory.pods import PodInstance
+from workbench.inventory.pods import ContainerInstance, PodInstance
 from workbench.techniques.api import fact
-from workbench.techniques.endpoints import EndpointType, endpoints_of, host_ports, is_loopback
+from workbench.techniques.endpoints import READS, EndpointType, endpoints_of, host_ports, is_loopback
 from workbench.techniques.resolve import ingress as classes
 from workbench.techniques.resolve.addresses import exposed_node, external_address, is_public, ranges
 from workbench.techniques.resolve.nodes import api_server_flag
@@ -122,15 +122,27 @@ def ingress_exposure(view: Inventory, ingress: Ingress) -> Exposure:
     protected = guarded if classes.protections(ingress) else ()
     if controller in classes.CLOUD:
         return _by_cloud(ingress, name, controller, protected)
-    serving = classes.controllers(view, name, controller)
-    if not serving:
+    serving, exposed = _serving(view, name, controller)
+    if serving is None:
         return Exposure(guarded)
-    exposed = _best(_pod_exposures(view, {container.pod.id: container.pod for container in serving}))
     if exposed is None:
         if controller in classes.SPLIT:
-            return Exposure(guarded, (serving[0].id, None))
-        return Exposure(mitigation=f"the controller {serving[0].pod.id} is not exposed")
-    return Exposure(protected + exposed.missing, (serving[0].id, exposed.cause))
+            return Exposure(guarded, (serving.id, None))
+        return Exposure(mitigation=f"the controller {serving.pod.id} is not exposed")
+    return Exposure(protected + exposed.missing, (serving.id, exposed.cause))
+
+
+def _serving(
+    view: Inventory, name: str | None, controller: str | None
+) -> tuple[ContainerInstance | None, Exposure | None]:
+    """The first container that serves a class, and the best exposure of all that do; one answer for many Ingresses."""
+    known = view.memo("exposure of controllers", READS | {"Node"})
+    if (name, controller) not in known:
+        serving = classes.controllers(view, name, controller)
+        exposed = _best(_pod_exposures(view, {container.pod.id: container.pod for container in serving}))
+        known[name, controller] = (serving[0] if serving else None, exposed)
+    found: tuple[ContainerInstance | None, Exposure | None] = known[name, controller]
+    return found
 
 
 def _by_cloud(ingress: Ingress, name: str | None, controller: str | None, protected: tuple[Fact, ...]) -> Exposure:
