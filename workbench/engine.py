@@ -29,6 +29,7 @@ from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject, NetworkPolicy
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
 from workbench.remediation import export as _export
+from workbench.remediation.answers import answered, parse_answer
 from workbench.remediation.catalogue import all_fixes
 from workbench.remediation.effects import Effects, effects
 from workbench.remediation.records import Fix, Status, ready_together
@@ -603,6 +604,15 @@ class Audit:
             UsageError: The id names nothing, or several.
         """
         return self.select_fixes([identifier])[0]
+
+    def answered(self, fixes: Sequence[Fix], answers: Sequence[str]) -> list[Fix]:
+        """The fixes with their needs answered, each answer written as ``[ID:]NAME=VALUE``.
+
+        Raises:
+            UsageError: An answer is not of that form, or to nothing that these fixes ask.
+            FixError: A value is none of those that a fix can take.
+        """
+        return answered(fixes, [parse_answer(text) for text in answers])
 
     def what_if(self, fixes: Sequence[Fix], limit: int = 200) -> WhatIfReport:
         """What the fixes do to the paths, proved by recomputing what they touch.

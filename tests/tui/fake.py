@@ -109,7 +109,7 @@ def shop(web: str = "web", namespace: str = "shop") -> tuple[list[Path], list[Fi
             0,
             status=Status.NEEDS_INPUT,
             reason="needs-input: a user",
-            needs=(Need("runAsUser", "Which user id does the image run as?"),),
+            needs=(Need("runAsUser", "the number of the user that the image runs as", pattern="[0-9]+"),),
         ),
         fix(
             "F-OWNER",
