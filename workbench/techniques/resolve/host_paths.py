@@ -65,7 +65,7 @@ _BENIGN = frozenset(
     ]
 )
 PROVISIONED = ("/opt/local-path-provisioner", "/var/lib/rancher/k3s/storage", "/var/local-path-provisioner")
-"""Where local-path-provisioner keeps the volumes that it makes, each in a folder of its own: by default, in k3s, in kind.
+"""Where local-path-provisioner keeps the volumes that it makes, a folder for each: by default, in k3s, in kind.
 
 Source: the README of rancher/local-path-provisioner; K3s documentation, "Volumes and Storage"; kind's default storage.
 """
