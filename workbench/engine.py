@@ -38,6 +38,7 @@ from workbench.sources.masking import as_yaml, line_of, masked, trimmed
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
 from workbench.techniques.build import build
+from workbench.techniques.limits import limits
 from workbench.techniques.registry import all_techniques
 
 Progress = Callable[[str, int, int], None]
@@ -327,6 +328,11 @@ class Audit:
         if self.inventory.server_version.assumed:
             out.append(f"server version assumed: {self.inventory.server_version} (say it with --server-version)")
         return out
+
+    @property
+    def limits(self) -> list[str]:
+        """What no technique looks at, whatever the source holds."""
+        return [limit.what for limit in limits()]
 
     def checked(self) -> list[tuple[str, int]]:
         """What was looked at, for the sentence that there is no path."""

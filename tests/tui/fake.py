@@ -171,6 +171,7 @@ class FakeAudit:
     found: list[Path] = field(default_factory=list)
     known_fixes: list[Fix] = field(default_factory=list)
     coverage: list[Gap] = field(default_factory=list)
+    limits: list[str] = field(default_factory=lambda: ["reachability between pods", "cloud identities"])
     notes: list[str] = field(default_factory=lambda: ["server version assumed: v1.34"])
     raising: dict[str, Exception] = field(default_factory=dict)
     yaml_name: str = "web"

@@ -415,7 +415,7 @@ class WorkbenchApp(JobsApp):
         if self.session is not None:
             from workbench.tui.screens.dialogs import CoverageDialog
 
-            self.push_screen(CoverageDialog(self.session.coverage, self.session.audit.notes))
+            self.push_screen(CoverageDialog(self.session.coverage, self.session.audit.notes, self.session.audit.limits))
         else:
             self.say("nothing is loaded")
 

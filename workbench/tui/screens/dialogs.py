@@ -59,11 +59,11 @@ class Dialog(ModalScreen[T], Generic[T]):
 
 
 class CoverageDialog(Dialog[None]):
-    """What could not be read."""
+    """What could not be read, and what is not looked at."""
 
-    def __init__(self, gaps: Sequence[Gap], notes: Sequence[str]) -> None:
+    def __init__(self, gaps: Sequence[Gap], notes: Sequence[str], limits: Sequence[str]) -> None:
         super().__init__()
-        self.gaps, self.notes = gaps, notes
+        self.gaps, self.notes, self.limits = gaps, notes, limits
 
     def compose(self) -> ComposeResult:
         """A text."""
@@ -77,7 +77,9 @@ class CoverageDialog(Dialog[None]):
         pane = self.query_one(TextPane)
         pane.entitle("Coverage")
         notes: list[Spans] = [(span(note, "muted", 2048),) for note in self.notes]
-        pane.show([*gap_lines(self.gaps), *([BLANK, *notes] if notes else [])])
+        limits: list[Spans] = [(("  ", ""), span(limit, "", 2048)) for limit in self.limits]
+        heading: Spans = (("This version does not look at", "heading"),)
+        pane.show([*gap_lines(self.gaps), *([BLANK, *notes] if notes else []), BLANK, heading, *limits])
         pane.focus()
 
 
