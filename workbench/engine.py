@@ -33,6 +33,7 @@ from workbench.sources.masking import as_yaml, line_of, masked, trimmed
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
 from workbench.techniques.build import build
+from workbench.techniques.limits import limits
 from workbench.techniques.registry import all_techniques
 
 if TYPE_CHECKING:
@@ -328,6 +329,11 @@ class Audit:
             out.append(f"server version assumed: {self.inventory.server_version} (say it with --server-version)")
         return out
 
+    @property
+    def limits(self) -> list[str]:
+        """What no technique looks at, whatever the source holds."""
+        return [limit.what for limit in limits()]
+
     def checked(self) -> list[tuple[str, int]]:
         """What was looked at, for the sentence that there is no path."""
         counts = self.counts
@@ -611,6 +617,17 @@ class Audit:
             UsageError: The id names nothing, or several.
         """
         return self.select_fixes([identifier])[0]
+
+    def answered(self, fixes: Sequence[Fix], answers: Sequence[str]) -> list[Fix]:
+        """The fixes with their needs answered, each answer written as ``[ID:]NAME=VALUE``.
+
+        Raises:
+            UsageError: An answer is not of that form, or to nothing that these fixes ask.
+            FixError: A value is none of those that a fix can take.
+        """
+        from workbench.remediation.answers import answered, parse_answer
+
+        return answered(fixes, [parse_answer(text) for text in answers])
 
     def what_if(self, fixes: Sequence[Fix], limit: int = 200) -> WhatIfReport:
         """What the fixes do to the paths, proved by recomputing what they touch.

@@ -57,3 +57,37 @@ def test_a_unique_prefix_will_do(run: Run, tmp_path: Path) -> None:
     done = run("export", *SHOP, "--fix", ready["id"][:10], "-o", str(tmp_path / "patches"))
     assert done.status == 0
     assert ready["id"] in (tmp_path / "patches" / "fixes.json").read_text(encoding="utf-8")
+
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+def test_an_answer_makes_a_patch(run: Run, tmp_path: Path) -> None:
+    records = json.loads(run("fixes", *SHOP, "-o", "json").out)["fixes"]
+    (asking,) = (record for record in records if record["status"] == "needs-input")
+    flags = ("export", *SHOP, "--fix", asking["id"], "-o")
+    unanswered = run(*flags, str(tmp_path / "without"))
+    assert (unanswered.status, list((tmp_path / "without").glob("patches/*"))) == (0, [])
+    assert f"--set {asking['id']}:digest=VALUE" in unanswered.err
+    done = run(*flags, str(tmp_path / "with"), "--set", f"{asking['id'][:8]}:digest={DIGEST}")
+    assert done.status == 0
+    (patch,) = (tmp_path / "with").glob("patches/*")
+    assert f"@{DIGEST}" in patch.read_text(encoding="utf-8")
+    (record,) = written(tmp_path / "with")
+    assert (record["id"], record["status"], record["needs"]) == (asking["id"], "ready", [])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("digest", "'digest' is no answer: write NAME=VALUE, or ID:NAME=VALUE for one fix"),
+        (f"digets={DIGEST}", "no chosen fix asks for 'digets'; did you mean digest?"),
+        (f"ffff:digest={DIGEST}", "no chosen fix has the id 'ffff'"),
+        ("digest=v1.2", "'v1.2' is not the digest of registry.shop.example/platform/etcd-backup:1.2.0 (sha256: and 64"),
+    ],
+)
+def test_an_answer_that_means_nothing(given: str, message: str, run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "patches"
+    done = run("export", *SHOP, "--fix", "F-IMG-PIN", "--set", given, "-o", str(target))
+    assert (done.status, done.out, target.exists()) == (2, "", False)
+    assert message in done.err

@@ -21,15 +21,18 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOP = ("--sample", "shop")
 
 DOCUMENTS = {
-    "paths": (("paths", *SHOP), ["schema", "paths", "summary", "coverage"]),
-    "paths explained": (("paths", *SHOP, "--explain"), ["schema", "paths", "summary", "coverage", "blocked"]),
+    "paths": (("paths", *SHOP), ["schema", "paths", "summary", "coverage", "not_analysed"]),
+    "paths explained": (
+        ("paths", *SHOP, "--explain"),
+        ["schema", "paths", "summary", "coverage", "not_analysed", "blocked"],
+    ),
     "graph": (("graph", *SHOP), ["schema", "nodes", "edges", "coverage"]),
     "fixes": (("fixes", *SHOP), ["schema", "fixes", "coverage"]),
     "who-can": (
         ("who-can", "get", "secrets", *SHOP),
         ["schema", "verb", "resource", "namespace", "holders", "coverage"],
     ),
-    "techniques": (("techniques",), ["schema", "techniques"]),
+    "techniques": (("techniques",), ["schema", "techniques", "not_analysed"]),
     "samples": (("samples",), ["schema", "samples"]),
 }
 
@@ -279,6 +282,18 @@ def test_samples_and_techniques(run: Run) -> None:
         assert one.status == 0
         assert one.out.startswith(f"{item['id']}  {item['title'].rstrip(',')}\n")
         assert all(reference in one.out for reference in item["references"])
+
+
+def test_what_is_not_looked_at_is_said(run: Run) -> None:
+    listed = run("techniques")
+    assert "not looked at: cloud identities: NODE_CLOUD, " in listed.err
+    asked = run("techniques", "csr_issue")
+    assert (asked.status, asked.out) == (2, "")
+    assert "CSR_ISSUE is not looked at by this version, with permissions on certificates" in asked.err
+    clean = run("paths", "--sample", "hardened")
+    assert clean.out.startswith("No path ")
+    assert "Not looked at by this version: reachability between pods" in " ".join(clean.out.split())
+    assert "What this version does not look at: workbench techniques." in run("paths", *SHOP, "--limit", "1").out
 
 
 def test_fixes(run: Run) -> None:

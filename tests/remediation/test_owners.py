@@ -98,7 +98,7 @@ def chain(*, top: bool = True, middle: bool = True, uid: str = "d", count: int =
             "Pod:m/prometheus-k8s-0",
             "operator",
             "advisory",
-            "operator: change Prometheus:m/k8s instead",
+            "operator: change Prometheus:m/k8s (monitoring.coreos.com/v1) instead; its operator undoes a patch",
             id="an operator",
         ),
         pytest.param(
@@ -109,7 +109,7 @@ def chain(*, top: bool = True, middle: bool = True, uid: str = "d", count: int =
             "Pod:default/a-0",
             "operator",
             "advisory",
-            "operator: change StatefulSet:default/a instead",
+            "operator: change StatefulSet:default/a (apps.kruise.io/v1) instead",
             id="another group's kind of the same name",
         ),
         pytest.param([pod("p", BAD)], "Pod:default/p", "direct", "advisory", "recreate: ", id="a bare live pod"),
@@ -196,8 +196,20 @@ def argo(value: str) -> dict[str, Any]:
             "ready",
             "",
         ),
-        (labelled(labels={"olm.owner": "etcd.v1"}), "operator", ("OLM (etcd.v1)",), "advisory", "operator"),
-        (labelled("RoleBinding", owners=[OPERATED]), "operator", ("Prometheus:shop/k8s",), "advisory", "operator"),
+        (
+            labelled(labels={"olm.owner": "etcd.v1", "olm.owner.namespace": "operators"}),
+            "operator",
+            ("OLM (etcd.v1)",),
+            "advisory",
+            "operator: change ClusterServiceVersion:operators/etcd.v1 instead; OLM undoes",
+        ),
+        (
+            labelled("RoleBinding", owners=[OPERATED]),
+            "operator",
+            ("Prometheus:shop/k8s",),
+            "advisory",
+            "operator: change Prometheus:shop/k8s (monitoring.coreos.com/v1) instead",
+        ),
         (
             labelled("ClusterRole", name="edit", annotations={"rbac.authorization.kubernetes.io/autoupdate": "true"}),
             "outside",
@@ -245,7 +257,8 @@ def argo(value: str) -> dict[str, Any]:
 def test_managers(item: KubernetesObject, route: str, managers: tuple[str, ...], status: str, reason: str) -> None:
     found = management(inventory(item), item)
     assert (found.route.value, tuple(found.managers), found.status.value) == (route, managers, status)
-    assert found.reason.partition(":")[0] == reason
+    assert found.reason.partition(":")[0] == reason.partition(":")[0]
+    assert found.reason.startswith(reason)
 
 
 def test_what_the_program_knows_is_not_patched() -> None:

@@ -217,6 +217,37 @@ def test_evidence_of_an_endpoint() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("item", "spec", "shown"),
+    [
+        ("True", {}, {("Pod:default/web", "status.conditions[type=Ready].status"): "True"}),
+        ("False", {"publishNotReadyAddresses": True}, {("Service:default/web", "spec.publishNotReadyAddresses"): True}),
+        (None, {}, {}),
+    ],
+    ids=["ready", "not ready, and published all the same", "no conditions"],
+)
+def test_evidence_shows_what_says_that_a_pod_is_ready(item: str | None, spec: dict[str, Any], shown: object) -> None:
+    status = {"conditions": [{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": item}]}
+    view = inventory(pod("web", labels={"app": "web"}, status=status if item else {}), service(**spec))
+    (edge,) = edges(view, "ENDPOINT_EXPLOIT")
+    fields = ("status.conditions[type=Ready].status", "spec.publishNotReadyAddresses")
+    assert {key: value for key, value in proof(view, edge).items() if key[1] in fields} == shown
+
+
+def test_evidence_of_a_pod_that_an_endpoint_slice_names() -> None:
+    ends = [
+        {"addresses": ["10.0.0.2"], "targetRef": {"kind": "Pod", "name": "other"}},
+        {"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "web"}, "conditions": {"ready": True}},
+    ]
+    labels = {"kubernetes.io/service-name": "web"}
+    view = inventory(pod("web"), service(selector=None), obj("EndpointSlice", "web-x", labels=labels, endpoints=ends))
+    (edge,) = (edge for edge in edges(view, "ENDPOINT_EXPLOIT") if edge.source == "Endpoint:default/web/80")
+    shown = proof(view, edge)
+    assert shown["EndpointSlice:default/web-x", "endpoints[1].targetRef.name"] == "web"
+    assert shown["EndpointSlice:default/web-x", "endpoints[1].conditions.ready"] is True
+    assert ("Service:default/web", "spec.selector") not in shown
+
+
 def test_an_overlay_computes_only_what_changes() -> None:
     web_pod, other = web(), deployment("other", namespace="quiet")
     base = inventory(web_pod, other, service())

@@ -278,6 +278,25 @@ def test_claims_lead_to_the_host_path_of_their_volume() -> None:
     assert not findings(inventory(web, node()), WRITE)
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/var/lib/rancher/k3s/storage/pvc-1_default_data", "none"),
+        ("/opt/local-path-provisioner/pvc-1_default_data", "none"),
+        ("/var/lib/rancher/k3s/storage/../server/manifests", "on 3"),
+    ],
+)
+@pytest.mark.parametrize("source", ["hostPath", "local"])
+def test_the_folder_of_a_provisioned_volume_does_not_give_the_node(path: str, source: str, expected: str) -> None:
+    web = pod(
+        "web",
+        container(securityContext=ROOT, volumeMounts=[mount("data", "/data")]),
+        volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+    )
+    view = inventory(web, node(), claim("data", "pv"), persistent_volume("pv", **{source: {"path": path}}))
+    assert (verdict(view, WRITE), verdict(view, READ)) == (expected, expected)
+
+
 def test_a_driver_that_exposes_the_host_is_conditional() -> None:
     web = pod(
         "web",

@@ -106,6 +106,15 @@ def test_cleaned(path: str, below: str, expected: str) -> None:
         ("/run/xtables.lock", 0, 0),
         ("/dev/shm", 0, 0),
         ("/usr/share/zoneinfo", 0, 0),
+        # a folder of one volume, and the folder of all of them
+        ("/var/lib/rancher/k3s/storage/pvc-1_shop_data", 0, 0),
+        ("/var/lib/rancher/k3s/storage/pvc-1_shop_data/sub", 0, 0),
+        ("/var/lib/rancher/k3s/storage", 2, 2),
+        ("/var/lib/rancher/k3s/storages/x", 2, 2),
+        ("/var/lib/rancher/k3s/server/manifests", 2, 2),
+        ("/opt/local-path-provisioner/pvc-1_shop_data", 0, 0),
+        ("/opt/local-path-provisioner", 1, 1),
+        ("/var/local-path-provisioner/pvc-1_shop_data", 0, 0),
         # sockets have a technique of their own
         ("/run/docker.sock", 0, 0),
         ("/run/containerd/containerd.sock", 0, 0),

@@ -109,7 +109,7 @@ def shop(web: str = "web", namespace: str = "shop") -> tuple[list[Path], list[Fi
             0,
             status=Status.NEEDS_INPUT,
             reason="needs-input: a user",
-            needs=(Need("runAsUser", "Which user id does the image run as?"),),
+            needs=(Need("runAsUser", "the number of the user that the image runs as", pattern="[0-9]+"),),
         ),
         fix(
             "F-OWNER",
@@ -171,6 +171,7 @@ class FakeAudit:
     found: list[Path] = field(default_factory=list)
     known_fixes: list[Fix] = field(default_factory=list)
     coverage: list[Gap] = field(default_factory=list)
+    limits: list[str] = field(default_factory=lambda: ["reachability between pods", "cloud identities"])
     notes: list[str] = field(default_factory=lambda: ["server version assumed: v1.34"])
     raising: dict[str, Exception] = field(default_factory=dict)
     yaml_name: str = "web"

@@ -11,7 +11,7 @@ from tests.tui import fake
 from tests.tui.conftest import Opened, settled
 from workbench.tui.canvas.ways import Place
 from workbench.tui.screens.connect import ConnectScreen
-from workbench.tui.screens.dialogs import AlternativesDialog, CoverageDialog, ExportDialog, QuitDialog
+from workbench.tui.screens.dialogs import AlternativesDialog, AnswerDialog, CoverageDialog, ExportDialog, QuitDialog
 from workbench.tui.screens.fixes import FixesScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.overview import OverviewScreen
@@ -417,13 +417,34 @@ async def test_what_cannot_be_staged_says_why(opened: Opened) -> None:
     async with opened(fake.audit()) as (app, pilot):
         await press(pilot, "2", "enter", "down", "s")
         assert toasts(app)[-1] == "no fix is known for this step (exposed by load balancer)"
-        await press(pilot, "down", "s")
-        assert "needs a value first: Which user id does the image run as?" in toasts(app)[-1]
         await press(pilot, "7")
         app.screen.basket.select_fix(next(one.id for one in app.session.fixes if one.fix == "F-OWNER"))
         await press(pilot, "space")
         assert "blocked: owner-unknown: no such owner" in toasts(app)[-1]
         assert app.session.basket == []
+
+
+async def test_a_fix_that_needs_a_value_asks_for_it(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "2", "enter", "down", "down", "s")
+        dialog = app.screen
+        assert isinstance(dialog, AnswerDialog)
+        assert "the number of the user that the image runs as" in dialog.query_one(TextPane).content_text
+        await press(pilot, "enter", "escape")
+        assert app.session.basket == []
+        await press(pilot, "s", *typed("web"), "enter")
+        assert isinstance(app.screen, AnswerDialog)
+        assert "'web' is not the number of the user" in app.screen.query_one(TextPane).content_text
+        await press(pilot, "backspace", "backspace", "backspace", *typed("1000"), "enter")
+        (staged,) = app.session.basket
+        assert (staged.fix, staged.answers, str(staged.status)) == ("F-NONROOT", (("runAsUser", "1000"),), "ready")
+        assert toasts(app)[-1].startswith("staged: runAsNonRoot")
+        assert "staged 1" in header(app)
+        # The same question is not asked again, as the id stays.
+        await press(pilot, "s")
+        assert toasts(app)[-1].startswith("already staged")
+        await press(pilot, "r")
+        assert [one.answers for one in app.session.basket] == [staged.answers]
 
 
 async def test_a_conflict_is_shown_and_blocks_the_export(opened: Opened) -> None:

@@ -55,7 +55,7 @@ async def test_bindings_of_every_focus_chain(opened: Opened, view: str) -> None:
                         target = app if binding.action.startswith("app.") else node
                         assert carries_out(target, binding.action.removeprefix("app.")), (key, binding.action, node)
                         assert claimed.setdefault(key, binding.action) == binding.action, (key, node)
-        inside = [place for place in INSIDE[view] if place not in ("dialog", "export", "ask", "ask-quit")]
+        inside = [place for place in INSIDE[view] if place not in ("dialog", "answer", "export", "ask", "ask-quit")]
         expected = [place for place in inside if actions_of(place)]
         for place in expected:
             assert any((binding or "").startswith(f"{place}.") for binding in seen), place

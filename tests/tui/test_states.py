@@ -291,4 +291,5 @@ def test_kinds_are_counted_in_words(kind: str, number: int, text: str) -> None:
 
 def test_what_was_checked_is_counted_in_words() -> None:
     text = [flat(line) for line in empty_lines([("containers", 1200), ("secrets", 1), ("blocked steps", 0)], [])]
-    assert text[1:] == ["     1,200  containers", "         1  secret", "         0  blocked steps"]
+    assert text[1:4] == ["     1,200  containers", "         1  secret", "         0  blocked steps"]
+    assert text[4:] == ["", "what this version does not look at: press !"]

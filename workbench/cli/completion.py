@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from workbench.cli import options
+from workbench.cli.candidates import Command, Values, commands
 from workbench.errors import ExitStatus
 
 HELP = "a completion script for bash, zsh or fish"
@@ -20,30 +19,49 @@ examples:
 to use it:
   source <(workbench completion bash)          in ~/.bashrc
   source <(workbench completion zsh)           in ~/.zshrc, after compinit
-  workbench completion fish | source           in ~/.config/fish/config.fish"""
+  workbench completion fish | source           in ~/.config/fish/config.fish
 
-_FILES = "FILES"
-"""In place of values: the names of files."""
+`kubectl workbench` needs none: kubectl's own completion asks kubectl_complete-workbench, which is installed too."""
 
+# The bash of macOS is 3.2 and zsh has no compopt: there, where nothing matches, names of files are offered.
 _BASH = """\
 _workbench() {
-  local current="${COMP_WORDS[COMP_CWORD]}" flag="" word command=""
-  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  local current="${COMP_WORDS[COMP_CWORD]}" head="" flag="" word command="" words="" files=""
+  # bash splits words at a colon and at an equals sign, and replaces only what stands after it.
+  case "$current" in
+    :) head="${COMP_WORDS[COMP_CWORD-1]}:"; current="";;
+    =) current="";;
+    *) if [ "${COMP_WORDS[COMP_CWORD-1]}" = : ]; then head="${COMP_WORDS[COMP_CWORD-2]}:"; fi;;
+  esac
+  for word in "${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
     case "$word" in
-      -*) flag="$word";;
+      =|:) ;;
+      -?*) flag="$word";;
       %(commands)s) if [ -z "$command" ]; then command="$word"; flag=""; fi;;
+      *)
+        case "$flag" in
+          %(many)s) ;;
+          *) flag="";;
+        esac;;
     esac
   done
   COMPREPLY=()
-  if [[ "$current" != -* ]]; then
-    case "$command $flag" in
+  case "$current" in
+    -*) ;;
+    *)
+      case "$command $flag" in
 %(values)s
+      esac;;
+  esac
+  if [ -z "$words" ]; then
+    case "$command" in
+%(flags)s
+      *) words="%(all)s";;
     esac
   fi
-  case "$command" in
-%(flags)s
-    *) COMPREPLY=($(compgen -W "%(all)s" -- "$current"));;
-  esac
+  [ -n "$files" ] || compopt +o default 2>/dev/null
+  COMPREPLY=($(compgen -W "$words" -- "$head$current"))
+  [ -z "$head" ] || COMPREPLY=("${COMPREPLY[@]#"$head"}")
 }
 complete -o default -F _workbench workbench kubectl-workbench"""
 
@@ -51,21 +69,6 @@ _ZSH = """\
 #compdef workbench kubectl-workbench
 autoload -U +X bashcompinit && bashcompinit
 %s"""
-
-
-@dataclass(frozen=True)
-class _Command:
-    """What can stand after a command."""
-
-    help: str
-    flags: Mapping[str, Iterable[str] | None]
-    """The values of each option: words, ``(_FILES,)``, or ``None`` for what cannot be listed or is not there."""
-    words: Iterable[str]
-    """The values of its positional argument."""
-
-    def long(self) -> list[str]:
-        """The long options."""
-        return [flag for flag in self.flags if flag.startswith("--")]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,81 +82,64 @@ def run(args: argparse.Namespace) -> int:
     return ExitStatus.DONE
 
 
-def _commands() -> dict[str, _Command]:
-    from workbench.cli import make_parser, subparsers
-    from workbench.sources.samples import samples
-    from workbench.techniques.registry import public_techniques
-
-    names = [sample.name for sample in samples()]
-    known: dict[str, Iterable[str]] = {
-        "sample": names,
-        "exclude_technique": [technique.id for technique in public_techniques()],
-        "technique": [technique.id for technique in public_techniques()],
-        "source": [f"sample:{name}" for name in names],
-        "theme": ["dark", "light"],
-        "manifests": (_FILES,),
-        "snapshot": (_FILES,),
-        "output": (_FILES,),
-    }
-    out: dict[str, _Command] = {}
-    for name, parser in subparsers(make_parser()).items():
-        flags: dict[str, Iterable[str] | None] = {}
-        words: Iterable[str] = ()
-        for action in parser._actions:
-            if action.help is argparse.SUPPRESS:
-                continue
-            values = [str(choice) for choice in action.choices] if action.choices else known.get(action.dest)
-            for flag in action.option_strings:
-                flags[flag] = None if action.nargs == 0 else values
-            if not action.option_strings:
-                words = values or ()
-        out[name] = _Command((parser.description or "").partition("\n")[0], dict(sorted(flags.items())), words)
-    return out
-
-
 def _bash() -> str:
-    commands = _commands()
-    values: list[str] = []
-    for name, command in commands.items():
-        for flag, words in command.flags.items():
-            if words is not None:
-                # Without a command it is `open`.
-                pattern = f'"{name} {flag}"' + (f'|" {flag}"' if name == "open" else "")
-                values.append(f"      {pattern}) {_reply(words)} return;;")
-    flags = [f"    {name}) {_reply([*command.long(), *command.words])};;" for name, command in commands.items()]
+    known = commands()
+    # One line for all options that take the same.
+    patterns: dict[str, list[str]] = {}
+    for name, command in known.items():
+        for flag, values in command.flags.items():
+            if values is not None:
+                where = patterns.setdefault(_reply(values), [])
+                where.append(f'"{name} {flag}"')
+                if name == "open":
+                    # Without a command it is `open`.
+                    where.append(f'" {flag}"')
+    many = {flag for command in known.values() for flag, values in command.flags.items() if values and values.many}
     return _BASH % {
-        "commands": "|".join(commands),
-        "values": "\n".join(values),
-        "flags": "\n".join(flag.replace(";;;", ";;") for flag in flags),
-        "all": " ".join([*commands, *commands["open"].long(), "--version"]),
+        "commands": "|".join(known),
+        "many": "|".join(sorted(many)),
+        "values": "\n".join(f"        {'|'.join(where)}) {reply};;" for reply, where in patterns.items()),
+        "flags": "\n".join(f"      {name}) {_following(command)};;" for name, command in known.items()),
+        "all": " ".join([*known, *known["open"].long(), "--version"]),
     }
 
 
-def _reply(words: Iterable[str]) -> str:
-    words = list(words)
-    wanted = "-f" if words == [_FILES] else f'-W "{" ".join(words)}"'
-    return f'COMPREPLY=($(compgen {wanted} -- "$current"));'
+def _reply(values: Values) -> str:
+    if values.files:
+        return "return"
+    return f'words="{" ".join(values.words)}"' if values.words else "compopt +o default 2>/dev/null; return"
+
+
+def _following(command: Command) -> str:
+    words = f'words="{" ".join([*command.long(), *command.words])}"'
+    return f"files=1; {words}" if command.files else words
 
 
 def _fish() -> str:
+    known = commands()
     lines: list[str] = []
     for program in ("workbench", "kubectl-workbench"):
         lines.append(f"complete -c {program} -f")
-        for name, command in _commands().items():
-            first = f"complete -c {program} -n __fish_use_subcommand"
+        # Without a command it is `open`: what stands after its flags must not count as one.
+        first = f"complete -c {program} -n 'not __fish_seen_subcommand_from {' '.join(known)}'"
+        for name, command in known.items():
             after = f"complete -c {program} -n '__fish_seen_subcommand_from {name}'"
             lines.append(f"{first} -a {name} -d {_quoted(command.help)}")
-            starts = [after, first] if name == "open" else [after]
-            for start in starts:
-                for flag, words in command.flags.items():
+            for start in [after, first] if name == "open" else [after]:
+                for flag, values in command.flags.items():
                     option = f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}"
-                    values = (
-                        "" if words is None else " -r -F" if [*words] == [_FILES] else f" -x -a '{' '.join(words)}'"
-                    )
-                    lines.append(f"{start} {option}{values}")
+                    lines.append(f"{start} {option}{_fish_values(values)} -d {_quoted(command.helps[flag])}")
             if command.words:
-                lines.append(f"{after} -a '{' '.join(command.words)}'")
+                lines.append(f"{after}{' -F' if command.files else ''} -a '{' '.join(command.words)}'")
     return "\n".join(lines)
+
+
+def _fish_values(values: Values | None) -> str:
+    if values is None:
+        return ""
+    if values.files:
+        return " -r -F"
+    return f" -x -a '{' '.join(values.words)}'" if values.words else " -x"
 
 
 def _quoted(text: str) -> str:

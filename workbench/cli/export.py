@@ -8,7 +8,9 @@ from workbench.cli import options
 from workbench.errors import ExitStatus, UsageError
 
 HELP = "write fixes as patches, with rollbacks"
-DESCRIPTION = "Write patches for kubectl, their rollbacks, the fix records and a README that says how to apply them."
+DESCRIPTION = """\
+Write patches for kubectl, their rollbacks, the fix records and a README that says how to apply them. A fix with the
+status needs-input asks for a value: --set gives it, and the fix gets its patch."""
 EPILOG = """\
 examples:
   workbench export --sample shop --fix F-PRIV -o patches
@@ -27,6 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="record ids (a unique prefix will do), F-ids (all of that kind), or all-ready",
     )
+    parser.add_argument(
+        "--set",
+        dest="answers",
+        metavar="NAME=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="answer what a fix asks for, such as digest=sha256:...; ID:NAME=VALUE answers one fix only",
+    )
     parser.add_argument("--format", choices=("kubectl",), default="kubectl", help="the format")
     parser.add_argument("--force", action="store_true", help="write into a directory that is not empty")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="the directory to write")
@@ -42,12 +53,18 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("-o names the directory to write")
     if "" in args.fix:
         raise UsageError("--fix is empty")
+    from workbench.remediation.answers import parse_answer
+
+    for text in args.answers:
+        # What is not of the form is wrong before anything is read.
+        parse_answer(text)
     audit = options.load(args)
     from pathlib import Path
 
     from workbench.text import shown
 
-    result = audit.export(audit.select_fixes(args.fix), Path(args.output), format=args.format, force=args.force)
+    fixes = audit.answered(audit.select_fixes(args.fix), args.answers)
+    result = audit.export(fixes, Path(args.output), format=args.format, force=args.force)
     for line in result.messages:
         options.say(line)
     for name in result.files:

@@ -8,7 +8,9 @@ from workbench.cli import options
 from workbench.errors import ExitStatus
 
 HELP = "the techniques, or one in full"
-DESCRIPTION = "List the attack techniques that the analysis knows, or explain one."
+DESCRIPTION = """\
+List the attack techniques that the analysis knows, or explain one. What it does not look at is said on standard
+error, and stands in -o json."""
 EPILOG = """\
 examples:
   workbench techniques
@@ -29,4 +31,9 @@ def run(args: argparse.Namespace) -> int:
         options.write(techniques.as_json(args.technique))
     else:
         techniques.print_table(args.technique)
+        if args.technique is None:
+            from workbench.techniques.limits import limits
+
+            for limit in limits():
+                options.say(f"not looked at: {limit.what}: {', '.join(limit.techniques)}")
     return ExitStatus.DONE

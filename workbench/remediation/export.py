@@ -93,7 +93,7 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
     """
     fixes = sorted({fix.id: fix for fix in fixes}.values(), key=lambda fix: (fix.fix, fix.id))
     ready = [fix for fix in fixes if fix.status is Status.READY]
-    messages = [f"{fix.id} {fix.title}: no patch: {fix.reason}" for fix in fixes if fix.status is not Status.READY]
+    messages = [_left_out(fix) for fix in fixes if fix.status is not Status.READY]
     messages += [
         f"{fix.id} {fix.title}: contradicts {', '.join(fix.conflicts_with)}, left out"
         for fix in ready
@@ -125,6 +125,11 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
             (step.change.target.id, f"patches/{step.stem}.{step.patch.extension}.yaml") for step in steps if step.patch
         ),
     )
+
+
+def _left_out(fix: Fix) -> str:
+    asked = " ".join(f"--set {fix.id}:{need.name}=VALUE" for need in fix.needs if fix.is_answerable)
+    return f"{fix.id} {fix.title}: no patch: {fix.reason}{f'; {asked} gives it' if asked else ''}"
 
 
 def write(export: Export, directory: Path, *, force: bool = False) -> None:
@@ -276,7 +281,9 @@ def _readme(steps: Sequence[_Step], fixes: Sequence[Fix], source: str) -> str:
         lines += ["## Not written", ""]
         for fix in left:
             lines.append(f"- {fix.fix} {fix.id}: {markdown(fix.title)}: {fix.status.value}: {markdown(fix.reason)}")
-            lines += [f"  - asks for {markdown(need.name)}: {markdown(need.question)}" for need in fix.needs]
+            for need in fix.needs:
+                how = f" (`--set {fix.id}:{need.name}=VALUE`)" if fix.is_answerable and "`" not in need.name else ""
+                lines.append(f"  - asks for {markdown(need.name)}: {markdown(need.question)}{how}")
         lines.append("")
     lines += [
         "Take changes back in reverse order. Values that were never read (environment variables, Secrets) are in no",

@@ -85,7 +85,13 @@ def image_pinned(candidate: Candidate) -> Iterator[Fix]:
             blocked.append(f"{container.name}: {_seen(running)}")
         ops.append(Op("set", path, None, image))
         needs.append(
-            Need(f"digest.{container.name}", f"the digest of {image} (sha256:…)", path, f"{image}@{{}}", _ANSWER)
+            Need(
+                f"digest.{container.name}",
+                f"the digest of {image} (sha256: and 64 hexadecimal digits)",
+                path,
+                f"{image}@{{}}",
+                _ANSWER,
+            )
         )
     if not ops:
         return

@@ -91,7 +91,13 @@ def _controller(obj: KubernetesObject, found: Management) -> None:
         owner = reference_id(reference, obj.namespace)
         found.managers.append(owner)
         found.routes.append(Route.OPERATOR)
-        found.stop(Status.ADVISORY, f"operator: change {owner} instead")
+        found.stop(Status.ADVISORY, _operated(reference, owner))
+
+
+def _operated(reference: OwnerReference, owner: str) -> str:
+    """The custom resource to change, with its group: other groups have kinds of the same names."""
+    group = f" ({reference.api_version})" if reference.api_version else ""
+    return f"operator: change {owner}{group} instead; its operator undoes a patch of what it made"
 
 
 def _git(obj: KubernetesObject, found: Management) -> None:
@@ -187,7 +193,10 @@ def _addons(obj: KubernetesObject, found: Management) -> None:
     if "olm.owner" in labels:
         found.managers.append(f"OLM ({labels['olm.owner']})")
         found.routes.append(Route.OPERATOR)
-        found.stop(Status.ADVISORY, f"operator: change {labels['olm.owner']} instead")
+        kind = labels.get("olm.owner.kind") or "ClusterServiceVersion"
+        namespace = labels.get("olm.owner.namespace") or obj.namespace
+        owner = f"{kind}:{namespace}/{labels['olm.owner']}" if namespace else f"{kind}:{labels['olm.owner']}"
+        found.stop(Status.ADVISORY, f"operator: change {owner} instead; OLM undoes a patch of what it installed")
 
 
 def _rbac(obj: KubernetesObject, found: Management) -> None:
@@ -274,7 +283,7 @@ def owner(view: Inventory, pod: PodInstance) -> Owner:
     for reference, above in _chain(view, obj):
         name = reference_id(reference, obj.namespace)
         if not is_built_in(reference) or (above is not None and not isinstance(above, (Pod, *WORKLOADS))):
-            return Owner(obj, stopped(Route.OPERATOR, name, Status.ADVISORY, f"operator: change {name} instead"))
+            return Owner(obj, stopped(Route.OPERATOR, name, Status.ADVISORY, _operated(reference, name)))
         if above is None:
             gone = view.by_id(name) is None
             problem = "could not be read" if gone else "is not the object that owns it (another uid)"

@@ -82,6 +82,7 @@ class Need:
 
     name: str
     question: str
+    """What is asked for, as a noun: ``the digest of nginx:1.25``."""
     path: str = ""
     """The path of the op whose value it completes."""
     form: str = "{}"
@@ -109,6 +110,8 @@ class Fix:
     observed_on: tuple[str, ...] = ()
     """The node ids that show the weakness."""
     needs: tuple[Need, ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
+    """What was answered: the names of needs and their values."""
     conflicts_with: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     paths_cut: int = 0
@@ -120,6 +123,11 @@ class Fix:
     def __post_init__(self) -> None:
         if not self.id:
             object.__setattr__(self, "id", fix_id(self.fix, self.target, self.ops, self.needs))
+
+    @property
+    def is_answerable(self) -> bool:
+        """Whether answers to all its needs make it ready."""
+        return bool(self.needs) and self.reason.startswith(_ANSWERABLE)
 
     @property
     def change(self) -> Change:
@@ -134,19 +142,20 @@ class Fix:
         """
         unknown = sorted(set(answers) - {need.name for need in self.needs})
         if unknown:
-            raise FixError(f"{self.id} ({self.fix}) does not ask for {unknown[0]!r}")
+            raise FixError(f"it does not ask for {unknown[0]!r}")
         ops = list(self.ops)
         for need in self.needs:
             answer = answers.get(need.name)
             if answer is None:
                 continue
             if not re.fullmatch(need.pattern, answer):
-                raise FixError(f"{need.name}: {answer!r} is no answer to: {need.question}")
+                raise FixError(f"{answer!r} is not {need.question}")
             ops = [replace(op, value=need.form.replace("{}", answer)) if op.path == need.path else op for op in ops]
         left = tuple(need for need in self.needs if need.name not in answers)
+        known = (*self.answers, *sorted(answers.items()))
         if left or not self.reason.startswith(_ANSWERABLE):
-            return replace(self, ops=tuple(ops), needs=left)
-        return replace(self, ops=tuple(ops), needs=(), status=Status.READY, reason="")
+            return replace(self, ops=tuple(ops), needs=left, answers=known)
+        return replace(self, ops=tuple(ops), needs=(), answers=known, status=Status.READY, reason="")
 
     def with_cuts(self, paths: int, targets: Iterable[str]) -> Fix:
         """This fix with what it cuts."""

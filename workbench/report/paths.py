@@ -78,6 +78,7 @@ def as_json(audit: Audit, report: PathReport, blocked: Sequence[Blocking] | None
             "pairs_with_a_path": report.pairs_with_a_path,
         },
         "coverage": [gap.as_dict() for gap in audit.coverage],
+        "not_analysed": audit.limits,
     }
     if blocked is not None:
         content["blocked"] = [
@@ -215,6 +216,7 @@ def _proof(evidence: Evidence) -> list[str]:
 def _summary(audit: Audit, report: PathReport) -> list[str]:
     ends = f"from {count(report.entry_points, 'entry point')} to {count(report.crown_jewels, 'crown jewel')}"
     unread = [f"Not everything was read: see {count(len(audit.coverage), 'gap')} on standard error, or in -o json."]
+    unread *= bool(audit.coverage)
     if report.total:
         severities = ", ".join(f"{number} {severity}" for severity, number in report.severities.items() if number)
         hidden = report.total - len(report.paths)
@@ -222,10 +224,12 @@ def _summary(audit: Audit, report: PathReport) -> list[str]:
         return [
             f"{count(report.total, 'path')} ({severities}) {ends}.",
             *more * bool(hidden),
-            *unread * bool(audit.coverage),
+            *unread,
+            "What this version does not look at: workbench techniques.",
         ]
     checked = ", ".join(count(number, what.removesuffix("s"), what) for what, number in audit.checked())
-    return [f"No path {ends}.", f"Checked: {checked}.", *unread * bool(audit.coverage)]
+    limits = f"Not looked at by this version: {'; '.join(audit.limits)}."
+    return [f"No path {ends}.", f"Checked: {checked}.", limits, *unread]
 
 
 def _blocked_summary(blocked: Sequence[Blocking]) -> str:

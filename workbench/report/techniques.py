@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from workbench.errors import UsageError
+from workbench.errors import NotYetSupported, UsageError
 from workbench.report.documents import document
 from workbench.report.tables import Output
 from workbench.techniques.api import Declaration
+from workbench.techniques.limits import limit_of, limits
 from workbench.techniques.registry import public_techniques
 
 
@@ -18,6 +19,9 @@ def _chosen(identifier: str | None) -> list[Declaration]:
         return declarations
     found = [declaration for declaration in declarations if declaration.id.upper() == identifier.upper()]
     if not found:
+        limit = limit_of(identifier)
+        if limit is not None:
+            raise NotYetSupported(f"{identifier.upper()} is not looked at by this version, with {limit.what}")
         near = difflib.get_close_matches(identifier.upper(), [declaration.id for declaration in declarations], 3, 0.4)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise UsageError(f"no technique {identifier!r}{hint} (workbench techniques lists them)")
@@ -55,8 +59,12 @@ def as_json(identifier: str | None) -> str:
 
     Raises:
         UsageError: There is no such technique; names the nearest.
+        NotYetSupported: The catalogue has it, and nothing looks at it.
     """
-    return document("techniques", techniques=[as_dict(declaration) for declaration in _chosen(identifier)])
+    content: dict[str, Any] = {"techniques": [as_dict(declaration) for declaration in _chosen(identifier)]}
+    if identifier is None:
+        content["not_analysed"] = [{"what": limit.what, "techniques": list(limit.techniques)} for limit in limits()]
+    return document("techniques", **content)
 
 
 def print_table(identifier: str | None) -> None:
@@ -64,6 +72,7 @@ def print_table(identifier: str | None) -> None:
 
     Raises:
         UsageError: There is no such technique; names the nearest.
+        NotYetSupported: The catalogue has it, and nothing looks at it.
     """
     chosen = _chosen(identifier)
     out = Output()

@@ -24,6 +24,7 @@ from workbench.inventory.evidence import Evidence
 from workbench.inventory.fields import literal
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
 from workbench.inventory.objects import (
+    Endpoint,
     EndpointSlice,
     Ingress,
     IngressBackend,
@@ -142,11 +143,17 @@ def is_ready(pod: PodInstance) -> bool:
     """Whether a pod takes traffic: by its Ready condition; a representative, or a pod without conditions, does."""
     if not pod.containers:
         return False
+    ready = _ready(pod)
+    return ready is None or ready
+
+
+def _ready(pod: PodInstance) -> bool | None:
+    """What the Ready condition of a pod says, ``None`` if there is none."""
     status = pod.status
     for condition in (status.conditions or ()) if status is not None else ():
         if condition.type == "Ready":
             return condition.status == "True"
-    return True
+    return None
 
 
 def listeners(pod: PodInstance, port: int | None, protocol: str) -> tuple[ContainerInstance, ...]:
@@ -334,24 +341,32 @@ def _pods_by_service(
 
 def _from_slices(view: Inventory, service: Service) -> list[PodInstance] | None:
     """The pods that a Service's EndpointSlices name (a Service without selector)."""
-    slices = [
-        item
-        for item in view.in_namespace(EndpointSlice, service.namespace)
-        if (item.metadata.labels or {}).get(SLICE_SERVICE) == service.name
-    ]
+    slices = _slices(view, service)
     if not slices:
         return None
     found: list[PodInstance] = []
     for item in slices:
         for endpoint in item.endpoints or ():
-            ref = endpoint.target_ref
-            if ref is None or ref.kind != "Pod":
-                continue
+            pod = _pod_of(view, item, endpoint)
             ready = endpoint.conditions is None or endpoint.conditions.ready is not False
-            pod = view.pods.get(f"Pod:{ref.namespace or service.namespace}/{ref.name}")
             if pod is not None and ready and pod.containers and pod not in found:
                 found.append(pod)
     return found
+
+
+def _slices(view: Inventory, service: Service) -> list[EndpointSlice]:
+    return [
+        item
+        for item in view.in_namespace(EndpointSlice, service.namespace)
+        if (item.metadata.labels or {}).get(SLICE_SERVICE) == service.name
+    ]
+
+
+def _pod_of(view: Inventory, item: EndpointSlice, endpoint: Endpoint) -> PodInstance | None:
+    ref = endpoint.target_ref
+    if ref is None or ref.kind != "Pod":
+        return None
+    return view.pods.get(f"Pod:{ref.namespace or item.namespace}/{ref.name}")
 
 
 def _of_pod(pod: PodInstance, covered: set[tuple[str, int | None, str]], served: set[str]) -> Iterator[EndpointNode]:
@@ -498,13 +513,31 @@ class EndpointExploit(Technique):
         if isinstance(service, Service):
             if service.id != owner:
                 found.append(view.evidence(service, "spec.ports"))
-            found.append(view.evidence(service, "spec.selector"))
-            labels = "metadata.labels"
-            prefix = labels if pod.template is None else f"{pod.prefix.removesuffix('spec')}{labels}"
-            for key in (service.spec.selector or ()) if service.spec else ():
-                found.append(view.evidence(pod.obj, f"{prefix}{literal(key)}"))
+            found += self._selected(view, service, pod)
         found.append(view.evidence(pod.obj, container.field("ports")))
         return found
+
+    def _selected(self, view: Inventory, service: Service, pod: PodInstance) -> Iterator[Evidence]:
+        """What makes a pod one of those behind a Service: its labels and that it is ready, or its EndpointSlice."""
+        selector = service.spec.selector if service.spec else None
+        if not selector:
+            for item in _slices(view, service):
+                for index, endpoint in enumerate(item.endpoints or ()):
+                    if _pod_of(view, item, endpoint) is pod:
+                        yield view.evidence(item, f"endpoints[{index}].targetRef.name")
+                        yield view.evidence(item, f"endpoints[{index}].conditions.ready", True)
+                        return
+            return
+        yield view.evidence(service, "spec.selector")
+        labels = "metadata.labels"
+        prefix = labels if pod.template is None else f"{pod.prefix.removesuffix('spec')}{labels}"
+        for key in selector:
+            yield view.evidence(pod.obj, f"{prefix}{literal(key)}")
+        if _ready(pod) is not None:
+            if service.spec is not None and service.spec.publish_not_ready_addresses:
+                yield view.evidence(service, "spec.publishNotReadyAddresses")
+            else:
+                yield view.evidence(pod.obj, "status.conditions[type=Ready].status")
 
     def _backend(self, view: Inventory, ingress: Ingress, edge: Edge) -> Service | None:
         number = edge.source.rpartition("/")[2]

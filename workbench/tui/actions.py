@@ -159,6 +159,7 @@ ACTIONS: tuple[Action, ...] = (
     # Dialogs.
     Action("cancel", ("escape",), "close", "close the dialog", ("dialog",), "", 80),
     Action("write", ("enter",), "write", "write the files", ("export",), "", 10),
+    Action("answer", ("enter",), "stage", "the next value; after the last one stage the fix", ("answer",), "", 10),
     Action("confirm", ("y",), "yes", "yes", ("ask",), "", 10),
     Action("confirm", ("q",), "quit", "yes, quit", ("ask-quit",)),
     Action("export", ("x",), "export", "write what is staged as patches", ("fixes", "paths"), "export", 24),

@@ -30,7 +30,7 @@ from workbench.tui.jobs import JobsApp
 from workbench.tui.messages import Progress
 from workbench.tui.names import end_of
 from workbench.tui.screens.base import WorkbenchScreen
-from workbench.tui.session import Session, default_directory, passes, refusal, staged_message
+from workbench.tui.session import Session, asks, default_directory, passes, refusal, staged_message
 from workbench.tui.text import Spans, count, shown
 from workbench.tui.theme import THEMES, variables_of
 from workbench.tui.widgets.frame import HeaderState
@@ -216,7 +216,7 @@ class WorkbenchApp(JobsApp):
 
         self.in_background("request", ask, self._load)
 
-    def _load(self, request: SourceRequest, keep: Sequence[str] = ()) -> None:
+    def _load(self, request: SourceRequest, keep: Sequence[Fix] = ()) -> None:
         self.request = request
         self.session = None
         self._failure = None
@@ -238,9 +238,9 @@ class WorkbenchApp(JobsApp):
             self.post_message(Progress(worker, "searching paths", 0, 0))
             report = audit.paths(listed_paths())
             staged = []
-            for fix_id in keep:
+            for fix in keep:
                 try:
-                    staged.append(audit.fix(fix_id))
+                    staged.append(audit.fix(fix.id).answered(dict(fix.answers)))
                 except WorkbenchError:
                     continue
             return audit, report, [haystack(path) for path in report.paths], staged
@@ -408,14 +408,14 @@ class WorkbenchApp(JobsApp):
     def action_reload(self) -> None:
         """Read the source again; the basket stays."""
         if self.request is not None and not self._loading:
-            self._load(self.request, [fix.id for fix in self.session.basket] if self.session else [])
+            self._load(self.request, list(self.session.basket) if self.session else [])
 
     def action_coverage(self) -> None:
         """What could not be read."""
         if self.session is not None:
             from workbench.tui.screens.dialogs import CoverageDialog
 
-            self.push_screen(CoverageDialog(self.session.coverage, self.session.audit.notes))
+            self.push_screen(CoverageDialog(self.session.coverage, self.session.audit.notes, self.session.audit.limits))
         else:
             self.say("nothing is loaded")
 
@@ -509,12 +509,20 @@ class WorkbenchApp(JobsApp):
         reason = refusal(fix)
         if session.staged(fix):
             self.say(f"already staged: {fix.title}")
+        elif asks(fix):
+            from workbench.tui.screens.dialogs import AnswerDialog
+
+            self.push_screen(AnswerDialog(fix), self._needs_answered)
         elif reason:
             self.say(f"cannot be staged: {fix.title}: {reason}", "warning")
         else:
             session.basket.append(fix)
             self.say(staged_message(fix))
             self._basket_changed()
+
+    def _needs_answered(self, fix: Fix | None) -> None:
+        if fix is not None:
+            self.stage(fix)
 
     def unstage(self, fix: Fix) -> None:
         """Take a fix out of the basket."""

@@ -262,6 +262,7 @@ def empty_lines(checked: Sequence[tuple[str, int]], gaps: Sequence[Gap]) -> list
     ]
     if gaps:
         out += [BLANK, ((f"{count(len(gaps), 'part')} could not be read: press !", "warning"),)]
+    out += [BLANK, (("what this version does not look at: press !", "muted"),)]
     return out
 
 

@@ -150,6 +150,11 @@ def staged_message(fix: Fix) -> str:
     return f"staged: {shown(fix.title)}, cuts {count(fix.paths_cut, 'path')}"
 
 
+def asks(fix: Fix) -> bool:
+    """Whether a fix can be staged once its needs are answered."""
+    return str(fix.status) == "needs-input" and bool(fix.needs)
+
+
 def refusal(fix: Fix) -> str | None:
     """Why a fix cannot be staged, or ``None`` if it can."""
     status = str(fix.status)

@@ -64,6 +64,12 @@ _BENIGN = frozenset(
         "/dev/log",
     ]
 )
+PROVISIONED = ("/opt/local-path-provisioner", "/var/lib/rancher/k3s/storage", "/var/local-path-provisioner")
+"""Where local-path-provisioner keeps the volumes that it makes, a folder for each: by default, in k3s, in kind.
+
+Source: the README of rancher/local-path-provisioner; K3s documentation, "Volumes and Storage"; kind's default storage.
+"""
+
 _WRITE_EXACT = frozenset(("/", "/etc", "/opt", "/home", "/var", "/var/lib"))
 _WRITE_BELOW = ("/usr", "/bin", "/sbin", "/lib*", "/root", "/boot", "/home/*/.ssh")
 _WRITE_RELATED = (
@@ -313,10 +319,19 @@ def at_or_above(path: str, what: str) -> bool:
     return path in ("/", what) or what.startswith(path + "/")
 
 
+def _is_harmless(path: str) -> bool:
+    """Whether a path gives nothing of the host, whatever lies around it.
+
+    The folder of a volume that a provisioner made holds what its pods wrote there, and nothing that the node runs. The
+    folder above holds the volumes of other pods.
+    """
+    return path in _BENIGN or any(path.startswith(f"{folder}/") for folder in PROVISIONED)
+
+
 @lru_cache(maxsize=8192)
 def write_danger(path: str) -> Danger:
     """What it means that a container may write to a path of the host as root (*W-root*)."""
-    if path in _BENIGN or path in SOCKETS or path in INIT_SOCKETS:
+    if _is_harmless(path) or path in SOCKETS or path in INIT_SOCKETS:
         return Danger.NONE
     parts = _parts(path)
     if (
@@ -334,7 +349,7 @@ def read_danger(path: str) -> Danger:
 
     Paths that are known to be dangerous only to write to hold no credentials.
     """
-    if path in _BENIGN or path in SOCKETS or path in INIT_SOCKETS:
+    if _is_harmless(path) or path in SOCKETS or path in INIT_SOCKETS:
         return Danger.NONE
     parts = _parts(path)
     if path in _READ_EXACT or any(_related(parts, pattern) for pattern in _READ_RELATED):

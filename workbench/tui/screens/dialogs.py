@@ -1,4 +1,4 @@
-"""Dialogs: export, coverage, and the question before staged fixes are lost."""
+"""Dialogs: coverage, other ways, values that a fix asks for, export, and the question before staged fixes are lost."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from workbench.errors import FixError
 from workbench.tui.actions import actions_of, bindings_of
 from workbench.tui.lines import BLANK, gap_lines
 from workbench.tui.names import short
@@ -25,6 +27,7 @@ from workbench.tui.widgets.severity import severity_span
 if TYPE_CHECKING:
     from workbench.analysis.paths import Path as AttackPath
     from workbench.inventory.evidence import Gap
+    from workbench.remediation.records import Fix
     from workbench.tui.canvas.ways import Ways
     from workbench.tui.session import Session
 
@@ -56,11 +59,11 @@ class Dialog(ModalScreen[T], Generic[T]):
 
 
 class CoverageDialog(Dialog[None]):
-    """What could not be read."""
+    """What could not be read, and what is not looked at."""
 
-    def __init__(self, gaps: Sequence[Gap], notes: Sequence[str]) -> None:
+    def __init__(self, gaps: Sequence[Gap], notes: Sequence[str], limits: Sequence[str]) -> None:
         super().__init__()
-        self.gaps, self.notes = gaps, notes
+        self.gaps, self.notes, self.limits = gaps, notes, limits
 
     def compose(self) -> ComposeResult:
         """A text."""
@@ -74,7 +77,9 @@ class CoverageDialog(Dialog[None]):
         pane = self.query_one(TextPane)
         pane.entitle("Coverage")
         notes: list[Spans] = [(span(note, "muted", 2048),) for note in self.notes]
-        pane.show([*gap_lines(self.gaps), *([BLANK, *notes] if notes else [])])
+        limits: list[Spans] = [(("  ", ""), span(limit, "", 2048)) for limit in self.limits]
+        heading: Spans = (("This version does not look at", "heading"),)
+        pane.show([*gap_lines(self.gaps), *([BLANK, *notes] if notes else []), BLANK, heading, *limits])
         pane.focus()
 
 
@@ -121,6 +126,64 @@ class AlternativesDialog(Dialog[int]):
     @on(LineList.Opened)
     def _chosen(self, event: LineList.Opened) -> None:
         self.dismiss(event.index + 1)
+
+
+class AnswerDialog(Dialog["Fix | None"]):
+    """Asks for the values that a fix needs; answers with the fix, which can then be staged."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("answer")]
+    PLACES = ("dialog", "answer")
+
+    def __init__(self, fix: Fix) -> None:
+        super().__init__()
+        self.fix = fix
+
+    def compose(self) -> ComposeResult:
+        """What the fix is, and a line for each value."""
+        with Vertical(classes="dialog asking"):
+            yield TextPane(id="asked")
+            with VerticalScroll(id="answers", can_focus=False):
+                for _ in self.fix.needs:
+                    field = Input(classes="answer")
+                    field.cursor_blink = False
+                    yield field
+            yield HintBar()
+
+    def on_mount(self) -> None:
+        """Ask."""
+        super().on_mount()
+        self.query_one(TextPane).entitle(self.fix.fix)
+        for need, field in zip(self.fix.needs, self._fields(), strict=True):
+            field.border_title = Content(shown(need.name))
+        self._explain()
+        self._fields()[0].focus()
+
+    def _fields(self) -> list[Input]:
+        return list(self.query(".answer").results(Input))
+
+    def _explain(self, problem: str = "") -> None:
+        lines: list[Spans] = [(span(self.fix.title, "strong"),)]
+        lines += [((f"{shown(need.name)}: ", "muted"), span(need.question)) for need in self.fix.needs]
+        pane = self.query_one(TextPane)
+        pane.show([((problem, "warning"),), BLANK, *lines] if problem else lines)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_answer()
+
+    def action_answer(self) -> None:
+        """The next value that is missing, or the fix with all of them."""
+        fields = self._fields()
+        given = {need.name: field.value.strip() for need, field in zip(self.fix.needs, fields, strict=True)}
+        empty = next((field for field in fields if not field.value.strip()), None)
+        if empty is not None:
+            empty.focus()
+            return
+        try:
+            self.dismiss(self.fix.answered(given))
+        except FixError as error:
+            self._explain(shown(error))
 
 
 class QuitDialog(Dialog[bool]):

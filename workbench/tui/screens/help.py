@@ -22,6 +22,7 @@ PLACE_TITLES = {
     "basket": "the basket",
     "dialog": "dialogs",
     "export": "the export dialog",
+    "answer": "the dialog that asks for values",
     "ask": "questions",
     "ask-quit": "the question before quitting",
     "app": "everywhere",
@@ -33,8 +34,8 @@ PLACE_TITLES = {
 INSIDE = {
     "connect": ("connect", "list", "move", "app", "dialog", "ask-quit"),
     "overview": ("overview", "list", "move", "app", "dialog", "ask-quit"),
-    "paths": ("paths", "canvas", "list", "text", "move", "app", "dialog", "export", "ask", "ask-quit"),
-    "fixes": ("fixes", "basket", "list", "text", "move", "app", "dialog", "export", "ask", "ask-quit"),
+    "paths": ("paths", "canvas", "list", "text", "move", "app", "dialog", "answer", "export", "ask", "ask-quit"),
+    "fixes": ("fixes", "basket", "list", "text", "move", "app", "dialog", "answer", "export", "ask", "ask-quit"),
     "help": ("help", "text", "move", "app"),
 }
 """Which places there are on a screen, the nearest first."""

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from workbench.tui.canvas.ways import Place
 from workbench.tui.lines import BLANK, empty_lines
 from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
-from workbench.tui.session import StepDetails, refusal, step_details, step_key
+from workbench.tui.session import StepDetails, asks, refusal, step_details, step_key
 from workbench.tui.text import shown
 from workbench.tui.widgets.line_list import LineList
 from workbench.tui.widgets.path_drawing import PathDrawing
@@ -330,6 +330,8 @@ class PathsScreen(WorkbenchScreen):
         def stage(step: PathStep, details: StepDetails) -> None:
             if details.recommended is not None:
                 self.workbench.stage(details.recommended)
+            elif (asking := next(filter(asks, details.fixes), None)) is not None:
+                self.workbench.stage(asking)
             elif details.fixes:
                 reason = refusal(details.fixes[0]) or "see the tab of fixes"
                 self.workbench.say(
