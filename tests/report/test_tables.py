@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -26,6 +26,7 @@ def packed(text: str) -> str:
     indent=st.integers(0, 8),
     hang=st.integers(0, 12),
 )
+@example(pieces=["::\x1b\u202e\u202e\u202e"], width=24, indent=1, hang=0)
 def test_folding_keeps_every_character_and_the_width(
     pieces: list[str], width: int | None, indent: int, hang: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,7 +101,7 @@ class Output:
                 indent, line, used = hang, [(begin, style)], hang + cell_len(begin)
                 continue
             # Too long for any line: its words fill what is left of this one.
-            for word in _words(text, self.width - hang):
+            for word in _words(text, self.width - max(indent, hang)):
                 size = cell_len(word)
                 if line and used + len(before) + size > self.width:
                     self._write([(" " * indent, ""), *line])
