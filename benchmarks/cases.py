@@ -41,7 +41,7 @@ def json_baseline(data: Path) -> Result:
 
 def decode(data: Path) -> Result:
     """All files to the inventory, and nothing else."""
-    from workbench.sources.load import load
+    from workbench.sources import load
     from workbench.sources.request import SourceKind, SourceRequest
 
     result = Result("decode")
@@ -55,7 +55,7 @@ def phases(data: Path) -> Result:
     """From files to the first answer, phase by phase."""
     from workbench.analysis.choke import choke_points
     from workbench.analysis.session import Analysis
-    from workbench.sources.load import load
+    from workbench.sources import load
     from workbench.sources.memory import collection_paused
     from workbench.sources.request import SourceKind, SourceRequest
     from workbench.techniques import access
@@ -97,7 +97,7 @@ def networkx_baseline(data: Path) -> Result:
     from workbench.analysis.arrays import reached
     from workbench.analysis.compiled import Compiled
     from workbench.analysis.session import Analysis
-    from workbench.sources.load import load
+    from workbench.sources import load
     from workbench.sources.memory import collection_paused
     from workbench.sources.request import SourceKind, SourceRequest
     from workbench.techniques.build import build

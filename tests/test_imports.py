@@ -91,3 +91,14 @@ def test_every_imported_distribution_is_declared() -> None:
     imported = imported_distributions()
     undeclared = {name: sorted(imported[name]) for name in imported.keys() - declared_distributions()}
     assert undeclared == {}
+
+
+@pytest.mark.parametrize("screen", ["connect", "overview"])
+def test_the_first_paint_waits_for_nothing_that_reads(screen: str) -> None:
+    statement = (
+        "from workbench.sources import SourceKind, SourceRequest\n"
+        "SourceRequest(SourceKind.SAMPLE, name='shop')\n"
+        f"import workbench.tui.app, workbench.tui.screens.{screen}"
+    )
+    loaded, _ = loaded_by(statement)
+    assert set(loaded) == {"rich", "textual"}

@@ -598,7 +598,7 @@ class Audit:
             elif identifier.upper().startswith("F-"):
                 found = [fix for fix in known if fix.fix == identifier.upper()]
                 if not found:
-                    raise UsageError(f"no fix {identifier.upper()} applies here: {_kinds(known)}")
+                    raise UsageError(f"no fix {identifier.upper()} applies here; those that do: {_kinds(known)}")
             else:
                 found = [fix for fix in known if fix.id.startswith(identifier)]
                 if len(found) > 1:

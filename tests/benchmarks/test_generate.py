@@ -17,7 +17,7 @@ from workbench.inventory.objects import (
     Secret,
     Service,
 )
-from workbench.sources.load import load
+from workbench.sources import load
 from workbench.sources.request import SourceKind, SourceRequest
 
 

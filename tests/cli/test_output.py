@@ -289,7 +289,7 @@ def test_what_is_not_looked_at_is_said(run: Run) -> None:
     assert "not looked at: cloud identities: NODE_CLOUD, " in listed.err
     asked = run("techniques", "csr_issue")
     assert (asked.status, asked.out) == (2, "")
-    assert "CSR_ISSUE is not looked at by this version, with permissions on certificates" in asked.err
+    assert "this version does not look at CSR_ISSUE (permissions on certificates" in asked.err
     clean = run("paths", "--sample", "hardened")
     assert clean.out.startswith("No path ")
     assert "Not looked at by this version: reachability between pods" in " ".join(clean.out.split())

@@ -46,7 +46,7 @@ WRONG = {
     "excluded technique": (("paths", *SHOP, "--exclude-technique", "CE_PRIV_MONT"), "did you mean CE_PRIV_MOUNT"),
     "technique": (("techniques", "CE_PRIV_MONT"), "did you mean CE_PRIV_MOUNT"),
     "fix": (("export", *SHOP, "--fix", "zzz", "-o", "out"), "no fix 'zzz'"),
-    "kind of fix": (("export", *SHOP, "--fix", "F-PRV", "-o", "out"), "no fix F-PRV applies here: F-"),
+    "kind of fix": (("export", *SHOP, "--fix", "F-PRV", "-o", "out"), "no fix F-PRV applies here; those that do: F-"),
     "empty fix": (("export", *SHOP, "--fix", "", "-o", "out"), "--fix is empty"),
     "no fix": (("export", *SHOP, "-o", "out"), "required: --fix"),
     "no directory": (("export", *SHOP, "--fix", "all-ready"), "required: -o/--output"),
@@ -57,6 +57,8 @@ WRONG = {
     "two sources": (("paths", *SHOP, "--manifests", "deploy"), "name one source, not --manifests and --sample"),
     "two sources of open": (("open", "sample:shop", *SHOP), "name one source, not SOURCE and --sample"),
     "source of open": (("open", "no/such"), "no/such: no such file or directory"),
+    "empty resource": (("who-can", "get", "", *SHOP), "RESOURCE is empty"),
+    "empty verb": (("who-can", "", "pods", *SHOP), "VERB is empty"),
     "who-can without a resource": (("who-can", "get"), "required: RESOURCE"),
     "shell": (("completion", "tcsh"), "'tcsh' is none of bash, zsh, fish"),
     "collect to nowhere": (("collect", *SHOP, "-o", "no/such/file"), "cannot be written: no such file or directory"),
@@ -179,7 +181,7 @@ def test_on_a_terminal_the_interface_opens(
     monkeypatch.setenv("TERM", "dumb")
     done = run(*arguments)
     assert done.status == 2
-    assert "needs a terminal that can move the cursor" in done.err
+    assert "needs a terminal that can move the cursor (TERM is dumb)" in done.err
 
 
 def test_statuses_are_those_of_the_help() -> None:

@@ -365,7 +365,7 @@ def test_the_command_prints_what_it_wrote(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ("F-NOTHING", "no fix F-NOTHING applies here: F-AUTOMOUNT, "),
+        ("F-NOTHING", "no fix F-NOTHING applies here; those that do: F-AUTOMOUNT, "),
         ("zzz", "no fix 'zzz'"),
     ],
 )

@@ -289,6 +289,7 @@ def test_keep_going_with_nothing_readable_is_a_gap(tmp_path: Path) -> None:
         ({}, "no .yaml, .yml or .json file in it"),
         ({"README.md": "x"}, "no .yaml, .yml or .json file in it"),
         ({"a.yaml": ""}, "no Kubernetes object (1 file read, 0 other documents passed over)"),
+        ({"a.yaml": "hello"}, "no Kubernetes object (1 file read, 1 other document passed over)"),
         ({"a.yaml": "# only a comment\n---\n"}, "no Kubernetes object (1 file read"),
         ({"a.yaml": "a: 1\n---\nb: 2\n", "b.json": "[1]"}, "no Kubernetes object (2 files read, 3 other documents"),
     ],

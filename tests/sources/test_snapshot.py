@@ -238,7 +238,7 @@ def test_whole_lines_that_are_missing_are_found(snapshot: Path, tmp_path: Path) 
         (lambda text: text.replace(b'{"section"', b'{"sec'), "damaged"),
         (lambda text: text.replace(b'"version":1', b'"version":"x"'), "first line does not say"),
         (lambda text: text.replace(b'"source":', b'"source":1,"x":', 1), "its first line is damaged"),
-        (lambda text: text.replace(b'"nginx"', b'"\xff"'), "a line of it is damaged"),
+        (lambda text: text.replace(b'"nginx"', b'"\xff"'), "line 5 of it is damaged"),
     ],
 )
 def test_changes_are_found(snapshot: Path, tmp_path: Path, change: Any, problem: str) -> None:

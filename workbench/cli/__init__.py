@@ -93,14 +93,18 @@ def nearest(given: str, known: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The whole parser, also walked by the tests and the shell completion."""
+def make_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser, also walked by the tests and the shell completion.
+
+    Args:
+        names: The commands that it knows. To run one, the modules of the others need not be loaded.
+    """
     parser = _Parser(
         prog="workbench", description=DESCRIPTION, epilog=EPILOG, formatter_class=_Help, allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"workbench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    for name in COMMANDS:
+    for name in names:
         module = _module(name)
         command = commands.add_parser(
             name,
@@ -178,7 +182,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
         _refuse_misplaced(arguments)
         arguments = ["open", *arguments]
-    parser = make_parser()
+    parser = make_parser(arguments[:1] if arguments[0] in COMMANDS else COMMANDS)
     try:
         parsed, rest = parser.parse_known_args(arguments)
     except SystemExit as stop:

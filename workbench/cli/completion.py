@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from workbench.cli import options
-from workbench.cli.candidates import Command, Values, commands
 from workbench.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from workbench.cli.candidates import Command, Values
 
 HELP = "a completion script for bash, zsh or fish"
 DESCRIPTION = "Print a completion script; source it in the shell's start-up file."
@@ -83,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _bash() -> str:
+    from workbench.cli.candidates import commands
+
     known = commands()
     # One line for all options that take the same.
     patterns: dict[str, list[str]] = {}
@@ -116,6 +121,8 @@ def _following(command: Command) -> str:
 
 
 def _fish() -> str:
+    from workbench.cli.candidates import commands
+
     known = commands()
     lines: list[str] = []
     for program in ("workbench", "kubectl-workbench"):

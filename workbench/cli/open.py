@@ -40,8 +40,9 @@ def run(args: argparse.Namespace) -> int:
     request = options.request_of(args)
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("needs a terminal; try workbench paths")
-    if os.environ.get("TERM", "") in ("", "dumb"):
-        raise UsageError("needs a terminal that can move the cursor (TERM is not set); try workbench paths")
+    if (terminal := os.environ.get("TERM", "")) in ("", "dumb"):
+        why = f"TERM is {terminal or 'not set'}"
+        raise UsageError(f"needs a terminal that can move the cursor ({why}); try workbench paths")
     from workbench.tui.app import run_app
 
     return run_app(request, theme=args.theme, mouse=not args.no_mouse)

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from workbench.cli import nearest, options
-from workbench.errors import ExitStatus
+from workbench.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from workbench.engine import Audit
@@ -42,7 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the holders."""
+    """Print the holders.
+
+    Raises:
+        UsageError: The verb or the resource is empty or cannot be understood.
+    """
+    if not args.verb or not args.resource:
+        raise UsageError(f"{'RESOURCE' if args.verb else 'VERB'} is empty")
     audit = options.load(args)
     _doubt(audit, args)
     from workbench.report import who_can

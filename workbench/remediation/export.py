@@ -160,7 +160,7 @@ def write(export: Export, directory: Path, *, force: bool = False) -> None:
         where = (
             f"{directory}: {error.filename}" if error.filename and error.filename != str(directory) else str(directory)
         )
-        raise UsageError(f"{where} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{where} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
 _PARTS = ("patches", "rollback", "manifests")

@@ -21,7 +21,7 @@ def _chosen(identifier: str | None) -> list[Declaration]:
     if not found:
         limit = limit_of(identifier)
         if limit is not None:
-            raise NotYetSupported(f"{identifier.upper()} is not looked at by this version, with {limit.what}")
+            raise NotYetSupported(f"this version does not look at {identifier.upper()} ({limit.what})")
         near = difflib.get_close_matches(identifier.upper(), [declaration.id for declaration in declarations], 3, 0.4)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise UsageError(f"no technique {identifier!r}{hint} (workbench techniques lists them)")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from workbench.sources.load import load
-from workbench.sources.manifests import Progress
-from workbench.sources.memory import collection_paused
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from workbench.sources.request import SourceKind, SourceRequest, parse_source
-from workbench.sources.snapshot import write as write_snapshot
-from workbench.sources.versions import parse_version
+
+if TYPE_CHECKING:
+    from workbench.sources.loading import load
+    from workbench.sources.manifests import Progress
+    from workbench.sources.memory import collection_paused
+    from workbench.sources.snapshot import write as write_snapshot
+    from workbench.sources.versions import parse_version
 
 __all__ = [
     "Progress",
@@ -19,3 +24,20 @@ __all__ = [
     "parse_version",
     "write_snapshot",
 ]
+
+_READERS = {
+    "Progress": ("manifests", "Progress"),
+    "collection_paused": ("memory", "collection_paused"),
+    "load": ("loading", "load"),
+    "parse_version": ("versions", "parse_version"),
+    "write_snapshot": ("snapshot", "write"),
+}
+"""The module and the name there of what reads: loaded when first asked for, as the first paint needs only a request."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _READERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _READERS[name]
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), attribute)
+    return value

@@ -115,11 +115,12 @@ def _gaps(reader: ObjectReader, faults: Iterable[Fault]) -> list[Gap]:
 
 
 def _nothing(paths: Sequence[str], files: int, passed_over: int) -> Fault:
-    where = ", ".join(shown(path) for path in paths)
+    where = ", ".join("standard input" if path == "-" else shown(path) for path in paths)
     if not files:
         return Fault(where, f"no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file in it")
     read = "1 file" if files == 1 else f"{files} files"
-    return Fault(where, f"no Kubernetes object ({read} read, {passed_over} other documents passed over)")
+    others = "1 other document" if passed_over == 1 else f"{passed_over} other documents"
+    return Fault(where, f"no Kubernetes object ({read} read, {others} passed over)")
 
 
 def _files(paths: Sequence[str], faults: list[Fault], limits: Limits) -> list[str]:

@@ -6,13 +6,13 @@ import enum
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import NotYetSupported, UsageError
-from workbench.inventory.inventory import ServerVersion
-from workbench.sources.detect import detect
-from workbench.sources.versions import parse_version
 from workbench.text import shown
+
+if TYPE_CHECKING:
+    from workbench.inventory.inventory import ServerVersion
 
 
 class SourceKind(enum.StrEnum):
@@ -57,7 +57,11 @@ class SourceRequest:
     def version(self) -> ServerVersion | None:
         """The server version that was given."""
         given = self.server_version
-        return parse_version(given) if isinstance(given, str) else given
+        if not isinstance(given, str):
+            return given
+        from workbench.sources.versions import parse_version
+
+        return parse_version(given)
 
     def __str__(self) -> str:
         if self.kind in (SourceKind.SAMPLE, SourceKind.CONTEXT):
@@ -93,4 +97,6 @@ def parse_source(text: str) -> SourceRequest:
         raise UsageError(
             f"{shown(text)}: no such file or directory; a source is sample:NAME, context:NAME, a file, a directory or -"
         )
+    from workbench.sources.detect import detect
+
     return SourceRequest(SourceKind.MANIFESTS if detect(text).manifests else SourceKind.SNAPSHOT, paths=(text,))

@@ -236,18 +236,21 @@ class _Reader:
         self._kind = ""
         self._left = 0
         self._count = 0
+        # The header is the first.
+        self._line = 1
         self._known = False
         self._share = Sharer().share
         self._decoder: msgspec.json.Decoder[Any] | None = None
 
     def take(self, line: bytes) -> None:
         """One line: a section, or an object of the section."""
+        self._line += 1
         self.digest.update(line)
         if not self._left:
             try:
                 section = msgspec.json.decode(line, type=_Section)
             except JSON_ERRORS as error:
-                raise _bad(self.path, "a line of it is damaged") from error
+                raise _bad(self.path, f"line {self._line} of it is damaged; collect it again") from error
             self._kind, self._left = section.section, section.count
             kind = KINDS.get(self._kind)
             self._decoder = _line_decoder(kind) if kind is not None else None
@@ -265,7 +268,7 @@ class _Reader:
             self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, shown(str(error))))
             return
         except JSON_ERRORS as error:
-            raise _bad(self.path, "a line of it is damaged") from error
+            raise _bad(self.path, f"line {self._line} of it is damaged; collect it again") from error
         obj = read.object
         meta = obj.metadata
         if not meta.name:

@@ -94,7 +94,7 @@ ACTIONS: tuple[Action, ...] = (
         "app.coverage",
         ("exclamation_mark",),
         "coverage",
-        "what could not be read",
+        "what could not be read, and what this version does not look at",
         ("overview", "paths", "fixes"),
         "coverage",
     ),

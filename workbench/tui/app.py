@@ -153,13 +153,14 @@ class WorkbenchApp(JobsApp):
 
     def on_mount(self) -> None:
         """Show the first screen, take signals, and load what was asked for."""
-        self.push_screen(self.screen_of(self.view))
+        first = self.screen_of(self.view)
+        self.push_screen(first)
         if not self.is_headless:
             self._take_signals()
         if self._theme_asked and self._theme_asked not in self.available_themes:
             self.say(f"no theme {self._theme_asked}; there are {', '.join(sorted(self.available_themes))}", "warning")
-        # Nothing that takes the interpreter's time before the first paint.
-        self.call_after_refresh(self._begin)
+        # Nothing that takes the interpreter's time before the first paint, which is the screen's and not the app's.
+        first.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
         if self.request is not None:

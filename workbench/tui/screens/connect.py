@@ -36,9 +36,12 @@ class ConnectScreen(WorkbenchScreen):
         yield RowList(id="offers")
 
     def on_mount(self) -> None:
-        """Look around in a worker; the screen is there before."""
+        """Look around once the screen is painted: a worker would take the interpreter's time before."""
         super().on_mount()
         self._fill()
+        self.call_after_refresh(self._look_around)
+
+    def _look_around(self) -> None:
         here = Path.cwd()
         self.workbench.in_background("offers", lambda: offers(here), self._found)
 
