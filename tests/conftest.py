@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-import os
-
 from hypothesis import settings
 
 # Timings belong to the benchmarks.
