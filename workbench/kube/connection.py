@@ -254,7 +254,7 @@ def _impersonation(user: User, options: ConnectOptions) -> HTTPHeaderDict:
             headers.add(f"Impersonate-Extra-{key}", value)
     for value in headers.values():
         if not value.isprintable():
-            raise UsageError(f"{shown(value)!r} cannot be impersonated")
+            raise UsageError(f"'{shown(value)}' cannot be impersonated")
     return headers
 
 

@@ -23,5 +23,5 @@ def parse_timeout(text: str) -> float:
         return float(text)
     parts = _PART.findall(text)
     if not parts or "".join(map("".join, parts)) != text:
-        raise UsageError(f"--request-timeout: {shown(text)!r} is no duration; write it as 30, 3s or 1m")
+        raise UsageError(f"--request-timeout: '{shown(text)}' is no duration; write it as 30, 3s or 1m")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -102,9 +102,9 @@ class Kubeconfig:
         context = self.contexts.get(chosen)
         if context is None:
             file, line = (self.files[0], None) if name or self.current_at is None else self.current_at
-            said = f"there is no context {shown(chosen)!r}{_nearest(chosen, self.contexts)}"
+            said = f"there is no context '{shown(chosen)}'{_nearest(chosen, self.contexts)}"
             if not self.contexts:
-                said = f"there is no context {shown(chosen)!r}: " + (
+                said = f"there is no context '{shown(chosen)}': " + (
                     "it holds no contexts" if _size(self.files[0]) else "the file is empty"
                 )
             _refuse(file, said, line=line, field="" if name else "current-context")
@@ -114,12 +114,12 @@ class Kubeconfig:
             _refuse(context.file, "the context names no cluster", line=context.line, field=f"{at}.cluster")
         cluster = self.clusters.get(wanted)
         if cluster is None:
-            said = f"there is no cluster {shown(wanted)!r}{_nearest(wanted, self.clusters)}"
+            said = f"there is no cluster '{shown(wanted)}'{_nearest(wanted, self.clusters)}"
             _refuse(context.file, said, line=context.line, field=f"{at}.cluster")
         wanted = context.value.user or ""
         user = self.users.get(wanted)
         if user is None and wanted:
-            said = f"there is no user {shown(wanted)!r}{_nearest(wanted, self.users)}"
+            said = f"there is no user '{shown(wanted)}'{_nearest(wanted, self.users)}"
             _refuse(context.file, said, line=context.line, field=f"{at}.user")
         _check_cluster(cluster)
         if user is not None:
@@ -204,7 +204,7 @@ def _check_cluster(cluster: Entry[Cluster]) -> None:
         _refuse(cluster.file, "the cluster names no server", line=cluster.line, field=f"{at}.server")
     scheme = value.server.partition("://")[0] if "://" in value.server else "https"
     if scheme not in ("http", "https"):
-        said = f"{shown(value.server)!r} is no address of an API server (https://HOST:PORT)"
+        said = f"'{shown(value.server)}' is no address of an API server (https://HOST:PORT)"
         _refuse(cluster.file, said, line=cluster.line, field=f"{at}.server")
     if value.insecure_skip_tls_verify and (value.certificate_authority or value.certificate_authority_data):
         said = "insecure-skip-tls-verify and a certificate authority exclude each other"
@@ -214,7 +214,7 @@ def _check_cluster(cluster: Entry[Cluster]) -> None:
     elif value.certificate_authority:
         _check_file(cluster, f"{at}.certificate-authority", value.certificate_authority)
     if value.proxy_url and value.proxy_url.partition("://")[0] not in ("http", "https", "socks5", "socks5h"):
-        said = f"{shown(value.proxy_url)!r} is no address of a proxy (http://, https:// or socks5://)"
+        said = f"'{shown(value.proxy_url)}' is no address of a proxy (http://, https:// or socks5://)"
         _refuse(cluster.file, said, line=cluster.line, field=f"{at}.proxy-url")
 
 
@@ -243,7 +243,7 @@ def _check_user(user: Entry[User]) -> None:
         _refuse(user.file, "exec and auth-provider exclude each other", line=user.line, field=f"{at}.exec")
     if value.auth_provider is not None and value.auth_provider.name != "oidc":
         said = (
-            f"the auth-provider {shown(value.auth_provider.name or '')!r} is no more; kubectl dropped it in 1.26 "
+            f"the auth-provider '{shown(value.auth_provider.name or '')}' is no more; kubectl dropped it in 1.26 "
             "for an exec plugin"
         )
         _refuse(user.file, said, line=user.line, field=f"{at}.auth-provider.name")
@@ -252,12 +252,12 @@ def _check_user(user: Entry[User]) -> None:
         if not plugin.command:
             _refuse(user.file, "the plugin names no command", line=user.line, field=f"{at}.exec.command")
         if plugin.api_version not in _EXEC_VERSIONS:
-            said = f"{shown(plugin.api_version or '')!r} is none of {', '.join(_EXEC_VERSIONS)}"
+            said = f"'{shown(plugin.api_version or '')}' is none of {', '.join(_EXEC_VERSIONS)}"
             _refuse(user.file, said, line=user.line, field=f"{at}.exec.apiVersion")
         if plugin.interactive_mode not in (None, *_MODES) or (
             plugin.interactive_mode is None and plugin.api_version == _EXEC_VERSIONS[0]
         ):
-            said = f"{shown(plugin.interactive_mode or '')!r} is none of {', '.join(_MODES)}"
+            said = f"'{shown(plugin.interactive_mode or '')}' is none of {', '.join(_MODES)}"
             _refuse(user.file, said, line=user.line, field=f"{at}.exec.interactiveMode")
 
 

@@ -174,7 +174,7 @@ def load(path: str) -> KubeconfigFile:
         field = where.rstrip("`").lstrip(".")
         raise _bad(path, problem[:1].lower() + problem[1:], _line(node, field), field) from error
     if config.kind not in (None, "Config"):
-        raise _bad(path, f"no kubeconfig: its kind is {shown(config.kind)!r}", _line(node, "kind"), "kind")
+        raise _bad(path, f"no kubeconfig: its kind is '{shown(config.kind)}'", _line(node, "kind"), "kind")
     return KubeconfigFile(
         config.current_context or "",
         _line(node, "current-context"),

@@ -1,4 +1,4 @@
-"""Where objects come from: live clusters, manifests, snapshots, KubeHound dumps and samples; each becomes an inventory."""
+"""Where objects come from: live clusters, manifests, snapshots, KubeHound dumps and samples, each as an inventory."""
 
 from __future__ import annotations
 
