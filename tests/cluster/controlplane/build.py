@@ -2,8 +2,8 @@
 
 Run it with any Python 3.11: it prints the folder of the binaries, and builds them there if they are not. Once for each
 set of pins: about twelve minutes of processor time, 3 GB of memory and 4 GB in Go's own build cache, which need not be
-kept. ``k8s.io/kubernetes`` cannot be installed by ``go install``, as its go.mod replaces modules with folders of its own
-repository; the module here replaces the same ones with their published versions.
+kept. ``k8s.io/kubernetes`` cannot be installed by ``go install``, as its go.mod replaces modules with folders of its
+own repository; the module here replaces the same ones with their published versions.
 """
 
 from __future__ import annotations
