@@ -61,7 +61,7 @@ def managed_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def start_cluster() -> Iterator[Callable[..., Cluster]]:
-    """Starts clusters of the test's own, to be killed, suspended or given other flags; takes the fields of ``Options``."""
+    """Starts clusters of the test's own, to be killed, suspended or given flags; takes the fields of ``Options``."""
     started: list[Cluster] = []
 
     def start(**options: Any) -> Cluster:

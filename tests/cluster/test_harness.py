@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+from collections.abc import Callable
 
 import pytest
 
-from tests.cluster.harness.client import METADATA_LIST
+from tests.cluster.harness.client import METADATA_LIST, Client
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.objects import deployment, namespace, pod, secret
+from tests.cluster.harness.proxy import Proxy
 from tests.cluster.harness.rights import READ_ALL, rule
 
 CANARY = "canary-value-that-nobody-may-see"
@@ -98,6 +101,30 @@ def test_a_page_expires_when_the_store_was_compacted(cluster: Cluster) -> None:
     following = {"limit": 10, "continue": first["metadata"]["continue"]}
     answer = cluster.admin.request("GET", "/api/v1/pods", query=following)
     assert (answer.status, answer.json()["reason"]) == (410, "Expired")
+
+
+def test_a_proxy_cuts_an_answer_in_the_middle(cluster: Cluster) -> None:
+    cluster.seed([namespace("shop"), *(pod(f"web-{number}", "shop") for number in range(500))])
+    with Proxy(cluster.server, cut_after=50_000) as proxy:
+        client = Client(proxy.url, cluster.admin.ca, cluster.admin.identity)
+        assert client.request("GET", "/readyz").status == 200
+        with pytest.raises((OSError, http.client.HTTPException)):
+            client.request("GET", "/api/v1/pods")
+        with pytest.raises(OSError, match=""):
+            client.request("GET", "/readyz")
+
+
+def test_a_server_of_its_own_can_hang_and_end(start_cluster: Callable[..., Cluster]) -> None:
+    private = start_cluster(audit=False)
+    client = Client(private.server, private.admin.ca, private.admin.identity, timeout=0.5)
+    private.plane.api_server.suspend()
+    with pytest.raises(TimeoutError):
+        client.request("GET", "/readyz")
+    private.plane.api_server.resume()
+    assert private.admin.request("GET", "/readyz").status == 200
+    private.plane.api_server.kill()
+    with pytest.raises(ConnectionRefusedError):
+        client.request("GET", "/readyz")
 
 
 @pytest.mark.parametrize("run", range(2))
