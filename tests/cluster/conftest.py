@@ -15,7 +15,7 @@ import pytest
 
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.control_plane import Options, launch
-from tests.cluster.plugin import find_binaries
+from tests.cluster.plugin import Binaries, find_binaries
 
 _FOLDER = Path(__file__).resolve().parent
 
@@ -29,14 +29,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_cluster() -> Iterator[Cluster]:
+def binaries() -> Binaries:
+    """The programs; found while the environment is still the user's."""
+    return find_binaries()
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(binaries: Binaries) -> Iterator[Cluster]:
     """The servers that tests share, without controllers.
 
     For fixtures of a module that seed much: ``with shared_cluster.restored(): shared_cluster.seed(...); yield ...``.
     What tests of that module do through ``cluster`` is undone down to that.
     """
     # Lists come from the store and not from memory, so that compaction makes old pages expire.
-    cluster = Cluster(launch(find_binaries(), Options(feature_gates={"ListFromCacheSnapshot": False})))
+    cluster = _start(binaries, Options(feature_gates={"ListFromCacheSnapshot": False}))
     yield cluster
     cluster.close()
 
@@ -49,27 +55,35 @@ def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def managed_cluster() -> Iterator[Cluster]:
+def managed_cluster(binaries: Binaries) -> Iterator[Cluster]:
     """A cluster of the module's own with kube-controller-manager: Deployments get pods, owners take theirs along.
 
     Nothing is undone between its tests. There is no scheduler and no node.
     """
-    cluster = Cluster(launch(find_binaries("kube-controller-manager"), Options(controllers=True)))
+    cluster = _start(binaries, Options(controllers=True))
     yield cluster
     cluster.close()
 
 
 @pytest.fixture
-def start_cluster() -> Iterator[Callable[..., Cluster]]:
+def start_cluster(binaries: Binaries) -> Iterator[Callable[..., Cluster]]:
     """Starts clusters of the test's own, to be killed, suspended or given flags; takes the fields of ``Options``."""
     started: list[Cluster] = []
 
     def start(**options: Any) -> Cluster:
-        wanted = Options(**options)
-        needed = ("kube-controller-manager",) if wanted.controllers else ()
-        started.append(Cluster(launch(find_binaries(*needed), wanted)))
+        started.append(_start(binaries, Options(**options)))
         return started[-1]
 
     yield start
     for cluster in started:
         cluster.close()
+
+
+def _start(binaries: Binaries, options: Options) -> Cluster:
+    controllers = ("kube-controller-manager",) if options.controllers else ()
+    plane = launch(binaries.having("etcd", "kube-apiserver", "kubectl", *controllers), options)
+    try:
+        return Cluster(plane)
+    except BaseException:
+        plane.close()
+        raise

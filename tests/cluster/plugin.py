@@ -9,6 +9,7 @@ since a build takes ten minutes.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ import pytest
 from tests.cluster.controlplane import build
 
 ASSETS = "KUBEBUILDER_ASSETS"
-NEEDED = ("etcd", "kube-apiserver", "kubectl")
 _FOLDER = Path(__file__).resolve().parent
 _NO_BINARIES = "no control plane: "
 """How the reason of every skip starts that this file speaks of at the end."""
@@ -71,30 +71,39 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             print(f"not built: {error}", flush=True)
 
 
-def find_binaries(*needed: str) -> Path:
-    """The folder of the programs.
+@dataclass(frozen=True)
+class Binaries:
+    """The folder of the programs, or why there is none."""
 
-    Args:
-        needed: Programs that the test wants beside etcd, kube-apiserver and kubectl.
+    folder: Path | None
+    reason: str = ""
 
-    Raises:
-        pytest.skip.Exception: There is none, or it lacks one; the reason says which.
-    """
-    named = os.environ.get(ASSETS)
-    if named:
-        folder = Path(named)
-        lacking = [name for name in (*NEEDED, *needed) if not os.access(folder / name, os.X_OK)]
+    def having(self, *needed: str) -> Path:
+        """The folder, if it has all of some programs.
+
+        Raises:
+            pytest.skip.Exception: It has not, or there is none.
+        """
+        if self.folder is None:
+            pytest.skip(_NO_BINARIES + self.reason)
+        lacking = [name for name in needed if not os.access(self.folder / name, os.X_OK)]
         if lacking:
-            pytest.skip(f"{_NO_BINARIES}{ASSETS}={named} has no {', '.join(lacking)}")
-        return folder
+            pytest.skip(f"{_NO_BINARIES}{self.folder} has no {', '.join(lacking)}")
+        return self.folder
+
+
+def find_binaries() -> Binaries:
+    """What ``KUBEBUILDER_ASSETS`` names, or what was built; to be asked before a test gets a home of its own."""
+    if os.environ.get(ASSETS):
+        return Binaries(Path(os.environ[ASSETS]))
     built = build.find_built()
-    if built is None:
-        try:
-            build.find_go()
-        except build.BuildError as error:
-            pytest.skip(f"{_NO_BINARIES}{error}")
-        pytest.skip(f"{_NO_BINARIES}not built yet")
-    return built
+    if built is not None:
+        return Binaries(built)
+    try:
+        build.find_go()
+    except build.BuildError as error:
+        return Binaries(None, str(error))
+    return Binaries(None, "not built yet")
 
 
 def _by_name(config: pytest.Config) -> bool:

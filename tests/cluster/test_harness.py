@@ -110,7 +110,7 @@ def test_a_proxy_cuts_an_answer_in_the_middle(cluster: Cluster) -> None:
         assert client.request("GET", "/readyz").status == 200
         with pytest.raises((OSError, http.client.HTTPException)):
             client.request("GET", "/api/v1/pods")
-        with pytest.raises(OSError, match=""):
+        with pytest.raises((OSError, http.client.HTTPException)):
             client.request("GET", "/readyz")
 
 
