@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
+
+from tests.cluster.harness.waiting import wait_until
 
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -94,10 +95,7 @@ class AuditLog:
         start = self.path.stat().st_size
         marker = f"{_MARKER}{uuid4().hex}"
         self._touch(marker)
-        end = time.monotonic() + 30
-        while marker not in self._text(start):
-            assert time.monotonic() < end, "the audit log does not go on"
-            time.sleep(0.005)
+        wait_until(lambda: marker in self._text(start), "the audit log goes on")
 
     def _text(self, start: int) -> str:
         with self.path.open("rb") as log:

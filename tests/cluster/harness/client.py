@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from tests.cluster.harness.identity import Identity
+from tests.cluster.harness.waiting import wait_until
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -136,11 +137,11 @@ class Client:
 
     def wait_for(self, *paths: str) -> None:
         """Return when all paths can be read: others make what is there."""
-        end = time.monotonic() + 60
         for path in paths:
-            while self.request("GET", path).status != 200:
-                assert time.monotonic() < end, f"{path} does not come"
-                time.sleep(0.02)
+            wait_until(partial(self._readable, path), path)
+
+    def _readable(self, path: str) -> bool:
+        return self.request("GET", path).status == 200
 
     def walk(self, path: str, limit: int, **query: str | int) -> Iterator[Any]:
         """The pages of a list, decoded."""

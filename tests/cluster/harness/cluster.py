@@ -122,7 +122,7 @@ class Cluster:
             review for review in rights.reviews(identity, rules, namespace) if not rights.allowed(self.admin, review)
         ]
         yield
-        rights.wait_until(self.admin, reviews, granted=True)
+        rights.wait_until_known(self.admin, reviews, granted=True)
         self._granted += reviews
 
     # --- kubeconfigs ----------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class Cluster:
                     if (key not in after or after[key].value != stored.value) and not key.startswith(_NEVER_RESTORED)
                 }
             )
-            rights.wait_until(self.admin, self._granted[granted:], granted=False)
+            rights.wait_until_known(self.admin, self._granted[granted:], granted=False)
             del self._granted[granted:]
 
     def _prepare(self) -> None:

@@ -11,9 +11,9 @@ import json
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.harness import processes
@@ -22,11 +22,10 @@ from tests.cluster.harness.certificates import Authority, TokenKey
 from tests.cluster.harness.client import Client
 from tests.cluster.harness.identity import Identity, write_kubeconfig
 from tests.cluster.harness.processes import Process, Watchdog
+from tests.cluster.harness.waiting import wait_until
 
 ISSUER = "https://kubernetes.default.svc"
 ADMIN = "admin"
-_READY_SECONDS = 120
-"""Three are enough on an idle machine."""
 _PORTS_TRIED = 5
 
 
@@ -236,20 +235,20 @@ def _free_port() -> int:
 def _wait_until_ready(client: Client, process: Process, *paths: str) -> None:
     # A short limit: whoever else may hold the port takes connections and may never answer.
     asking = Client(client.server, client.ca, client.identity, timeout=2)
-    end = time.monotonic() + _READY_SECONDS
-    waiting = list(paths)
-    while waiting:
+
+    def ready(path: str) -> bool:
         if not process.running:
             raise StartError(f"{process.log.stem} ended with status {process.popen.returncode}\n{_tail(process)}")
-        if time.monotonic() > end:
-            raise StartError(f"{process.log.stem}: {waiting[0]} is not ready\n{_tail(process)}")
         try:
-            if asking.request("GET", waiting[0]).status == 200:
-                del waiting[0]
-                continue
+            return asking.request("GET", path).status == 200
         except (OSError, http.client.HTTPException):
-            pass
-        time.sleep(0.05)
+            return False
+
+    for path in paths:
+        try:
+            wait_until(partial(ready, path), path)
+        except AssertionError as error:
+            raise StartError(f"{process.log.stem}: {error}\n{_tail(process)}") from None
 
 
 def _tail(process: Process) -> str:
