@@ -63,12 +63,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        print("building the control plane of the cluster tests, once: some ten minutes", flush=True)
         try:
             build.build()
         except build.BuildError as error:
             # The tests say it again as they skip.
-            print(f"not built: {error}", flush=True)
+            print(f"control plane: {error}", flush=True)
 
 
 @dataclass(frozen=True)

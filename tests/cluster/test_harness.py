@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -19,7 +20,8 @@ CANARY = "canary-value-that-nobody-may-see"
 
 def test_kubectl_and_the_server_agree_on_their_version(cluster: Cluster) -> None:
     version = json.loads(cluster.kubectl("version", "-o", "json"))
-    assert version["clientVersion"]["gitVersion"] == version["serverVersion"]["gitVersion"] == "v1.37.2"
+    assert version["clientVersion"]["gitVersion"] == version["serverVersion"]["gitVersion"]
+    assert re.fullmatch(r"v1\.\d+\.\d+", version["serverVersion"]["gitVersion"])
 
 
 def test_an_identity_reads_what_it_was_granted_and_nothing_else(cluster: Cluster) -> None:
@@ -145,5 +147,5 @@ def test_controllers_make_pods_of_a_deployment(managed_cluster: Cluster) -> None
     managed_cluster.create_namespaces("shop")
     managed_cluster.create(deployment("web", "shop", replicas=2))
     managed_cluster.kubectl("wait", "--for=create", "pod", "-l", "app=web", "-n", "shop", "--timeout=30s")
-    (pods, *_) = [managed_cluster.admin.get("/api/v1/namespaces/shop/pods")["items"]]
+    pods = managed_cluster.admin.get("/api/v1/namespaces/shop/pods")["items"]
     assert {item["metadata"]["ownerReferences"][0]["kind"] for item in pods} == {"ReplicaSet"}

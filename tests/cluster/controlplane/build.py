@@ -1,14 +1,13 @@
 """Builds etcd, kube-apiserver, kube-controller-manager and kubectl from the Go modules pinned beside this file.
 
-Run it with any Python 3.11: it prints the folder of the binaries, and builds them there if they are not. Once for each
-set of pins: about twelve minutes of processor time, 3 GB of memory and 4 GB in Go's own build cache, which need not be
-kept. ``k8s.io/kubernetes`` cannot be installed by ``go install``, as its go.mod replaces modules with folders of its
-own repository; the module here replaces the same ones with their published versions.
+Run it with any Python 3.11: it prints the folder of the binaries, and builds them there if they are not. That takes about
+twelve minutes of processor time and 3 GB of memory, once for each set of pins; 800 MB of modules and 4 GB in Go's build
+cache need not be kept. ``k8s.io/kubernetes`` cannot be installed by ``go install``, as its go.mod replaces modules with
+folders of its own repository; the module here replaces the same ones with their published versions.
 """
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import hashlib
 import os
@@ -21,10 +20,13 @@ import tempfile
 from pathlib import Path
 
 MODULE = Path(__file__).resolve().parent
-SERVER = "k8s.io/kubernetes/cmd/"
-COMMANDS = ("kube-apiserver", "kubectl", "kube-controller-manager")
-ETCD = "go.etcd.io/etcd/server/v3"
-BINARIES = ("etcd", *COMMANDS)
+PACKAGES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+}
+"""What is built, by the name of the program."""
 GO_PLACES = ("/usr/local/go/bin",)
 """Where Go's own installer puts it, for shells whose PATH lacks it."""
 
@@ -78,17 +80,16 @@ def find_built() -> Path | None:
     return next((folder for folder in reversed(folders) if folder.is_dir()), None)
 
 
-def build(jobs: int | None = None) -> Path:
-    """Build the binaries unless they are in the cache; of two builders at once the second waits and takes the first's.
+def build() -> Path:
+    """Build the binaries unless they are in the cache; of two builders at once the second waits for the first's.
 
-    Args:
-        jobs: How many compilers and linkers at once, 2.6 GB of memory for each; ``None`` for one a processor.
+    What is done is told on standard error.
 
     Returns:
         The folder that holds them.
 
     Raises:
-        BuildError: No Go, or Go failed; what it said is on standard error.
+        BuildError: No Go, or Go failed.
     """
     built = find_built()
     if built is not None:
@@ -96,35 +97,37 @@ def build(jobs: int | None = None) -> Path:
     go, version = find_go()
     cache = _cache()
     cache.mkdir(parents=True, exist_ok=True)
+    target = cache / _key(version)
     with (cache / "lock").open("w") as lock:
+        _tell(f"building with Go {version}, once: some ten minutes")
         fcntl.flock(lock, fcntl.LOCK_EX)
-        target = cache / _key(version)
         if target.is_dir():
             return target
-        with tempfile.TemporaryDirectory(prefix="building-", dir=cache) as folder:
-            parts = Path(folder) / "parts"
-            parts.mkdir()
-            _compile(go, parts, jobs)
+        for left in cache.glob("building-*"):
+            # We hold the lock, so whoever made it was killed.
+            shutil.rmtree(left)
+        parts = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
+        try:
+            _compile(go, parts)
+            parts.chmod(0o755)
             # Whole or not at all, whatever ends us.
             parts.rename(target)
-        return target
+        except BaseException:
+            shutil.rmtree(parts)
+            raise
+    return target
 
 
-def _compile(go: str, out: Path, jobs: int | None) -> None:
-    flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", *([f"-p={jobs}"] if jobs else [])]
-    bare = "-s -w"
+def _compile(go: str, out: Path) -> None:
+    flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {_stamp()}"]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
-    steps = (
-        (["-ldflags", f"{bare} {_stamp()}", "-o", f"{out}{os.sep}"], [SERVER + name for name in COMMANDS]),
-        # Its package would name the file "server".
-        (["-ldflags", bare, "-o", str(out / "etcd")], [ETCD]),
-    )
-    for options, packages in steps:
-        done = subprocess.run(
-            [go, "build", *flags, *options, *packages], cwd=MODULE, env=environment, stdout=sys.stderr, check=False
-        )
-        if done.returncode != 0:
-            raise BuildError(f"go build ended with status {done.returncode}")
+    # One after the other: a linker takes 2.6 GB.
+    for name, package in PACKAGES.items():
+        _tell(name)
+        command = [go, "build", *flags, "-o", str(out / name), package]
+        status = subprocess.run(command, cwd=MODULE, env=environment, stdout=sys.stderr, check=False).returncode
+        if status != 0:
+            raise BuildError(f"{name}: go build ended with status {status}")
 
 
 def _stamp() -> str:
@@ -141,6 +144,10 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
+def _tell(text: str) -> None:
+    print(f"control plane: {text}", file=sys.stderr, flush=True)
+
+
 def _cache() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "workbench" / "control-plane"
@@ -155,12 +162,10 @@ def _key(go_version: str) -> str:
 
 def main() -> int:
     """Build, and print the folder; the status is 1, with the reason on standard error, where that is not possible."""
-    arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    arguments.add_argument("--jobs", type=int, help="compilers at once (default: one a processor)")
     try:
-        print(build(arguments.parse_args().jobs))
+        print(build())
     except BuildError as error:
-        print(f"control plane: {error}", file=sys.stderr)
+        _tell(str(error))
         return 1
     return 0
 

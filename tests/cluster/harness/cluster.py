@@ -18,7 +18,7 @@ from tests.cluster.harness.identity import Identity, write_kubeconfig
 
 _NEVER_RESTORED = tuple(
     registry.PREFIX + name
-    for name in ("leases/", "masterleases/", "flowschemas/", "prioritylevelconfigurations/", "events/")
+    for name in ("leases/", "masterleases/", "peerserverleases/", "flowschemas/", "prioritylevelconfigurations/")
 )
 """What the servers write for themselves all the time."""
 _MADE_AT_START = (
