@@ -1,9 +1,9 @@
 """Builds etcd, kube-apiserver, kube-controller-manager and kubectl from the Go modules pinned beside this file.
 
-Run it with any Python 3.11: it prints the folder of the binaries, and builds them there if they are not. That takes about
-twelve minutes of processor time and 3 GB of memory, once for each set of pins; 800 MB of modules and 4 GB in Go's build
-cache need not be kept. ``k8s.io/kubernetes`` cannot be installed by ``go install``, as its go.mod replaces modules with
-folders of its own repository; the module here replaces the same ones with their published versions.
+Run it with any Python 3.11: it prints the folder of the binaries, and builds them there if they are not. That takes
+about twelve minutes of processor time and 3 GB of memory, once for each set of pins; 800 MB of modules and 4 GB in Go's
+build cache need not be kept. ``k8s.io/kubernetes`` cannot be installed by ``go install``, as its go.mod replaces modules
+with folders of its own repository; the module here replaces the same ones with their published versions.
 """
 
 from __future__ import annotations
