@@ -1,9 +1,9 @@
 """Builds etcd, kube-apiserver, kube-controller-manager and kubectl from the Go modules pinned beside this file.
 
 Run it with any Python 3.11: it prints the folder of the binaries, and builds them there if they are not. That takes
-about twelve minutes of processor time and 3 GB of memory, once for each set of pins; 800 MB of modules and 4 GB in Go's
-build cache need not be kept. ``k8s.io/kubernetes`` cannot be installed by ``go install``, as its go.mod replaces modules
-with folders of its own repository; the module here replaces the same ones with their published versions.
+about twelve minutes of processor time and 3 GB of memory, once for each set of pins; 800 MB of modules and 4 GB in
+Go's build cache need not be kept. ``k8s.io/kubernetes`` cannot be installed by ``go install``, as its go.mod replaces
+modules with folders of its own repository; the module here replaces the same ones with their published versions.
 """
 
 from __future__ import annotations
@@ -99,10 +99,14 @@ def build() -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     target = cache / _key(version)
     with (cache / "lock").open("w") as lock:
-        _tell(f"building with Go {version}, once: some ten minutes")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _tell("waiting for another build")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():
             return target
+        _tell(f"building with Go {version}, once: some ten minutes")
         for left in cache.glob("building-*"):
             # We hold the lock, so whoever made it was killed.
             shutil.rmtree(left)
