@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster.harness.certificates import Authority
 from tests.cluster.harness.cluster import Cluster
@@ -25,8 +26,10 @@ from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import KubernetesObject, Namespace, Node, Pod, Secret
 from workbench.kube.api import ConnectOptions
 from workbench.kube.connection import connect
+from workbench.kube.resources import builtin
 from workbench.sources import Live, SourceRequest, load
 from workbench.sources.cluster import KindProgress, State
+from workbench.sources.samples import sample
 
 PODS = 2_100
 CANARY = "canary-value-that-nobody-may-see"
@@ -281,7 +284,9 @@ def test_a_continue_token_that_expires_makes_the_list_begin_anew(populated: Clus
     def observe(news: KindProgress) -> None:
         if news.kind == "Pod" and news.state is State.READING and not times:
             times.append(news.done)
-            populated.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "w", "namespace": "team-0"}})
+            populated.create(
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "w", "namespace": "team-0"}}
+            )
             populated.etcd.compact()
 
     mark = populated.audit.mark()
@@ -317,6 +322,7 @@ def test_a_connection_that_is_cut_is_made_anew(populated: Cluster) -> None:
             if news.kind == "Pod" and news.state is State.READING and not cut.is_set():
                 cut.set()
                 proxy.cut()
+                threading.Timer(0.2, proxy.mend).start()
 
         request = SourceRequest("context", connect=ConnectOptions(kubeconfig=str(path)))
         view = load(request, live=Live(observer=observe))
@@ -366,3 +372,59 @@ def test_a_server_that_takes_connections_and_never_answers(
     assert "no answer within 1 s" in done.err
     # It is asked once, and not for each kind.
     assert took < 15
+
+
+# --- the same objects, whichever way they come --------------------------------------------------------
+
+KINDS = (
+    "nodes,namespaces,pods,deployments,replicasets,statefulsets,daemonsets,jobs,cronjobs,replicationcontrollers,services,"
+    "ingresses,ingressclasses,networkpolicies,endpointslices,serviceaccounts,secrets,configmaps,persistentvolumes,"
+    "persistentvolumeclaims,roles,clusterroles,rolebindings,clusterrolebindings,runtimeclasses,"
+    "customresourcedefinitions,validatingadmissionpolicies,validatingadmissionpolicybindings"
+)
+
+
+def sample_objects(name: str) -> Iterator[dict[str, Any]]:
+    """The objects of a sample cluster that a server without custom resources has."""
+    for path in sorted(Path(sample(name).path).rglob("*.yaml")):
+        for one in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            if builtin(one["apiVersion"], one["kind"]) is not None:
+                yield one
+
+
+def managed(one: dict[str, Any]) -> dict[str, Any]:
+    """A seeded Secret or ConfigMap with managers, as what is created has them: the names of its keys come from there."""
+    if one["kind"] not in ("Secret", "ConfigMap"):
+        return one
+    owned = {f"f:{field}": {f"f:{key}": {} for key in one[field]} for field in ("data", "binaryData") if one.get(field)}
+    entry = {"manager": "seed", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": owned}
+    return {**one, "metadata": {**one["metadata"], "managedFields": [entry]}}
+
+
+def comparable(document: str) -> Any:
+    """A graph without what depends on the way it came."""
+    graph = json.loads(document)
+    del graph["coverage"]
+    for edge in graph["edges"]:
+        for evidence in edge["evidence"]:
+            evidence.pop("file", None)
+            evidence.pop("line", None)
+    return graph
+
+
+@pytest.mark.parametrize("name", ["shop", "platform"])
+def test_manifests_a_snapshot_and_the_cluster_itself_give_the_same_graph(
+    cluster: Cluster, tmp_path: Path, run: Callable[..., Result], name: str
+) -> None:
+    cluster.seed(map(managed, sample_objects(name)))
+    path = str(cluster.kubeconfig())
+    manifests, snapshot = tmp_path / "cluster.yaml", tmp_path / "snapshot"
+    manifests.write_text(cluster.kubectl("get", "-A", "-o", "yaml", KINDS), encoding="utf-8")
+    assert run("collect", "--kubeconfig", path, "-o", str(snapshot)).status == 0
+    version = ("--server-version", "v1.37.2")
+    live = run("graph", "--kubeconfig", path, *version)
+    assert live.status == 0, live.err
+    for other in (("--manifests", str(manifests)), ("--snapshot", str(snapshot))):
+        done = run("graph", *other, *version)
+        assert done.status == 0, done.err
+        assert comparable(done.out) == comparable(live.out), other
