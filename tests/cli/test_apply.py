@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Result, Run
 from tests.remediation.apiserver import FakeServer, lost
-from tests.remediation.live import ADMIN, AGENT, BINDING, CANARY, DEPLOYMENT, fixes, inventory_of, server
-from workbench.analysis.session import Analysis
-from workbench.cli import writing
-from workbench.engine import Audit
+from tests.remediation.live import ADMIN, AGENT, BINDING, CANARY, DEPLOYMENT, fixes, server
+from workbench.cli import make_parser, subparsers
 from workbench.errors import Unreachable
 from workbench.kube.api import Endpoint
 from workbench.preferences import preferences_path
-from workbench.sources import SourceRequest
-from workbench.techniques.build import build
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeServer:
     """A cluster in memory, which the commands read and write; state and preferences of its own."""
     cluster = server()
-
-    def load(cls: type[Audit], *_: object) -> Audit:
-        inventory = inventory_of(cluster)
-        graph = build(inventory)
-        return cls(SourceRequest("context"), inventory, graph, Analysis(inventory, graph))
-
-    monkeypatch.setattr(Audit, "load", classmethod(load))
-    monkeypatch.setattr(writing, "connected", lambda args: cluster)
+    monkeypatch.setattr("workbench.kube.connection.connect", lambda options, terminal=None: cluster)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("WORKBENCH_READ_ONLY", raising=False)
@@ -123,6 +114,29 @@ def test_ids_that_mean_nothing(arguments: tuple[str, ...], says: str, live: Run,
     assert (done.status, done.out) == (2, "")
     assert says in done.err
     assert made.patches == []
+
+
+EXAMPLES = [
+    line
+    for command in ("apply", "undo")
+    for line in re.findall(r"^  workbench (.*)$", subparsers(make_parser())[command].epilog or "", re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_the_examples_of_the_help(line: str, run: Run, made: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = line.split()
+    context = words[words.index("--context") + 1]
+    made.endpoint = replace(made.endpoint, context=context)
+    fix = next(fix.id for fix in fixes(made, "F-PRIV") if fix.target.kind == "Deployment")
+    known = {"3f1c9a": fix[:8]}
+    if words[0] == "undo":
+        done = run("apply", "--context", context, "--fix", fix, "--yes")
+        known["20260510T101112Z-3f9a"] = run_id(done)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    done = run(*(known.get(word, word) for word in words))
+    assert done.status == 0, done.err
+    assert done.out
 
 
 # --- consent ------------------------------------------------------------------------------------------

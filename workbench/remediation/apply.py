@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from workbench.errors import Cancelled, ClusterError
 from workbench.kube.api import Connection
-from workbench.remediation.differences import FieldChange, marked
+from workbench.remediation.differences import FieldChange, marked, masked_change
 from workbench.remediation.journal import Done, Run, Sent, fingerprint
 from workbench.remediation.live import LiveObject, Patched, State, Stopped, may_patch, read, send_patch
 from workbench.remediation.steps import Prepared, Step, cluster_scoped, journaled
@@ -35,7 +35,7 @@ class Row:
     message: str = ""
     """The server's words, or ours; may be hostile."""
     changes: tuple[FieldChange, ...] = ()
-    """Live object to the server's answer; not masked."""
+    """Live object to the server's answer, masked."""
     warnings: tuple[str, ...] = ()
     """What the server remarks, and who may undo the change."""
     reversible: bool = True
@@ -161,7 +161,7 @@ def _checked(connection: Connection, row: Row, live: LiveObject, prepared: Prepa
         row,
         state=State.ACCEPTED,
         message="",
-        changes=changes,
+        changes=tuple(map(masked_change, changes)),
         warnings=(*prepared.notes, *answer.warnings),
         reversible=prepared.reverse is not None,
         at=datetime.now(UTC),
@@ -301,7 +301,7 @@ class _Attempt:
             self._agreed,
             state=state,
             message=message,
-            changes=changes,
+            changes=tuple(map(masked_change, changes)),
             warnings=(*prepared.notes, *answer.warnings),
             at=datetime.now(UTC),
             version=answer.live.version,
