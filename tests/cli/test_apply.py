@@ -51,7 +51,9 @@ def preferences(text: str) -> None:
 
 def run_id(done: Result) -> str:
     """The id that a run says is to be undone."""
-    return done.err.rstrip().rpartition(" ")[2]
+    found = re.search(r"workbench undo (\S+)", done.err)
+    assert found is not None
+    return found[1]
 
 
 def test_apply_and_undo(live: Run, made: FakeServer) -> None:
@@ -67,6 +69,8 @@ def test_apply_and_undo(live: Run, made: FakeServer) -> None:
     assert "   - spec.template.spec.hostPID: true\n" in done.err
     privileged = "spec.template.spec.containers[name=web].securityContext.privileged"
     assert f"   - {privileged}: true\n   + {privileged}: false\n" in done.err
+    assert "   risk medium: " in done.err
+    assert "   effect: its pods are replaced\n" in done.err
     assert "hostPID" not in made.objects[DEPLOYMENT]["spec"]["template"]["spec"]
 
     listed = live("undo", "--list")

@@ -228,6 +228,19 @@ def test_a_conflict_in_the_dry_run_is_tried_once_more() -> None:
     assert len(made.patches) == 2
 
 
+@pytest.mark.parametrize(("times", "state"), [(2, State.ACCEPTED), (9, State.REFUSED)])
+def test_a_server_with_too_much_to_do_is_waited_for(times: int, state: State) -> None:
+    made = server(WEB)
+
+    def busy(made: FakeServer, request: Request) -> Answer | None:
+        return Answer(429, b"too many requests", {"retry-after": "7"}) if len(made.patches) <= times else None
+
+    made.on_patch = busy
+    row = check(made, fix_steps(fixes(made, "F-PRIV"))[0][0])
+    assert row.state is state
+    assert made.waited == [7.0] * min(times, 3)
+
+
 def test_a_server_without_reviews_is_asked_by_the_dry_run() -> None:
     made = server(WEB)
     made.unreviewed = True

@@ -56,6 +56,10 @@ class Step(Protocol):
         """What is done, a line for each fix."""
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What it may break, and what becomes of what runs."""
+
+    @property
     def reversible(self) -> bool:
         """Whether it can be taken back, as far as is known before the object was read."""
 
@@ -65,6 +69,18 @@ class Step(Protocol):
         Raises:
             Stopped: It is not to be patched.
         """
+
+
+def _effect(target: Target) -> str:
+    """When a change of an object counts, and what becomes of its pods."""
+    match target.kind:
+        case "Deployment" | "StatefulSet" | "DaemonSet":
+            return "effect: its pods are replaced"
+        case "CronJob":
+            return "effect: from its next run"
+        case "ReplicaSet" | "ReplicationController":
+            return "effect: on new pods; those that run stay until they are deleted"
+    return "effect: at once"
 
 
 def cluster_scoped(step: Step) -> bool:
@@ -86,6 +102,11 @@ class FixStep:
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(f"{fix.fix} {fix.id} {fix.title}" for fix in self.fixes)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        risks = (f"risk {fix.risk.level}: {'; '.join(fix.risk.reasons) or 'none known'}" for fix in self.fixes)
+        return (*dict.fromkeys(risks), _effect(self.target))
 
     @property
     def reversible(self) -> bool:
@@ -156,6 +177,10 @@ class UndoStep:
         sent = self.item.sent
         named = zip(sent.rules, sent.fixes, sent.titles, strict=True)
         return tuple(f"takes back {rule} {fix} {title}" for rule, fix, title in named)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return (_effect(self.target),)
 
     @property
     def reversible(self) -> bool:
