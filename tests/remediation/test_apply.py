@@ -6,6 +6,7 @@ import copy
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -474,6 +475,17 @@ def test_an_object_that_changed_elsewhere_is_planned_and_dry_run_anew(journal: J
     assert states(outcome) == ["applied"]
     assert ["dryRun" in request.query for request in made.patches] == [True, False]
     assert made.objects[DEPLOYMENT]["spec"]["replicas"] == 5
+
+
+def test_an_old_dry_run_is_made_anew(journal: Journal) -> None:
+    made = server(WEB)
+    rows = dry_run(made, fix_steps(fixes(made, "F-PRIV"))[0]).rows
+    made.requests.clear()
+    run = journal.begin("apply", "alice")
+    outcome = apply(made, [replace(row, at=datetime(2026, 1, 1, tzinfo=UTC)) for row in rows], run)
+    run.close()
+    assert states(outcome) == ["applied"]
+    assert ["dryRun" in request.query for request in made.patches] == [True, False]
 
 
 def test_an_object_that_changed_in_the_very_field_is_stale(journal: Journal) -> None:

@@ -161,10 +161,10 @@ def made(connection: Connection, rows: Sequence[Row], run: Run) -> tuple[Outcome
     Returns:
         What became of them, and whether ctrl+c ended it.
     """
-    from workbench.remediation.apply import Outcome, apply
+    from workbench.remediation.apply import Outcome, apply, waiting
 
     line = options.ProgressLine()
-    seen = list(rows)
+    seen = [waiting(row) for row in rows]
 
     def tell(place: int, row: Row) -> None:
         seen[place] = row

@@ -195,7 +195,7 @@ def apply(
     Raises:
         UsageError: The journal cannot be written; nothing is sent that could not be taken back.
     """
-    outcome = Outcome([_waiting(row) for row in rows], run=run.id)
+    outcome = Outcome([waiting(row) for row in rows], run=run.id)
 
     def tell(place: int, row: Row) -> None:
         outcome.rows[place] = row
@@ -228,7 +228,8 @@ def apply(
     return outcome
 
 
-def _waiting(row: Row) -> Row:
+def waiting(row: Row) -> Row:
+    """A row of a dry run before its change is made."""
     return replace(row, state=State.NOT_STARTED) if row.state is State.ACCEPTED else row
 
 
@@ -274,7 +275,7 @@ class _Attempt:
             self._run.sent(self._sent)
             self._run.done(Done(state=State.APPLIED, resource_version=live.version, after=fingerprint(live.trimmed)))
             return replace(agreed, state=State.APPLIED)
-        if live.version != agreed.version:
+        if live.version != agreed.version or not agreed.is_fresh():
             agreed = self._agreed = _checked(self._connection, agreed, live, prepared)
         self._sent = journaled(live, prepared)
         self._run.sent(self._sent)
