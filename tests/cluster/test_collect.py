@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.server
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -273,6 +276,43 @@ def test_a_plugin_that_gives_a_token(cluster: Cluster, tmp_path: Path) -> None:
     assert read(cluster.kubeconfig(exec_plugin(str(path)))).coverage == []
 
 
+class _Tunnel(http.server.BaseHTTPRequestHandler):
+    """A proxy that takes CONNECT."""
+
+    def do_CONNECT(self) -> None:
+        host, _, port = self.path.partition(":")
+        with socket.create_connection((host, int(port))) as target:
+            self.send_response(200)
+            self.end_headers()
+            self.server.passed.append(self.headers["Proxy-Authorization"])  # type: ignore[attr-defined]
+            pump = threading.Thread(target=_pump, args=(target, self.connection), daemon=True)
+            pump.start()
+            _pump(self.connection, target)
+            pump.join(5)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while part := source.recv(65536):
+            target.sendall(part)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_through_a_proxy(cluster: Cluster) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Tunnel) as web:
+        web.daemon_threads = True
+        web.passed = []  # type: ignore[attr-defined]
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        path = cluster.kubeconfig(cluster={"proxy-url": f"http://me:word@127.0.0.1:{web.server_port}"})
+        assert read(path).coverage == []
+        web.shutdown()
+        assert set(web.passed) == {"Basic bWU6d29yZA=="}  # type: ignore[attr-defined]
+
+
 # --- while it is read ---------------------------------------------------------------------------------
 
 
@@ -393,7 +433,7 @@ def sample_objects(name: str) -> Iterator[dict[str, Any]]:
 
 
 def managed(one: dict[str, Any]) -> dict[str, Any]:
-    """A seeded Secret or ConfigMap with managers, as what is created has them: the names of its keys come from there."""
+    """A seeded Secret or ConfigMap with managers, as what is created has: the names of its keys come from there."""
     if one["kind"] not in ("Secret", "ConfigMap"):
         return one
     owned = {f"f:{field}": {f"f:{key}": {} for key in one[field]} for field in ("data", "binaryData") if one.get(field)}

@@ -15,6 +15,7 @@ from workbench.kube.api import METADATA_LIST, Answer, Endpoint
 from workbench.kube.paging import Lost
 from workbench.kube.resources import BUILTIN, Resource
 from workbench.sources.cluster import Collected, KindProgress, Scope, State, collect
+from workbench.sources.cluster_lists import THREADS
 
 LISTED = len(BUILTIN)
 
@@ -286,6 +287,14 @@ def test_a_server_that_is_lost_in_the_middle() -> None:
     assert isinstance(found.ended, Lost)
     assert {gap.problem for gap in found.gaps} == {Problem.NOT_COLLECTED}
     assert gaps(found, "Pod")
+
+
+def test_a_server_that_answers_no_list_is_not_waited_for_once_a_kind() -> None:
+    """With a limit of 3 s for a request, 45 s are 15 rounds of six requests at once; these are three."""
+    connection = world(script=lambda request: Unreachable("no answer") if request.query.get("limit") else None)
+    found = collect(connection)
+    assert isinstance(found.ended, Lost)
+    assert len(connection.paths()) <= 3 * THREADS + 4
 
 
 def test_a_plugin_that_fails_in_the_middle_ends_the_reading() -> None:
