@@ -298,8 +298,14 @@ def test_a_server_that_answers_no_list_is_not_waited_for_once_a_kind() -> None:
 
 
 def test_a_plugin_that_fails_in_the_middle_ends_the_reading() -> None:
-    with pytest.raises(LoginError):
-        collect(world(script=lambda request: LoginError("no") if request.path == "/api/v1/pods" else None))
+    found = collect(world(script=lambda request: LoginError("no") if request.path == "/api/v1/pods" else None))
+    assert isinstance(found.ended, LoginError)
+    assert gaps(found, "Pod") == [Gap("Pod", None, Problem.NOT_COLLECTED, 1, "the connection was lost: no")]
+
+
+def test_a_defect_of_a_worker_is_not_swallowed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        collect(world(script=lambda request: ZeroDivisionError() if request.path == "/api/v1/pods" else None))
 
 
 def test_cancelled() -> None:

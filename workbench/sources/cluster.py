@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from workbench.errors import Cancelled, ClusterError
+from workbench.errors import Cancelled, ClusterError, LoginError
 from workbench.inventory.evidence import Gap, Origin
 from workbench.inventory.objects import (
     CLUSTER_SCOPED,
@@ -78,7 +78,7 @@ class Collected:
     version: str = ""
     """What the server says of its version."""
     ended: ClusterError | None = None
-    """Why the rest was not read: the user cancelled it, or the connection was lost."""
+    """Why the rest was not read: it was cancelled, the connection was lost, or the credentials are good no more."""
 
 
 def collect(connection: Connection, scope: Scope = Scope(), observer: Observer | None = None) -> Collected:
@@ -266,7 +266,7 @@ class _Collector:
         try:
             for obj in named_config_maps(self._patient, self._all(), read.resource, self._scope.only, listed=complete):
                 read.put(obj)
-        except (Cancelled, Lost) as error:
+        except (Cancelled, Lost, LoginError) as error:
             self._ended = error
 
     def _all(self) -> Iterable[KubernetesObject]:
