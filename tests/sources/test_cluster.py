@@ -289,6 +289,21 @@ def test_a_server_that_is_lost_in_the_middle() -> None:
     assert gaps(found, "Pod")
 
 
+def test_a_server_that_is_lost_for_the_last_kind() -> None:
+    """One kind without an answer is a gap, unless the server does not answer anything else either."""
+    down = threading.Event()
+
+    def script(request: Request) -> Any:
+        if request.path.endswith("/validatingadmissionpolicybindings"):
+            down.set()
+            return Unreachable("https://a: connection refused")
+        return Unreachable("https://a: connection refused") if down.is_set() and request.path == "/version" else None
+
+    found = collect(world(script=script))
+    assert isinstance(found.ended, Lost)
+    assert len(found.objects) == 6
+
+
 def test_a_server_that_answers_no_list_is_not_waited_for_once_a_kind() -> None:
     """With a limit of 3 s for a request, 45 s are 15 rounds of six requests at once; these are three."""
     connection = world(script=lambda request: Unreachable("no answer") if request.query.get("limit") else None)

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from workbench.errors import Cancelled, ClusterError, LoginError
+from workbench.errors import Cancelled, ClusterError, LoginError, Unreachable
 from workbench.inventory.evidence import Gap, Origin
 from workbench.inventory.objects import (
     CLUSTER_SCOPED,
@@ -187,8 +187,21 @@ class _Collector:
         if self._ended is not None:
             return
         with contextlib.closing(listed(self._connection, self._patient, todo)) as events:
+            unanswered = False
             for event in events:
                 self._take(event)
+                unanswered = unanswered or isinstance(event.error, Unreachable)
+        if unanswered and self._ended is None:
+            self._probe()
+
+    def _probe(self) -> None:
+        """Find out whether a list that had no answer is alone, or the server is gone."""
+        try:
+            self._patient.get("/version", tries=1)
+        except Unreachable as error:
+            self._ended = Lost(str(error))
+        except (Cancelled, Lost, LoginError) as error:
+            self._ended = error
 
     def _take(self, event: Event) -> None:
         kind = event.listing.resource.kind
