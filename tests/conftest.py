@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Here, where every run sees it, as a run that skips the tests against a real API server has to say so.
+pytest_plugins = ("tests.cluster.plugin",)
+
 # Timings belong to the benchmarks.
 # The same examples in each run of CI, so that it fails for what changed; a developer's run looks for new ones.
 settings.register_profile("workbench", deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -28,7 +28,7 @@ from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject, NetworkPolicy
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
-from workbench.sources import SourceRequest, collection_paused, load
+from workbench.sources import Live, SourceRequest, collection_paused, load
 from workbench.sources.masking import as_yaml, line_of, masked, trimmed
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
@@ -277,17 +277,22 @@ class Audit:
         self._lock = threading.RLock()
 
     @classmethod
-    def load(cls, request: SourceRequest, progress: Progress | None = None) -> Audit:
+    def load(cls, request: SourceRequest, progress: Progress | None = None, live: Live | None = None) -> Audit:
         """Read a source and build its graph.
 
+        Args:
+            request: What to read, and how.
+            progress: Hears what is being done.
+            live: What the caller brings along for a live cluster.
+
         Raises:
-            InputError: The source is not what it claims to be.
+            InputError: The source is not what it claims to be; a ``KubeconfigError`` for a live cluster's kubeconfig.
             UsageError: There is no such sample.
-            NotYetSupported: The source is of a kind that this version cannot read.
+            ClusterError: A live cluster cannot be reached, refuses everything, or was lost.
         """
         tell = progress or (lambda phase, done, total: None)
         with collection_paused():
-            inventory = load(request, progress)
+            inventory = load(request, progress, live)
             tell("building the graph", 0, 0)
             graph = build(inventory)
             tell("finding paths", 0, 0)
@@ -304,7 +309,7 @@ class Audit:
 
     @property
     def kind(self) -> str:
-        """``manifests``, ``snapshot`` or ``sample``."""
+        """``manifests``, ``snapshot``, ``sample`` or ``context``."""
         return str(self.request.kind)
 
     @property

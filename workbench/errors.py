@@ -3,7 +3,12 @@
     WorkbenchError
     ├── UsageError              the command line or a selector is wrong
     ├── InputError              a file is wrong: carries every place (file, document, line, field)
-    │   └── SnapshotError       a snapshot is cut off, of a newer version, or no snapshot
+    │   ├── SnapshotError       a snapshot is cut off, of a newer version, or no snapshot
+    │   └── KubeconfigError     a kubeconfig is missing or wrong
+    ├── ClusterError            the cluster refuses everything
+    │   ├── Unreachable         no answer from it
+    │   ├── LoginError          no credentials: a plugin of the kubeconfig failed
+    │   └── Cancelled           the user ended the connection
     ├── ConfigError             workbench.yaml is wrong
     ├── NotYetSupported         something that this version says it cannot do
     └── FixError                a change does not fit the object
@@ -87,6 +92,38 @@ class SnapshotError(InputError):
     """A snapshot that is cut off, damaged, or written by a newer version."""
 
     title = "bad snapshot"
+
+
+class KubeconfigError(InputError):
+    """There is no kubeconfig, or what it says cannot be followed; names the file and the entry."""
+
+    title = "bad kubeconfig"
+
+
+class ClusterError(WorkbenchError):
+    """The cluster could not be read or changed at all; the message gives the server's reason."""
+
+    title = "cluster"
+    status = ExitStatus.CLUSTER
+
+
+class Unreachable(ClusterError):
+    """No answer came: no connection, a certificate that does not fit, a time limit, a connection that was cut."""
+
+    title = "no answer"
+
+
+class LoginError(ClusterError):
+    """There are no credentials to send: a plugin of the kubeconfig is missing, failed, or took too long."""
+
+    title = "login"
+
+
+class Cancelled(ClusterError):
+    """The user ended the connection while something was under way."""
+
+    title = "cancelled"
+    status = ExitStatus.INTERRUPTED
 
 
 class ConfigError(InputError):

@@ -49,7 +49,7 @@ def test_the_shell_accepts_the_script(shell: str, flag: str, run: Run, tmp_path:
         (["workbench", "who-can", "get", "pods", "--sam"], ["--sample"]),
         (["workbench", "open", "sample:sh"], ["sample:shop"]),
         (["kubectl-workbench", "fix"], ["fixes"]),
-        (["workbench", "paths", "--kube"], []),
+        (["workbench", "paths", "--kube"], ["--kubeconfig"]),
         (["workbench", "who-can", "get", "pods", "-o", "json", "--sam"], ["--sample"]),
         (["workbench", "paths", "--to", "Node:*", "cl"], ["cluster-admin"]),
         (["workbench", "paths", "--manifests", ""], []),

@@ -25,6 +25,8 @@ COMMANDS = (
     "who-can",
     "fixes",
     "export",
+    "apply",
+    "undo",
     "techniques",
     "samples",
     "completion",
@@ -34,8 +36,6 @@ COMMANDS = (
 LATER = {
     "connectivity": "workbench graph",
     "images": "workbench graph --from Image",
-    "apply": "workbench export",
-    "undo": "the rollbacks of workbench export",
     "serve": "workbench open",
     "scan": "workbench paths --fail-on SEVERITY",
     "diff": "workbench paths -o json of both",
@@ -49,6 +49,7 @@ the patch that closes it. Without a command it opens the terminal interface."""
 EPILOG = """\
 examples:
   workbench --sample shop                      look around in a sample cluster
+  workbench paths --context prod               the attack paths of a live cluster
   workbench paths --manifests deploy/          the attack paths that manifests open
   workbench fixes --sample shop                fixes, ranked by what they cut
   workbench techniques CE_PRIV_MOUNT           what a step means

@@ -71,6 +71,11 @@ def management(view: Inventory, obj: KubernetesObject, ops: Iterable[Op] = ()) -
             Status.BLOCKED,
             "managed: known to be built into Kubernetes, not read from the source",
         )
+    return managers(obj, ops)
+
+
+def managers(obj: KubernetesObject, ops: Iterable[Op] = ()) -> Management:
+    """The managers that an object as read names itself, its controller among them; otherwise as :func:`management`."""
     found = Management()
     _controller(obj, found)
     _git(obj, found)
@@ -148,7 +153,9 @@ def _field_managers(obj: KubernetesObject, ops: Iterable[Op], found: Management)
             found.routes.append(Route.ADDON)
             found.stop(Status.ADVISORY, "managed: the EKS add-on sets the field: change the add-on's configuration")
         else:
-            found.notes.append(f"{entry.manager} applies the field server-side: a conflict is expected")
+            found.notes.append(
+                f"{entry.manager} applies the field server-side: its next apply conflicts, or restores it"
+            )
 
 
 def owns(owned: dict[str, Any] | None, path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Where objects come from: manifests, snapshots, KubeHound dumps and samples, each read into an inventory."""
+"""Where objects come from: live clusters, manifests, snapshots, KubeHound dumps and samples, each as an inventory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.sources.request import SourceKind, SourceRequest, parse_source
 
 if TYPE_CHECKING:
+    from workbench.sources.live import Live
     from workbench.sources.loading import load
     from workbench.sources.manifests import Progress
     from workbench.sources.memory import collection_paused
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from workbench.sources.versions import parse_version
 
 __all__ = [
+    "Live",
     "Progress",
     "SourceKind",
     "SourceRequest",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _READERS = {
+    "Live": ("live", "Live"),
     "Progress": ("manifests", "Progress"),
     "collection_paused": ("memory", "collection_paused"),
     "load": ("loading", "load"),
