@@ -21,6 +21,7 @@ from workbench.analysis.arrays import Floats
 from workbench.analysis.leading import Leading
 from workbench.analysis.paths import Path, PathSet
 from workbench.analysis.replicas import Replicas
+from workbench.analysis.uncollected import uncollected
 
 LIMIT = 20
 _TRIES = 2
@@ -38,6 +39,11 @@ def alternatives(paths: PathSet, source: str, target: str, limit: int = LIMIT) -
         target: Where they end.
         limit: How many at most.
     """
+    with uncollected():
+        return _alternatives(paths, source, target, limit)
+
+
+def _alternatives(paths: PathSet, source: str, target: str, limit: int) -> list[Path]:
     compiled = paths.compiled
     start, goal = compiled.number(source), compiled.number(target)
     if start is None or goal is None or start == goal or limit < 1:
