@@ -401,10 +401,10 @@ def expose_host(workload: Workload, number: int) -> None:
             main["securityContext"] = {"privileged": True}
         case 1:
             workload.volumes.append(host_path("docker", "/var/run/docker.sock"))
-            main["volumeMounts"] = [*main["volumeMounts"], {"mountPath": "/var/run/docker.sock", "name": "docker"}]
+            mount(main, "docker", "/var/run/docker.sock")
         case 2:
             workload.volumes.append(host_path("root", "/"))
-            main["volumeMounts"] = [*main["volumeMounts"], {"mountPath": "/host", "name": "root"}]
+            mount(main, "root", "/host")
         case 3:
             workload.pod["hostPID"] = True
             main["securityContext"] = {"capabilities": {"add": ["SYS_PTRACE"]}}
@@ -412,12 +412,19 @@ def expose_host(workload: Workload, number: int) -> None:
             main["securityContext"] = {"capabilities": {"add": ["SYS_ADMIN", "NET_ADMIN"]}}
         case _:
             workload.volumes.append(host_path("logs", "/var/log"))
-            main["volumeMounts"] = [*main["volumeMounts"], {"mountPath": "/host/logs", "name": "logs"}]
+            mount(main, "logs", "/host/logs")
             workload.pod["hostNetwork"] = True
 
 
+def mount(one: Object, volume: str, path: str) -> None:
+    """Mount a volume in a container."""
+    one["volumeMounts"] = [*one["volumeMounts"], {"mountPath": path, "name": volume}]
+
+
 def confine(workload: Workload) -> None:
-    """What the restricted profile of Pod Security Admission asks for."""
+    """What the restricted profile of Pod Security Admission asks for, and a root file system that is read-only."""
+    workload.volumes.append({"emptyDir": {}, "name": "tmp"})
+    mount(workload.containers[0], "tmp", "/tmp")
     workload.pod["securityContext"] = {
         "fsGroup": 2000,
         "runAsNonRoot": True,

@@ -237,6 +237,8 @@ def test_equal_to_an_analysis_of_the_changed_objects(chosen: set[int], certain: 
     assert found.changed.admins == fresh.admins
     assert found.after.summary == fresh.paths(query).summary
     assert answers(found.after) == answers(fresh.paths(query))
+    assert found.first.entries_after == fresh.paths(query).entries_leading
+    assert found.first.pods_after == fresh.paths(query).compiled.pods_from_internet
 
 
 @settings(deadline=None)
@@ -262,6 +264,7 @@ def test_searches_that_are_kept_are_right(buckets: Buckets, drawn: dict[tuple[st
     fresh = Analysis(view, graph_of(after, NODES), TECHNIQUES).paths(query)
     mine = [(path.id, path.source, path.nodes, path.risk, path.effort) for path in found.after.paths()]
     assert mine == [(path.id, path.source, path.nodes, path.risk, path.effort) for path in fresh.paths()]
+    assert found.first.entries_after == fresh.entries_leading
     old = {(path.source, path.target) for path in found.before.paths()}
     new = {(path.source, path.target) for path in found.after.paths()}
     assert {(path.source, path.target) for path in found.closed()} == old - new

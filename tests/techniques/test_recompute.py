@@ -272,6 +272,10 @@ GUARD = obj(
         "rules": [{"match": {"resources": {"kinds": ["Pod"]}}, "validate": {"pattern": {}}}],
     },
 )
+VISITS = role_binding("visits", "Role:later", "ServiceAccount:dev/visitor")
+NAMED_IN_DEV = grant(
+    "named", rule("create", "serviceaccounts/token", names="visitor"), to=["User:hal"], namespace="dev"
+)
 RIGHTS = (
     SERVER,
     DEV,
@@ -289,6 +293,8 @@ RIGHTS = (
     FEEDER,
     GATHERED,
     DANGLING,
+    VISITS,
+    *NAMED_IN_DEV,
     *ACTS,
     *ACTS_AS_GROUP,
     LOGS,
@@ -312,6 +318,7 @@ USERS = {"ann": ("team", "ops")}
         pytest.param(NAMED[1], "/subjects", [], id="the last subject out of a binding"),
         pytest.param(CREATES_IN_DEV[1], "/subjects", [], id="a group out of a RoleBinding"),
         pytest.param(CREATES[1], "/subjects", [], id="the only mention of an account"),
+        pytest.param(VISITS, "/subjects", [], id="the only mention, in another namespace than the account's"),
         pytest.param(READS_ALL[0], "/rules[1]", None, id="a rule of a ClusterRole"),
         pytest.param(CREATES_IN_DEV[0], "/rules[0]", None, id="a rule of a Role"),
         pytest.param(NAMED[0], "/rules[0]/resourceNames", ["web-1"], id="resourceNames"),

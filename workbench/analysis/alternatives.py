@@ -18,9 +18,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, dijkstra
 
 from workbench.analysis.arrays import Floats
-from workbench.analysis.compiled import Compiled
+from workbench.analysis.leading import Leading
 from workbench.analysis.paths import Path, PathSet
 from workbench.analysis.replicas import Replicas
+from workbench.analysis.uncollected import uncollected
 
 LIMIT = 20
 _TRIES = 2
@@ -38,14 +39,23 @@ def alternatives(paths: PathSet, source: str, target: str, limit: int = LIMIT) -
         target: Where they end.
         limit: How many at most.
     """
+    with uncollected():
+        return _alternatives(paths, source, target, limit)
+
+
+def _alternatives(paths: PathSet, source: str, target: str, limit: int) -> list[Path]:
     compiled = paths.compiled
     start, goal = compiled.number(source), compiled.number(target)
     if start is None or goal is None or start == goal or limit < 1:
         return []
-    ways = _Ways(compiled, paths.replicas, goal)
+    # Whatever leads to a node that leads to a crown jewel leads there too.
+    leading = paths.leading if paths.leading.place(goal) >= 0 else Leading(compiled, [goal])
+    if leading.place(start) < 0:
+        return []
+    ways = _Ways(leading, paths.replicas, leading.place(goal))
     found: dict[str, Path] = {}
-    for chain in ways.simple_paths(start, limit * _TRIES):
-        path = paths.build(chain)
+    for chain in ways.simple_paths(leading.place(start), limit * _TRIES):
+        path = paths.build(leading.nodes[list(chain)].tolist())
         found.setdefault(path.id, path)
         if len(found) == limit:
             break
@@ -66,40 +76,43 @@ class _Next(NamedTuple):
 
 
 class _Ways:
-    """Simple paths to one node, by weight, then by the ids of their nodes."""
+    """Simple paths to one node, by weight, then by the ids of their nodes; all numbers are places of ``leading``."""
 
-    def __init__(self, compiled: Compiled, replicas: Replicas, goal: int) -> None:
-        self._compiled = compiled
+    def __init__(self, leading: Leading, replicas: Replicas, goal: int) -> None:
+        self._leading = leading
+        self._arrays = leading.arrays
         self._replicas = replicas
         self._goal = goal
-        self._distance: Floats = dijkstra(compiled.reverse, directed=True, indices=goal)
+        self._distance: Floats = dijkstra(self._arrays.reverse, directed=True, indices=goal)
         self._without: dict[frozenset[int], Floats] = {}
         self._rows: dict[int, list[_Next]] = {}
+        self._by_target: dict[int, dict[int, tuple[float, int]]] = {}
 
     def _row(self, node: int) -> list[_Next]:
         """What a node leads to, by the least weight of the whole way, then by id."""
         found = self._rows.get(node)
         if found is None:
-            compiled, classes = self._compiled, self._replicas.classes_of
-            row = slice(compiled.indptr[node], compiled.indptr[node + 1])
-            targets, weights = compiled.indices[row], compiled.weights[row]
+            arrays = self._arrays
+            row = slice(arrays.indptr[node], arrays.indptr[node + 1])
+            targets, weights = arrays.indices[row], arrays.weights[row]
             total = weights + self._distance[targets]
             inside = np.flatnonzero(np.isfinite(total))
-            names = compiled.nodes
+            numbers = self._leading.nodes[targets[inside]]
+            names = self._leading.compiled.nodes
             found = self._rows[node] = sorted(
                 map(
                     _Next,
                     total[inside].tolist(),
-                    [names[target] for target in targets[inside].tolist()],
+                    [names[number] for number in numbers.tolist()],
                     targets[inside].tolist(),
                     weights[inside].tolist(),
-                    classes(targets[inside]).tolist(),
+                    self._replicas.classes_of(numbers).tolist(),
                 )
             )
         return found
 
     def simple_paths(self, start: int, limit: int) -> Iterator[tuple[int, ...]]:
-        """Yield the shortest simple paths as node numbers, the shortest first, up to a limit."""
+        """Yield the shortest simple paths, the shortest first, up to a limit."""
         first = self._spur([start], frozenset(), inf)
         if first is None:
             return
@@ -131,12 +144,14 @@ class _Ways:
         since: int,
     ) -> None:
         total, chain = found
-        heappush(queue, (total, tuple(self._compiled.nodes[node] for node in chain), tuple(chain), since))
+        names = self._leading.compiled.nodes
+        ids = tuple(names[number] for number in self._leading.nodes[chain].tolist())
+        heappush(queue, (total, ids, tuple(chain), since))
 
     def _spur(self, prefix: list[int], banned: frozenset[int], bound: float) -> tuple[float, list[int]] | None:
         """The shortest simple path that goes on from a prefix, not at once to a banned node, within a bound."""
-        weights = self._compiled.weights
-        spent = sum(float(weights[self._compiled.edge_at(*link)]) for link in pairwise(prefix))
+        weights = self._arrays.weights
+        spent = sum(float(weights[self._arrays.place(*link)]) for link in pairwise(prefix))
         found = self._guided(prefix, banned, bound - spent)
         if found is None:
             found = self._around(prefix, banned, bound - spent)
@@ -194,33 +209,43 @@ class _Ways:
             # Bounds only fall, so what lies beyond this one is of no interest later either.
             distance = self._without[closed] = self._distances_without(closed, start, bound)
         taken = self._taken(start, banned)
-        ways = [
-            (way.weight + distance[way.target], way.name, way.target)
-            for way in self._row(start)
-            if way.target not in closed and (way.total, way.replicas) not in taken
-        ]
-        total, _, target = min(ways, default=(inf, "", start))
+        best = (inf, "", start)
+        for way in self._row(start):
+            # Without the prefix no way is shorter than with it, and the row is sorted by that.
+            if way.total > min(best[0], bound):
+                break
+            if way.target not in closed and (way.total, way.replicas) not in taken:
+                best = min(best, (way.weight + float(distance[way.target]), way.name, way.target))
+        total, _, target = best
         if not total <= bound or total == inf:
             return 0.0, []
         chain = [start, target]
         while chain[-1] != self._goal:
-            here = chain[-1]
-            chain.append(
-                min(
-                    (way.name, way.target)
-                    for way in self._row(here)
-                    if way.target not in closed and way.weight + distance[way.target] == distance[here]
-                )[1]
-            )
-        return float(total), chain
+            chain.append(self._nearest(chain[-1], closed, distance))
+        return total, chain
+
+    def _nearest(self, here: int, closed: frozenset[int], distance: Floats) -> int:
+        """The next node of a shortest way without some nodes: of several the first id."""
+        found: list[tuple[str, int]] = []
+        for way in self._row(here):
+            if way.total > distance[here]:
+                break
+            if way.target not in closed and way.weight + distance[way.target] == distance[here]:
+                found.append((way.name, way.target))
+        return min(found)[1]
 
     def _taken(self, start: int, banned: frozenset[int]) -> set[tuple[float, int]]:
         """The banned ways on: a replica of a banned node that lies equally far is the same way."""
-        return {(way.total, way.replicas) for way in self._row(start) if way.target in banned}
+        if not banned:
+            return set()
+        if start not in self._by_target:
+            self._by_target[start] = {way.target: (way.total, way.replicas) for way in self._row(start)}
+        known = self._by_target[start]
+        return {known[target] for target in banned}
 
     def _distances_without(self, closed: frozenset[int], start: int, bound: float) -> Floats:
         """The distances to the goal if some nodes were not there; all infinite if the start does not lead to it."""
-        reverse, size = self._compiled.reverse, len(self._compiled.nodes)
+        reverse, size = self._arrays.reverse, self._arrays.size
         shut = np.zeros(size, np.bool_)
         shut[list(closed)] = True
         gone = np.flatnonzero(shut[reverse.indices])

@@ -7,9 +7,7 @@ shortest path to a jewel, before or after, changes nothing for that jewel.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -23,6 +21,7 @@ from workbench.analysis.leading import Leading
 from workbench.analysis.paths import Entries, Path, PathSet
 from workbench.analysis.search import Tree, grouped, search
 from workbench.analysis.session import Analysis, Query
+from workbench.analysis.uncollected import uncollected
 from workbench.inventory.changes import Change
 from workbench.inventory.inventory import Inventory
 from workbench.techniques.build import Bucket
@@ -64,7 +63,7 @@ class WhatIf:
         """
         self.base = base
         self.query = query or Query()
-        with _uncollected():
+        with uncollected():
             view, buckets = base.recomputed(changes)
             self.changed = base.after(view, buckets)
 
@@ -213,19 +212,6 @@ class WhatIf:
     def opened(self, limit: int | None = None) -> list[Path]:
         """The paths after the changes between ends that were not joined before."""
         return self.after.listed(self._opened, limit)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from looking through everything for the sake of some thousand short-lived records."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 class _Differs:

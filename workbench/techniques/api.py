@@ -143,6 +143,16 @@ class Technique(ABC):
     def detect(self, view: Inventory, subject: Any) -> Iterator[Found | Blocked]:
         """The edges of one subject."""
 
+    def touched_by_pods(self, view: Inventory) -> set[str] | None:
+        """The keys of the subjects that an overlay's changes of pods touch; it may err wide, never narrow.
+
+        Only for techniques about objects, of which nothing is known but the kinds that they read.
+
+        Returns:
+            ``None``: it is not known, so that all are computed anew.
+        """
+        return None
+
     @abstractmethod
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         """What proves an edge, the principal field first."""

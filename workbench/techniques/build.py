@@ -317,8 +317,9 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
             continue
         if single and kind in ("pods", "containers") and access.pods_stay(view):
             continue
-        if kind in ("pods", "containers") and declaration.subject_type is not SubjectType.OBJECT:
-            found = _touched_by_pods(technique, view, kind)
+        if kind in ("pods", "containers"):
+            of_objects = declaration.subject_type is SubjectType.OBJECT
+            found = technique.touched_by_pods(view) if of_objects else _touched_by_pods(technique, view, kind)
             if found is ALL:
                 return ALL
             keys |= found
@@ -426,6 +427,12 @@ def _grants_touched(view: Inventory, kind: str, item: Any) -> set[str] | None:
         pod = item if kind == "pods" else item.pod
         return {grant.id for grant in access.grants_limited_in(view, pod.namespace)}
     if kind in _RBAC:
+        places = {item.namespace}
+        if kind == "RoleBinding":
+            # The accounts that a binding names lie in namespaces of their own.
+            places.update(nodes.namespace(identity) for identity in access.subjects_of(item))
+        if "" not in places:
+            return {grant.id for place in places for grant in access.grants_limited_in(view, place)}
         return {grant.id for grant in access.grants_limited_by_name(view)}
     namespace = item.name if kind == "Namespace" else item.metadata.namespace
     if not namespace:

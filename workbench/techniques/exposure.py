@@ -11,6 +11,7 @@ from workbench.inventory.fields import literal
 from workbench.inventory.inventory import IndexOf, Inventory
 from workbench.inventory.objects import Ingress, Service
 from workbench.inventory.pods import PodInstance
+from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.endpoints import (
     READS,
@@ -262,6 +263,14 @@ class ExposeIngress(Technique):
     def subjects(self, view: Inventory) -> Iterable[Ingress]:
         return view.all(Ingress)
 
+    def touched_by_pods(self, view: Inventory) -> set[str] | None:
+        """Those of the pods' namespaces; of all others an edge depends on the controllers alone, and on the nodes."""
+        base = view.base
+        changed = {pod.namespace for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None}
+        if base is None or not access.pods_stay(view) or changed & (_serving(view) | _serving(base)):
+            return None
+        return {ingress.id for namespace in changed for ingress in view.in_namespace(Ingress, namespace)}
+
     def detect(self, view: Inventory, subject: Ingress) -> Iterator[Found | Blocked]:
         wanted = list(backends(subject))
         if not wanted:
@@ -314,6 +323,12 @@ class ExposeIngress(Technique):
         )
         found.append(view.evidence(f"Service:{ingress.namespace}/{name}", "spec.selector"))
         return found
+
+
+def _serving(view: Inventory) -> set[str]:
+    """The namespaces of the pods of ingress controllers."""
+    index = view.index(classes.CONTROLLERS)
+    return {container.pod.namespace for key in index.keys() for container in index[key]}  # noqa: SIM118 - an index
 
 
 def _controller_evidence(view: Inventory, cause: tuple[str, str | None]) -> list[Evidence]:
