@@ -314,6 +314,11 @@ class Audit:
         detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
         return [*self.inventory.coverage, Gap("NetworkPolicy", None, Problem.SKIPPED, policies, detail)]
 
+    @property
+    def namespaces(self) -> Sequence[str]:
+        """Every namespace that exists or that an object names, sorted."""
+        return self.inventory.namespaces()
+
     @cached_property
     def counts(self) -> Mapping[str, int]:
         """How many nodes of each kind there are."""

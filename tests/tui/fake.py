@@ -12,6 +12,7 @@ from workbench.analysis.choke import ChokePoint
 from workbench.analysis.paths import SEVERITIES, Path, PathStep
 from workbench.engine import Document, ExportResult, Neighbour, PathReport, Preview, WhatIfReport
 from workbench.errors import Conflict, UsageError
+from workbench.graph import nodes
 from workbench.inventory.changes import Op, Target
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.remediation.records import Effect, Fix, Need, Risk, RiskLevel, Status
@@ -176,6 +177,12 @@ class FakeAudit:
     yaml_name: str = "web"
     main_thread_calls: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+
+    @property
+    def namespaces(self) -> list[str]:
+        self._enter("namespaces")
+        found = {nodes.namespace(node) for one in self.found for node in one.nodes}
+        return sorted(found - {""})
 
     @property
     def counts(self) -> dict[str, int]:

@@ -10,6 +10,7 @@ from textual.widgets import Input
 from tests.tui import fake
 from tests.tui.conftest import Opened, settled
 from workbench.tui.canvas.ways import Place
+from workbench.tui.screens.base import Asked
 from workbench.tui.screens.connect import ConnectScreen
 from workbench.tui.screens.dialogs import AlternativesDialog, CoverageDialog, ExportDialog, QuitDialog
 from workbench.tui.screens.fixes import FixesScreen
@@ -381,20 +382,21 @@ async def test_every_kind_of_row_of_the_overview_opens_something(opened: Opened)
             box = overview.query_one(pane.selector, RowList)
             for at, row in enumerate(box.items):
                 # One of a kind is enough.
-                if row.target is None or (pane.id, row.target.view, bool(row.target.path)) in opened_before:
+                asked = row.target and (row.target.asked or Asked())
+                if row.target is None or (pane.id, row.target.view, bool(asked.path)) in opened_before:
                     continue
-                opened_before.add((pane.id, row.target.view, bool(row.target.path)))
+                opened_before.add((pane.id, row.target.view, bool(asked.path)))
                 overview.go_to_pane(pane)
                 box.cursor = at
                 await press(pilot, "enter")
                 assert app.screen is not overview, (pane.id, at)
                 visited.add(type(app.screen))
-                if isinstance(app.screen, PathsScreen) and row.target.path:
-                    assert app.screen.path_list.current.id == row.target.path
+                if isinstance(app.screen, PathsScreen) and asked.path:
+                    assert app.screen.path_list.current.id == asked.path
                 elif isinstance(app.screen, PathsScreen):
-                    assert app.screen.filter_text == row.target.filter
+                    assert app.screen.filter_text == asked.filter
                 if isinstance(app.screen, FixesScreen):
-                    assert app.screen.basket.fix.id == row.target.fix
+                    assert app.screen.basket.fix.id == asked.fix
                 while app.screen is not overview:
                     await press(pilot, "escape")
         assert visited == {PathsScreen, FixesScreen, CoverageDialog}

@@ -10,51 +10,31 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.worker import WorkerCancelled, get_current_worker
 
-from workbench.errors import WorkbenchError
 from workbench.tui import state
 from workbench.tui.actions import bindings_of
 from workbench.tui.commands import UnknownCommand, candidates, parse
-from workbench.tui.failures import failure_lines
-from workbench.tui.jobs import JobsApp
-from workbench.tui.messages import Progress
-from workbench.tui.names import end_of
-from workbench.tui.screens.base import WorkbenchScreen
-from workbench.tui.session import Session, default_directory, passes, refusal, staged_message
-from workbench.tui.text import Spans, count, shown
+from workbench.tui.loading import Loader, LoadingApp, load_audit
+from workbench.tui.narrowing import NarrowingApp
+from workbench.tui.screens.base import Asked, WorkbenchScreen
+from workbench.tui.staging import StagingApp
+from workbench.tui.text import shown
 from workbench.tui.theme import THEMES, variables_of
 from workbench.tui.widgets.frame import HeaderState
 
 if TYPE_CHECKING:
-    from workbench.analysis.choke import ChokePoint
-    from workbench.engine import Audit, ExportResult, PathQuery, PathReport, Preview, WhatIfReport
-    from workbench.remediation.records import Fix
     from workbench.sources import SourceRequest
-
-T = TypeVar("T")
-
-Loader = Callable[["SourceRequest", Callable[[str, int, int], None]], "Audit"]
 
 SIGNALLED = 128
 """The exit status after a signal is this and the signal's number."""
 
 TARGETS_COMPLETED = 500
-
-CHOKE_POINTS = 50
-"""How many are asked for: nodes and edges come mixed, and some of each are shown."""
-
-PATHS_LISTED = 10_000
-"""How many paths the list holds; the worst come first, and :path narrows."""
 
 WIDTHS: list[tuple[int, str]] | None = [
     (0, "-tiny"),
@@ -77,21 +57,7 @@ HEIGHTS: list[tuple[int, str]] | None = [(0, "-flat"), (16, "-short"), (36, "-ta
 """The class of a screen by the rows there are."""
 
 
-def load_audit(request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
-    """Load a source; the engine is imported here, in the worker."""
-    from workbench.engine import Audit
-
-    return Audit.load(request, progress)
-
-
-def listed_paths(sources: tuple[str, ...] = (), targets: tuple[str, ...] = ()) -> PathQuery:
-    """The query for the paths that the list shows (in a worker)."""
-    from workbench.engine import PathQuery
-
-    return PathQuery(sources=sources, targets=targets, limit=PATHS_LISTED)
-
-
-class WorkbenchApp(JobsApp):
+class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
     """The terminal interface.
 
     Args:
@@ -116,19 +82,11 @@ class WorkbenchApp(JobsApp):
     ) -> None:
         no_color = bool(os.environ.get("NO_COLOR"))
         # With its own colours of the terminal Textual strips colours for NO_COLOR; otherwise it turns them to greys.
-        super().__init__(ansi_color=True if no_color else None)
-        self.request = request
-        self.loader = loader
-        self.session: Session | None = None
+        super().__init__(request, loader, ansi_color=True if no_color else None)
         self.samples: list[str] = []
         self.is_first_run = False
-        self._progress = "starting"
-        self._loading = request is not None
-        self._failure: tuple[str, list[Spans]] | None = None
         self._history: list[str] = []
-        self._exported: tuple[str, ...] = ()
         self._log: Any = None
-        self._leaving = False
         for one in THEMES:
             self.register_theme(one)
         self._theme_asked = theme
@@ -163,12 +121,12 @@ class WorkbenchApp(JobsApp):
 
     def _begin(self) -> None:
         if self.request is not None:
-            self._load(self.request)
+            self.load(self.request)
         self.in_background("state", _open_state, self._state_opened)
 
     def _state_opened(self, opened: tuple[Any, bool]) -> None:
         self._log, self.is_first_run = opened
-        self._tell_screens()
+        self.tell_screens()
 
     def on_unmount(self) -> None:
         """Close the log."""
@@ -204,124 +162,12 @@ class WorkbenchApp(JobsApp):
         """``ctrl+c`` does not end the program by accident."""
         self.say("press q to quit")
 
-    # -- loading
-
-    def open_source(self, text: str) -> None:
-        """Open a SOURCE (``:open``)."""
-
-        def ask() -> SourceRequest:
-            from workbench.sources import parse_source
-
-            return parse_source(text)
-
-        self.in_background("request", ask, self._load)
-
-    def _load(self, request: SourceRequest, keep: Sequence[str] = ()) -> None:
-        self.request = request
-        self.session = None
-        self._failure = None
-        self._loading = True
-        self._progress = "starting"
-        loader = self.loader
-
-        def job() -> tuple[Audit, PathReport, list[str], list[Fix]]:
-            from workbench.tui.widgets.path_list import haystack
-
-            worker = get_current_worker()
-
-            def progress(phase: str, done: int, total: int) -> None:
-                if worker.is_cancelled:
-                    raise WorkerCancelled("another source was opened")
-                self.post_message(Progress(worker, phase, done, total))
-
-            audit = loader(request, progress)
-            self.post_message(Progress(worker, "searching paths", 0, 0))
-            report = audit.paths(listed_paths())
-            staged = []
-            for fix_id in keep:
-                try:
-                    staged.append(audit.fix(fix_id))
-                except WorkbenchError:
-                    continue
-            return audit, report, [haystack(path) for path in report.paths], staged
-
-        self.in_background("load", job, lambda loaded: self._loaded(loaded, len(keep)), self._load_failed)
-        self.show_view("overview")
-        self._tell_screens()
-
-    @on(Progress)
-    def _progressed(self, event: Progress) -> None:
-        if not event.worker.is_cancelled and self._loading:
-            total = f" of {event.total:,}" if event.total else ""
-            self._progress = event.phase + (f" {event.done:,}{total}" if event.done or event.total else "")
-            if isinstance(self.screen, WorkbenchScreen):
-                self.screen.session_changed()
-
-    def _loaded(self, loaded: tuple[Audit, PathReport, list[str], list[Fix]], kept: int) -> None:
-        audit, report, haystacks, staged = loaded
-        self._loading = False
-        self.session = Session(audit, report, haystacks, tuple(audit.coverage), basket=staged)
-        if kept > len(staged):
-            self.say(f"{count(kept - len(staged), 'staged fix does', 'staged fixes do')} not apply any more", "warning")
-        self._tell_screens()
-        self._rank()
-        if staged:
-            self._basket_changed()
-
-    def _load_failed(self, error: Exception) -> None:
-        self._loading = False
-        self._failure = failure_lines(error, str(self.request))
-        self._tell_screens()
-
-    def _rank(self) -> None:
-        session = self.require_session()
-
-        def deliver(fixes: list[Fix]) -> None:
-            session.fixes = fixes
-            self._tell_screens()
-
-        def counted(points: list[ChokePoint]) -> None:
-            session.choke_points = points
-            self._tell_screens()
-
-        self.in_background("choke points", lambda: session.audit.choke_points(CHOKE_POINTS), counted)
-        self.in_background("rank", lambda: list(session.audit.fixes()), deliver)
-
-    def message_lines(self) -> tuple[str, list[Spans]]:
-        """What stands where there is nothing to show: a title and lines."""
-        if self._failure is not None:
-            return self._failure
-        if self._loading:
-            lines: list[Spans] = [
-                ((shown(f"reading {self.request}"), "strong"),),
-                ((shown(self._progress), ""),),
-                (("esc goes back to Connect", "muted"),),
-            ]
-            return "Loading", lines
-        return "Nothing open", [
-            (("no source is open", "strong"),),
-            ((":open SOURCE opens one, esc goes to Connect", "muted"),),
-        ]
-
-    def require_session(self) -> Session:
-        """What is loaded, where something must be."""
-        if self.session is None:
-            raise RuntimeError("nothing is loaded")
-        return self.session
-
-    def _tell_screens(self) -> None:
-        """Every screen that is there shows the new state; hidden ones do when they come back."""
-        for screen in self.screen_stack:
-            if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
-                screen.session_changed()
-                screen.update_frame()
-
     def header_state(self, place: str) -> HeaderState:
         """What the header of a screen says."""
         session = self.session
         if session is None:
             source = str(self.request) if self.request is not None else ""
-            word = "loading" if self._loading else "failed" if self._failure else ""
+            word = "loading" if self.loading else "failed" if self.failure else ""
             return HeaderState(source=shown(source, 60), kind=word, view=place)
         return HeaderState(
             source=shown(session.audit.title, 60),
@@ -352,8 +198,8 @@ class WorkbenchApp(JobsApp):
         """A numbered screen."""
         self.show_view(name)
 
-    def show_view(self, name: str, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
-        """Change to a screen, and narrow or select there what was asked for."""
+    def show_view(self, name: str, asked: Asked | None = None) -> None:
+        """Change to a screen, and go there to what was asked for."""
         while len(self.screen_stack) > 1 and self._on_help:
             self.pop_screen()
         if self.view != name:
@@ -362,8 +208,8 @@ class WorkbenchApp(JobsApp):
         screen = self.screen_of(name)
         if self.screen is not screen:
             self.switch_screen(screen)
-        if filter_text or path or fix:
-            screen.call_after_refresh(screen.show_what_was_asked, filter_text=filter_text, path=path, fix=fix)
+        if asked is not None:
+            screen.call_after_refresh(screen.show_what_was_asked, asked)
 
     def action_leave(self) -> None:
         """Leave the innermost thing."""
@@ -381,10 +227,8 @@ class WorkbenchApp(JobsApp):
                 self.switch_screen(self.screen_of("connect"))
             else:
                 self.bell()
-        if self._loading and self.view == "connect":
-            self._loading = False
-            self.workers.cancel_group(self, "load")
-            self.say("loading was cancelled")
+        if self.loading and self.view == "connect":
+            self.cancel_loading()
 
     def action_help(self) -> None:
         """The help of this screen."""
@@ -404,11 +248,6 @@ class WorkbenchApp(JobsApp):
         for screen in self.screen_stack:
             screen.refresh(repaint=True, layout=True)
         self.refresh(repaint=True, layout=True)
-
-    def action_reload(self) -> None:
-        """Read the source again; the basket stays."""
-        if self.request is not None and not self._loading:
-            self._load(self.request, [fix.id for fix in self.session.basket] if self.session else [])
 
     def action_coverage(self) -> None:
         """What could not be read."""
@@ -438,7 +277,7 @@ class WorkbenchApp(JobsApp):
         if command is None:
             return
         if command.word == "path":
-            self._find_paths(command.arguments)
+            self.find_paths(command.arguments)
         elif command.word == "open":
             self.open_source(command.arguments[0])
         elif command.word == "theme":
@@ -456,122 +295,6 @@ class WorkbenchApp(JobsApp):
             self.theme = name
         else:
             self.say(f"no theme {name}; there are {', '.join(sorted(self.available_themes))}", "warning")
-
-    def _find_paths(self, arguments: Sequence[str]) -> None:
-        session = self.session
-        if session is None:
-            self.say("open a source first")
-            return
-        sources, targets = ((arguments[0],), (arguments[1],)) if len(arguments) > 1 else ((), (arguments[0],))
-        query = f"from {sources[0]} to {targets[0]}" if sources else f"to {targets[0]}"
-
-        def ask() -> tuple[PathReport, list[str]]:
-            from workbench.tui.widgets.path_list import haystack
-
-            report = session.audit.paths(listed_paths(sources, targets))
-            return report, [haystack(path) for path in report.paths]
-
-        self.in_background("query", ask, lambda found: self._narrowed(session, query, *found))
-
-    def show_paths_through(self, source: str, target: str | None = None) -> None:
-        """Narrow the list to the paths through a node, or over the edge between two."""
-        session = self.require_session()
-        query = f"through {end_of(source)}" + (f" -> {end_of(target)}" if target else "")
-        report, hay = session.report, session.haystacks
-
-        def ask() -> tuple[PathReport, list[str]]:
-            places = [at for at, path in enumerate(report.paths) if passes(path, source, target)]
-            paths = [report.paths[at] for at in places]
-            return replace(report, paths=paths, total=len(paths)), [hay[at] for at in places]
-
-        self.in_background("query", ask, lambda found: self._narrowed(session, query, *found))
-
-    def _narrowed(self, session: Session, query: str, report: PathReport, hay: list[str]) -> None:
-        session.query = query
-        session.shown_report, session.shown_haystacks = report, hay
-        self.show_view("paths")
-        self._tell_screens()
-
-    def clear_query(self) -> bool:
-        """Show all paths again; whether they were narrowed."""
-        session = self.session
-        if session is None or not session.query:
-            return False
-        session.query, session.shown_report = "", None
-        self._tell_screens()
-        return True
-
-    # -- basket
-
-    def stage(self, fix: Fix) -> None:
-        """Put a fix into the basket, or say why not."""
-        session = self.require_session()
-        reason = refusal(fix)
-        if session.staged(fix):
-            self.say(f"already staged: {fix.title}")
-        elif reason:
-            self.say(f"cannot be staged: {fix.title}: {reason}", "warning")
-        else:
-            session.basket.append(fix)
-            self.say(staged_message(fix))
-            self._basket_changed()
-
-    def unstage(self, fix: Fix) -> None:
-        """Take a fix out of the basket."""
-        session = self.require_session()
-        session.basket[:] = [staged for staged in session.basket if staged.id != fix.id]
-        self.say(f"unstaged: {fix.title}")
-        self._basket_changed()
-
-    def _basket_changed(self) -> None:
-        session = self.require_session()
-        session.what_if, session.previews, session.problem = None, (), ""
-        basket = list(session.basket)
-        audit = session.audit
-        if not basket:
-            self.workers.cancel_group(self, "what-if")
-            self._tell_screens()
-            return
-
-        def deliver(found: tuple[WhatIfReport, list[Preview]]) -> None:
-            session.what_if, session.previews = found
-            self._tell_screens()
-
-        def failed(error: Exception) -> None:
-            session.problem = str(error) if isinstance(error, WorkbenchError) else f"internal error: {error}"
-            if not isinstance(error, WorkbenchError):
-                self.report(error)
-            self._tell_screens()
-
-        self.in_background("what-if", lambda: (audit.what_if(basket), list(audit.previews(basket))), deliver, failed)
-        self._tell_screens()
-
-    # -- export
-
-    def export(self) -> None:
-        """Ask where to write what is staged."""
-        session = self.session
-        if session is None or not session.basket:
-            self.say("nothing is staged: s stages the fix of a step")
-        elif session.problem:
-            self.say(f"cannot be exported: {session.problem}", "warning")
-        else:
-            from workbench.tui.screens.dialogs import ExportDialog
-
-            self.push_screen(ExportDialog(session, default_directory(session.audit.title)), self._export_answered)
-
-    def _export_answered(self, answer: tuple[Path, bool] | None) -> None:
-        if answer is None:
-            return
-        session = self.require_session()
-        directory, force = answer
-        basket = list(session.basket)
-
-        def deliver(result: ExportResult) -> None:
-            self._exported = tuple(fix.id for fix in basket)
-            self.say(f"wrote {count(len(result.files), 'file')} to {result.directory}; next: {result.next_command}")
-
-        self.in_background("export", lambda: session.audit.export(basket, directory, force=force), deliver)
 
 
 def _open_state() -> tuple[Any, bool]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from workbench.tui.lines import status_text
+from workbench.tui.listing import Listing
 from workbench.tui.text import count, shown
 
 if TYPE_CHECKING:
@@ -42,10 +43,13 @@ class Session:
     """One loaded source. The app changes it, the screens show it."""
 
     audit: Audit
-    report: PathReport
-    haystacks: Sequence[str] = ()
-    """What the filter searches, one text for each path of the report."""
+    whole: Listing
+    """All paths."""
     coverage: Sequence[Gap] = ()
+    namespaces: Sequence[str] = ()
+    """Every namespace that exists or that an object names, sorted."""
+    namespace: str = ""
+    """The namespace that lists are limited to, empty for all; the graph knows nothing of it."""
     fixes: Sequence[Fix] | None = None
     """``None`` until a worker has ranked them."""
     choke_points: Sequence[ChokePoint] | None = None
@@ -62,20 +66,41 @@ class Session:
     """The other ways between the ends of paths that were looked at, by path id."""
     query: str = ""
     """How the paths were narrowed (``:path``), empty for all."""
-    shown_report: PathReport | None = None
-    """The narrowed paths."""
-    shown_haystacks: Sequence[str] = ()
+    narrowed: Listing | None = None
+    """The narrowed paths, of all namespaces."""
+
+    def __post_init__(self) -> None:
+        self._lists()
+
+    def _lists(self) -> None:
+        self._scoped = self.whole.within(self.namespace)
+        self._listed = self._scoped if self.narrowed is None else self.narrowed.within(self.namespace)
+
+    def narrow(self, query: str, found: Listing | None) -> None:
+        """List what was asked for; ``None`` for all paths again."""
+        self.query, self.narrowed = query, found
+        self._lists()
+
+    def limit_to(self, namespace: str) -> None:
+        """List what touches a namespace; an empty name for all."""
+        self.namespace = namespace
+        self._lists()
+
+    @property
+    def report(self) -> PathReport:
+        """All paths that touch the namespace."""
+        return self._scoped.report
 
     @property
     def paths(self) -> Sequence[Path]:
         """The paths that the list shows."""
-        paths: Sequence[Path] = (self.shown_report or self.report).paths
+        paths: Sequence[Path] = self._listed.report.paths
         return paths
 
     @property
     def hay(self) -> Sequence[str]:
         """What the filter searches for the paths that the list shows."""
-        return self.shown_haystacks if self.shown_report is not None else self.haystacks
+        return self._listed.haystacks
 
     @property
     def cut(self) -> frozenset[str]:

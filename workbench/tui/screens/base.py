@@ -35,6 +35,22 @@ class Pane:
     selector: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a screen is to go to; each screen knows some of these."""
+
+    filter: str = ""
+    """What to narrow a list to."""
+    path: str = ""
+    """The id of a path."""
+    fix: str = ""
+    """The id of a fix."""
+    kind: str = ""
+    """A kind of objects."""
+    object: str = ""
+    """The id of an object."""
+
+
 def places_of(widget: Widget | None) -> list[str]:
     """The places of the registry whose actions reach from a widget, innermost first."""
     if isinstance(widget, Prompt):
@@ -107,8 +123,8 @@ class WorkbenchScreen(Screen[None]):
     def session_changed(self) -> None:
         """The app loaded something, or the basket changed."""
 
-    def show_what_was_asked(self, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
-        """Narrow to a filter, or go to a path or a fix, where the screen has such things."""
+    def show_what_was_asked(self, asked: Asked) -> None:
+        """Narrow to a filter, or go to a path, a fix or an object, where the screen has such things."""
 
     def update_frame(self) -> None:
         """Header and hints anew."""

@@ -10,7 +10,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from workbench.tui.lines import BLANK, diff_lines, risk_lines, what_if_lines
-from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
+from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.session import refusal
 from workbench.tui.text import Spans, count, shown, span
 from workbench.tui.widgets.basket import Basket
@@ -163,10 +163,10 @@ class FixesScreen(WorkbenchScreen):
         """Write what is staged."""
         self.workbench.export()
 
-    def show_what_was_asked(self, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
+    def show_what_was_asked(self, asked: Asked) -> None:
         """Go to a fix."""
-        if fix:
-            self.select_fix(fix)
+        if asked.fix:
+            self.select_fix(asked.fix)
 
     def select_fix(self, fix_id: str) -> None:
         """Move the cursor to a fix."""

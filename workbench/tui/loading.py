@@ -1,0 +1,186 @@
+"""Opening a source: the worker that loads it, its progress, and what is said where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.worker import WorkerCancelled, get_current_worker
+
+from workbench.errors import WorkbenchError
+from workbench.tui.failures import failure_lines
+from workbench.tui.listing import Listing, listed_paths
+from workbench.tui.messages import Progress
+from workbench.tui.screens.base import WorkbenchScreen
+from workbench.tui.session import Session
+from workbench.tui.shared import SessionApp
+from workbench.tui.text import Spans, count, shown
+
+if TYPE_CHECKING:
+    from workbench.analysis.choke import ChokePoint
+    from workbench.engine import Audit
+    from workbench.remediation.records import Fix
+    from workbench.sources import SourceRequest
+
+Loader = Callable[["SourceRequest", Callable[[str, int, int], None]], "Audit"]
+
+CHOKE_POINTS = 50
+"""How many are asked for: nodes and edges come mixed, and some of each are shown."""
+
+
+def load_audit(request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
+    """Load a source; the engine is imported here, in the worker."""
+    from workbench.engine import Audit
+
+    return Audit.load(request, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a worker has loaded."""
+
+    audit: Audit
+    listing: Listing
+    namespaces: Sequence[str]
+    staged: list[Fix]
+    """Those of the basket that still apply."""
+    lost: int
+    """How many do not."""
+
+
+class LoadingApp(SessionApp):
+    """An app that opens sources."""
+
+    def __init__(self, request: SourceRequest | None, loader: Loader, *, ansi_color: bool | None) -> None:
+        super().__init__(ansi_color=ansi_color)
+        self.request = request
+        self.loader = loader
+        self.loading = request is not None
+        self._progress = "starting"
+        self.failure: tuple[str, list[Spans]] | None = None
+        self._namespace = ""
+        """What lists are limited to once the source is loaded."""
+
+    def open_source(self, text: str) -> None:
+        """Open a SOURCE (``:open``)."""
+
+        def ask() -> SourceRequest:
+            from workbench.sources import parse_source
+
+            return parse_source(text)
+
+        self.in_background("request", ask, self.load)
+
+    def load(self, request: SourceRequest, keep: Sequence[str] = ()) -> None:
+        """Load a source.
+
+        Args:
+            request: What to read.
+            keep: The ids of the fixes that stay staged, as far as they still apply.
+        """
+        again = request == self.request
+        self._namespace = self.session.namespace if again and self.session is not None else ""
+        self.request = request
+        self.session = None
+        self.failure = None
+        self.loading = True
+        self._progress = "starting"
+        loader = self.loader
+
+        def job() -> Loaded:
+            worker = get_current_worker()
+
+            def progress(phase: str, done: int, total: int) -> None:
+                if worker.is_cancelled:
+                    raise WorkerCancelled("another source was opened")
+                self.post_message(Progress(worker, phase, done, total))
+
+            audit = loader(request, progress)
+            self.post_message(Progress(worker, "searching paths", 0, 0))
+            listing = Listing.of(audit.paths(listed_paths()))
+            staged = [fix for fix in (_applying(audit, fix_id) for fix_id in keep) if fix is not None]
+            return Loaded(audit, listing, tuple(audit.namespaces), staged, len(keep) - len(staged))
+
+        self.in_background("load", job, self._loaded, self._load_failed)
+        self.show_view("overview")
+        self.tell_screens()
+
+    @on(Progress)
+    def _progressed(self, event: Progress) -> None:
+        if not event.worker.is_cancelled and self.loading:
+            total = f" of {event.total:,}" if event.total else ""
+            self._progress = event.phase + (f" {event.done:,}{total}" if event.done or event.total else "")
+            if isinstance(self.screen, WorkbenchScreen):
+                self.screen.session_changed()
+
+    def _loaded(self, loaded: Loaded) -> None:
+        self.loading = False
+        self.session = Session(
+            loaded.audit,
+            loaded.listing,
+            coverage=tuple(loaded.audit.coverage),
+            namespaces=loaded.namespaces,
+            namespace=self._namespace if self._namespace in loaded.namespaces else "",
+            basket=loaded.staged,
+        )
+        if loaded.lost:
+            self.say(f"{count(loaded.lost, 'staged fix does', 'staged fixes do')} not apply any more", "warning")
+        self.tell_screens()
+        self._rank()
+        self.session_loaded()
+
+    def _load_failed(self, error: Exception) -> None:
+        self.loading = False
+        self.failure = failure_lines(error, str(self.request))
+        self.tell_screens()
+
+    def _rank(self) -> None:
+        session = self.require_session()
+
+        def deliver(fixes: list[Fix]) -> None:
+            session.fixes = fixes
+            self.tell_screens()
+
+        def counted(points: list[ChokePoint]) -> None:
+            session.choke_points = points
+            self.tell_screens()
+
+        self.in_background("choke points", lambda: session.audit.choke_points(CHOKE_POINTS), counted)
+        self.in_background("rank", lambda: list(session.audit.fixes()), deliver)
+
+    def message_lines(self) -> tuple[str, list[Spans]]:
+        """What stands where there is nothing to show: a title and lines."""
+        if self.failure is not None:
+            return self.failure
+        if self.loading:
+            lines: list[Spans] = [
+                ((shown(f"reading {self.request}"), "strong"),),
+                ((shown(self._progress), ""),),
+                (("esc goes back to Connect", "muted"),),
+            ]
+            return "Loading", lines
+        return "Nothing open", [
+            (("no source is open", "strong"),),
+            ((":open SOURCE opens one, esc goes to Connect", "muted"),),
+        ]
+
+    def action_reload(self) -> None:
+        """Read the source again; the basket stays."""
+        if self.request is not None and not self.loading:
+            self.load(self.request, [fix.id for fix in self.session.basket] if self.session else [])
+
+    def cancel_loading(self) -> None:
+        """Stop loading; its result is void."""
+        self.loading = False
+        self.workers.cancel_group(self, "load")
+        self.say("loading was cancelled")
+
+
+def _applying(audit: Audit, fix_id: str) -> Fix | None:
+    """The fix of an id if it still applies."""
+    try:
+        return audit.fix(fix_id)
+    except WorkbenchError:
+        return None
