@@ -43,7 +43,18 @@ async def test_no_control_character_of_a_name_reaches_the_terminal(
         await settled(pilot)
         keys = ["exclamation_mark", "escape", "2", "slash", *"web", "escape", "enter", "down", "down", "down", "s"]
         keys += ["enter", "greater_than_sign", "f", "y", "question_mark", "escape", "escape", "right", "7"]
-        keys += ["down", "space", "enter", "tab", "x"]
+        keys += [
+            "3",
+            "down",
+            "greater_than_sign",
+            "greater_than_sign",
+            "greater_than_sign",
+            "o",
+            "escape",
+            "tab",
+            "tab",
+        ]
+        keys += ["escape", "p", "7", "down", "space", "enter", "tab", "x"]
         for key in keys:
             await pilot.press(key)
             await settled(pilot)

@@ -46,8 +46,16 @@ class View:
     title: str
 
 
-VIEWS = (View("1", "overview", "Overview"), View("2", "paths", "Paths"), View("7", "fixes", "Fixes"))
+VIEWS = (
+    View("1", "overview", "Overview"),
+    View("2", "paths", "Paths"),
+    View("3", "resources", "Resources"),
+    View("7", "fixes", "Fixes"),
+)
 """The screens that exist; the others of the design keep their digit free."""
+
+LOADED = tuple(view.id for view in VIEWS)
+"""The screens that show what is loaded."""
 
 KEY_NAMES = {
     "question_mark": "?",
@@ -63,12 +71,18 @@ KEY_NAMES = {
     "f1": "F1",
 }
 
-EVERYWHERE = ("overview", "paths", "fixes", "connect", "help")
-
 ACTIONS: tuple[Action, ...] = (
     # The app.
     Action("view('overview')", ("1",), "overview", "Overview: counts, best cuts, coverage", ("app",), "overview"),
     Action("view('paths')", ("2",), "paths", "Paths: the attack paths, one by one", ("app",), "paths"),
+    Action(
+        "view('resources')",
+        ("3",),
+        "resources",
+        "Resources: the objects, with the paths through each",
+        ("app",),
+        "resources",
+    ),
     Action("view('fixes')", ("7",), "fixes", "Fixes: what is staged and what it closes", ("app",), "fixes"),
     Action("help", ("question_mark", "f1"), "help", "keys of this screen, legend, concepts", ("app",), "help", 98, "?"),
     Action("command", ("colon",), "command", "command bar; tab completes", ("app",), "", 90),
@@ -80,6 +94,7 @@ ACTIONS: tuple[Action, ...] = (
         "close the dialog, the input, the filter, the pane, the view: one a press",
         ("app",),
     ),
+    Action("all_namespaces", ("0",), "all namespaces", "list all namespaces again, after :ns NAME", ("app",)),
     Action("help_quit", ("ctrl+c",), "", "says how to quit", ("app",)),
     Action("repaint", ("ctrl+l",), "repaint", "paint the whole screen again", ("app",), "repaint"),
     Action(
@@ -87,7 +102,7 @@ ACTIONS: tuple[Action, ...] = (
         ("r",),
         "reload",
         "read the source again; what is staged stays",
-        ("overview", "paths", "fixes"),
+        LOADED,
         "reload",
     ),
     Action(
@@ -95,18 +110,19 @@ ACTIONS: tuple[Action, ...] = (
         ("exclamation_mark",),
         "coverage",
         "what could not be read",
-        ("overview", "paths", "fixes"),
+        LOADED,
         "coverage",
     ),
     # Panes.
-    Action("next_pane", ("tab",), "next pane", "next pane", ("overview", "paths", "fixes"), "", 0),
-    Action("previous_pane", ("shift+tab",), "previous pane", "previous pane", ("overview", "paths", "fixes")),
+    Action("next_pane", ("tab",), "next pane", "next pane", LOADED, "", 0),
+    Action("previous_pane", ("shift+tab",), "previous pane", "previous pane", LOADED),
     Action(
         "filter",
         ("slash",),
         "filter",
-        "filter: text, !text, -f fuzzy, is:critical, kind:Secret; enter keeps it, esc clears it",
-        ("paths", "help"),
+        "filter: text, !text, -f fuzzy; of paths is:critical, kind:Secret; of objects -l label=value; "
+        "enter keeps it, esc clears it",
+        ("paths", "resources", "help"),
         "",
         60,
     ),
@@ -149,9 +165,16 @@ ACTIONS: tuple[Action, ...] = (
         21,
     ),
     Action("unstage", ("u",), "unstage", "take a staged fix back: the step's, else the newest", ("paths",), "", 22),
-    Action("yaml", ("y",), "YAML", "the object's YAML, proving lines marked", ("paths",), "", 23),
-    Action("tab(-1)", ("less_than_sign",), "previous tab", "previous tab of the step's detail", ("paths",)),
-    Action("tab(1)", ("greater_than_sign",), "next tab", "next tab of the step's detail", ("paths",), "", 30),
+    Action("yaml", ("y",), "YAML", "the YAML; of a step, proving lines marked", ("paths", "resources"), "", 23),
+    Action("tab(-1)", ("less_than_sign",), "previous tab", "previous tab of the detail", ("paths", "resources")),
+    Action("tab(1)", ("greater_than_sign",), "next tab", "next tab of the detail", ("paths", "resources"), "", 30),
+    # Resources.
+    Action(
+        "paths_through", ("p",), "paths", "list the paths through the object, in Paths", ("resources",), "through", 20
+    ),
+    Action("fixes", ("f",), "fixes", "the fix of the object that cuts most, in Fixes", ("resources",), "", 25),
+    Action("sort", ("o",), "sort", "choose the column to sort by", ("resources",), "sort", 40),
+    Action("reverse", ("O",), "reverse", "sort the other way round", ("resources",), "reverse"),
     # Fixes.
     Action("toggle_fix", ("space",), "stage/unstage", "stage or unstage the fix under the cursor", ("basket",), "", 12),
     Action("stage", ("s",), "stage", "stage the fix under the cursor", ("fixes",), "", 0),

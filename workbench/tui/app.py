@@ -19,7 +19,7 @@ from textual.driver import Driver
 
 from workbench.tui import state
 from workbench.tui.actions import bindings_of
-from workbench.tui.commands import UnknownCommand, candidates, parse
+from workbench.tui.commands import KIND, Known, UnknownCommand, candidates, parse
 from workbench.tui.loading import Loader, LoadingApp, load_audit
 from workbench.tui.narrowing import NarrowingApp
 from workbench.tui.screens.base import Asked, WorkbenchScreen
@@ -49,6 +49,7 @@ VIEW_CLASSES = {
     "connect": "ConnectScreen",
     "overview": "OverviewScreen",
     "paths": "PathsScreen",
+    "resources": "ResourcesScreen",
     "fixes": "FixesScreen",
 }
 """The class of each screen; its module in ``screens`` has the screen's id as its name."""
@@ -68,7 +69,8 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
 
     TITLE = "workbench"
     CSS_PATH: ClassVar[Any] = [
-        f"styles/{name}.tcss" for name in ("base", "connect", "overview", "paths", "fixes", "help", "dialogs")
+        f"styles/{name}.tcss"
+        for name in ("base", "connect", "overview", "paths", "resources", "fixes", "help", "dialogs")
     ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("app")]
     ENABLE_COMMAND_PALETTE = False
@@ -177,6 +179,7 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
             staged=session.staged_text,
             view=place,
             basket=len(session.basket),
+            namespace=shown(session.namespace),
             chip=f"{shown(session.query, 40)} x" if session.query else "",
         )
 
@@ -262,10 +265,17 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
 
     def candidates(self, text: str) -> Iterable[str]:
         """What the command bar completes to."""
-        targets = self.session.report.paths[:TARGETS_COMPLETED] if self.session is not None else ()
+        session = self.session
+        targets = session.report.paths[:TARGETS_COMPLETED] if session is not None else ()
         ends = dict.fromkeys(end for path in targets for end in (path.target, path.source))
         # What a suggestion shows must not be interpreted; an id that would be escaped is no good as a suggestion.
-        return candidates(text, self.samples, sorted(self.available_themes), [end for end in ends if shown(end) == end])
+        known = Known(
+            samples=self.samples,
+            themes=sorted(self.available_themes),
+            targets=[end for end in ends if shown(end) == end],
+            namespaces=[name for name in session.namespaces if shown(name) == name] if session is not None else (),
+        )
+        return candidates(text, known)
 
     def run_command(self, text: str) -> None:
         """Carry out what was typed in the command bar."""
@@ -282,6 +292,10 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
             self.open_source(command.arguments[0])
         elif command.word == "theme":
             self._choose_theme(command.arguments[0])
+        elif command.word == "ns":
+            self.limit_to_namespace(command.arguments[0])
+        elif command.word == KIND:
+            self._show_kind(*command.arguments)
         elif command.word in VIEW_CLASSES:
             self.show_view(command.word)
         elif command.word == "q":
@@ -289,6 +303,12 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
         else:
             target: Any = self.screen if hasattr(self.screen, f"action_{command.word}") else self
             getattr(target, f"action_{command.word}", self.bell)()
+
+    def _show_kind(self, kind: str, filter_text: str = "") -> None:
+        if self.session is None:
+            self.say("open a source first")
+        else:
+            self.show_view("resources", Asked(kind=kind, filter=filter_text))
 
     def _choose_theme(self, name: str) -> None:
         if name in self.available_themes:

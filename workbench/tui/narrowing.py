@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from workbench.tui.listing import Listing, listed_paths
-from workbench.tui.names import end_of
+from workbench.tui.names import end_of, full
 from workbench.tui.screens.base import Asked
 from workbench.tui.session import Session, passes
 from workbench.tui.shared import SessionApp
@@ -51,7 +51,7 @@ class NarrowingApp(SessionApp):
             path: The id of the one to select, the first by default.
         """
         session = self.require_session()
-        session.narrow(f"through {end_of(about)}", session.whole.only(places))
+        session.narrow(f"through {full(about)}", session.whole.only(places))
         self.show_view("paths", Asked(path=path))
         self.tell_screens()
 

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from workbench.tui.actions import bindings_of, hints
+from workbench.tui.actions import LOADED, bindings_of, hints
 from workbench.tui.widgets.frame import HeaderState, HintBar, StatusHeader, TooSmall
 from workbench.tui.widgets.inputs import Completion, Prompt
 from workbench.tui.widgets.painting import Painted
@@ -92,11 +92,11 @@ class WorkbenchScreen(Screen[None]):
         with Container(id="body"):
             yield from self.body()
         yield TooSmall()
-        yield Prompt("/", id="filter", placeholder="text, !text, -f fuzzy, is:critical, kind:Secret")
+        yield Prompt("/", id="filter", placeholder="text, !text, -f fuzzy, is:critical, kind:Secret, -l label=value")
         yield Prompt(
             ":",
             id="command-bar",
-            placeholder="path SEL, open SOURCE, theme NAME, q",
+            placeholder="path SEL, pods, ns NAME, open SOURCE, theme NAME, q",
             suggester=Completion(self._candidates),
         )
         yield HintBar(id="hints")
@@ -146,7 +146,7 @@ class WorkbenchScreen(Screen[None]):
             return
         places = [*places_of(focused), self.PLACE, "app"]
         if self.session is None:
-            places = [place for place in places if place not in ("overview", "paths", "fixes")]
+            places = [place for place in places if place not in LOADED]
         bar.lead = focused.lead if isinstance(focused, Painted) else ""
         bar.actions = tuple(hints(places))
 

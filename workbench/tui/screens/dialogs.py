@@ -123,6 +123,34 @@ class AlternativesDialog(Dialog[int]):
         self.dismiss(event.index + 1)
 
 
+class ChoiceDialog(Dialog[int]):
+    """A few things to choose one of; answers with its place."""
+
+    PLACES = ("dialog", "list")
+
+    def __init__(self, title: str, choices: Sequence[str], current: int = 0) -> None:
+        super().__init__()
+        self.choices, self.current, self.heading = choices, current, title
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        with Vertical(classes="dialog"):
+            yield RowList(id="choices")
+            yield HintBar()
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        super().on_mount()
+        listed = self.query_one(RowList)
+        listed.entitle(self.heading)
+        listed.set_items([Row(((span(text),),), at) for at, text in enumerate(self.choices)], self.current)
+        listed.focus()
+
+    @on(LineList.Opened)
+    def _chosen(self, event: LineList.Opened) -> None:
+        self.dismiss(event.index)
+
+
 class QuitDialog(Dialog[bool]):
     """Asks before staged fixes that were not written are lost."""
 

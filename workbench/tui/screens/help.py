@@ -34,12 +34,15 @@ INSIDE = {
     "connect": ("connect", "list", "move", "app", "dialog", "ask-quit"),
     "overview": ("overview", "list", "move", "app", "dialog", "ask-quit"),
     "paths": ("paths", "canvas", "list", "text", "move", "app", "dialog", "export", "ask", "ask-quit"),
+    "resources": ("resources", "list", "text", "move", "app", "dialog", "ask-quit"),
     "fixes": ("fixes", "basket", "list", "text", "move", "app", "dialog", "export", "ask", "ask-quit"),
     "help": ("help", "text", "move", "app"),
 }
 """Which places there are on a screen, the nearest first."""
 
 KEYS = 18
+
+KIND_HELP = "the table of a kind, by any name that kubectl takes; a filter may follow"
 
 
 def help_lines(place: str) -> list[Spans]:
@@ -57,6 +60,12 @@ def help_lines(place: str) -> list[Spans]:
         out += [(("OTHER SCREENS", "heading"),), *(_line(action, with_place=True) for action in others), BLANK]
     out.append((("COMMANDS", "heading"),))
     out += [((f"  :{f'{word} …':<{KEYS}}", "key"), (what, "")) for word, what in WITH_ARGUMENT.items()]
+    out.append(
+        (
+            (f"  :{'pods …':<{KEYS}}", "key"),
+            (KIND_HELP, ""),
+        )
+    )
     out += [((f"  :{action.command:<{KEYS}}", "key"), (action.help, "")) for action in ACTIONS if action.command]
     out += [BLANK, (("LEGEND", "heading"),), *((("  ", ""), *line) for line in legend_lines()), BLANK]
     out += [(("CONCEPTS", "heading"),), *(((f"  {word:<{KEYS + 1}}", "strong"), (what, "")) for word, what in CONCEPTS)]

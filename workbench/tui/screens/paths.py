@@ -178,6 +178,10 @@ class PathsScreen(WorkbenchScreen):
         session = self.session
         if session is None:
             title, lines = self.workbench.message_lines()
+        elif not self._all and session.namespace and session.whole.report.paths:
+            title = "No paths"
+            lines = [((f"no path touches namespace {shown(session.namespace)}", "strong"),)]
+            lines.append((("0 lists all namespaces", "muted"),))
         elif not self._all and not session.query:
             title, lines = "No paths", empty_lines(session.audit.checked(), session.coverage)
         elif not self._all:

@@ -31,6 +31,8 @@ class HeaderState:
     coverage: str = ""
     partial: bool = False
     staged: str = ""
+    namespace: str = ""
+    """What lists are limited to, empty for all."""
     view: str = ""
     basket: int = 0
     chip: str = ""
@@ -63,6 +65,7 @@ class StatusHeader(Widget):
         left: list[Span] = [
             ("workbench", "product"),
             (state.source or "no source", "product"),
+            (f"ns: {state.namespace}", "warning") if state.namespace else ("", ""),
             (state.kind, "muted"),
             coverage,
         ]
