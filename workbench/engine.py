@@ -35,7 +35,7 @@ from workbench.remediation import export as _export
 from workbench.remediation.catalogue import all_fixes
 from workbench.remediation.effects import Effects, effects
 from workbench.remediation.records import Fix, Status, ready_together
-from workbench.sources import SourceRequest, collection_paused, load
+from workbench.sources import Live, SourceRequest, collection_paused, load
 from workbench.sources.masking import as_yaml, line_of, masked, trimmed
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
@@ -278,17 +278,22 @@ class Audit:
         self._lock = threading.RLock()
 
     @classmethod
-    def load(cls, request: SourceRequest, progress: Progress | None = None) -> Audit:
+    def load(cls, request: SourceRequest, progress: Progress | None = None, live: Live | None = None) -> Audit:
         """Read a source and build its graph.
 
+        Args:
+            request: What to read, and how.
+            progress: Hears what is being done.
+            live: What the caller brings along for a live cluster.
+
         Raises:
-            InputError: The source is not what it claims to be.
+            InputError: The source is not what it claims to be; a ``KubeconfigError`` for a live cluster's kubeconfig.
             UsageError: There is no such sample.
-            NotYetSupported: The source is of a kind that this version cannot read.
+            ClusterError: A live cluster cannot be reached, refuses everything, or was lost.
         """
         tell = progress or (lambda phase, done, total: None)
         with collection_paused():
-            inventory = load(request, progress)
+            inventory = load(request, progress, live)
             tell("building the graph", 0, 0)
             graph = build(inventory)
             tell("finding paths", 0, 0)
@@ -305,7 +310,7 @@ class Audit:
 
     @property
     def kind(self) -> str:
-        """``manifests``, ``snapshot`` or ``sample``."""
+        """``manifests``, ``snapshot``, ``sample`` or ``context``."""
         return str(self.request.kind)
 
     @property

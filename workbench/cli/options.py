@@ -8,25 +8,14 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import NotYetSupported, UsageError
+from workbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from workbench.engine import Audit, PathQuery
     from workbench.inventory.evidence import Gap
-    from workbench.sources import SourceRequest
-
-_LIVE: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("--context",), {}),
-    (("--kubeconfig",), {}),
-    (("-n", "--namespace"), {"action": "append"}),
-    (("-A", "--all-namespaces"), {"action": "store_true"}),
-    (("--as",), {}),
-    (("--as-group",), {"action": "append"}),
-    (("--request-timeout",), {}),
-)
-"""The flags of a live cluster: known, so that the message says what is missing, and not shown in the help."""
+    from workbench.sources import Live, SourceRequest
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """A DNS label (RFC 1123), which a namespace's name must be."""
@@ -53,15 +42,36 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         help="where manifests that name no namespace stand",
     )
     group.add_argument("--keep-going", action="store_true", help="analyse the rest if some input is bad")
-    taken = parser._option_string_actions
-    for flags, more in _LIVE:
-        free = [flag for flag in flags if flag not in taken]
-        if free == list(flags):
-            parser.add_argument(*free, dest=_live(flags), help=argparse.SUPPRESS, **more)
+    live = parser.add_argument_group("live cluster (without a source: the current context of the kubeconfig)")
+    live.add_argument("--context", metavar="NAME", help="a context of the kubeconfig")
+    live.add_argument("--kubeconfig", metavar="PATH", help="instead of KUBECONFIG and ~/.kube/config")
+    flags = ["-n", "--namespace"]
+    # The namespace that `who-can` asks about does not limit what is read.
+    if not set(flags) & set(parser._option_string_actions):
+        live.add_argument(
+            *flags,
+            dest="namespaces",
+            metavar="NS",
+            type=_namespace,
+            action="append",
+            help="read this namespace only (and what belongs to none); may be repeated",
+        )
+    live.add_argument("-A", "--all-namespaces", action="store_true", help="all namespaces, which is the default")
+    live.add_argument("--as", dest="as_user", metavar="USER", help="impersonate a user")
+    live.add_argument("--as-group", metavar="GROUP", action="append", help="impersonate a group; may be repeated")
+    live.add_argument("--request-timeout", metavar="TIME", help="for one request: 30, 3s, 1m; 0 for none")
 
 
-def _live(flags: tuple[str, ...]) -> str:
-    return "live_" + flags[-1].lstrip("-").replace("-", "_")
+_LIVE = {
+    "context": "--context",
+    "kubeconfig": "--kubeconfig",
+    "namespaces": "--namespace",
+    "all_namespaces": "--all-namespaces",
+    "as_user": "--as",
+    "as_group": "--as-group",
+    "request_timeout": "--request-timeout",
+}
+"""The flags of a live cluster, by where their values are."""
 
 
 def _namespace(text: str) -> str:
@@ -82,16 +92,15 @@ def request_of(args: argparse.Namespace) -> SourceRequest | None:
 
     Raises:
         UsageError: More than one source, or one that means nothing.
-        NotYetSupported: A live cluster.
     """
+    from dataclasses import replace
+
     from workbench.sources import SourceKind, SourceRequest, parse_source
 
-    live = [flags[-1] for flags, _ in _LIVE if getattr(args, _live(flags), None) not in (None, False)]
-    if live:
-        raise NotYetSupported(f"{' and '.join(live)}: live clusters come next; until then name {_instead()}")
     named = {"SOURCE": getattr(args, "source", None)}
     named |= {f"--{flag}": getattr(args, flag) for flag in ("manifests", "snapshot", "sample")}
     given = {flag: value for flag, value in named.items() if value is not None}
+    live = [flag for name, flag in _LIVE.items() if getattr(args, name, None) not in (None, False)]
     if len(given) > 1:
         raise UsageError("name one source, not " + " and ".join(given))
     common: dict[str, Any] = {
@@ -101,18 +110,21 @@ def request_of(args: argparse.Namespace) -> SourceRequest | None:
     }
     if not given:
         # Wrong values are wrong without a source, too.
-        SourceRequest(kind="manifests", **common)
-        return None
+        request = _live_request(args, SourceRequest(kind="context", **common))
+        return request if live else None
     flag, value = next(iter(given.items()))
-    if flag == "SOURCE":
-        from dataclasses import replace
-
-        request = parse_source(value)
-        if request.kind is SourceKind.CONTEXT:
-            raise NotYetSupported(f"{value}: live clusters come next; until then name {_instead()}")
-        return replace(request, **common)
     if value == "" or (isinstance(value, list) and "" in value):
         raise UsageError(f"{flag} is empty")
+    if flag == "SOURCE":
+        request = replace(parse_source(value), **common)
+        if request.kind is SourceKind.CONTEXT:
+            if args.context is not None:
+                raise UsageError(f"name one context, not {value} and --context")
+            return _live_request(args, request)
+    if live:
+        raise UsageError(f"name one source, not {flag} and {live[0]}, which is about a live cluster")
+    if flag == "SOURCE":
+        return request
     if flag == "--manifests":
         return SourceRequest(kind="manifests", paths=tuple(value), **common)
     if flag == "--snapshot":
@@ -120,36 +132,88 @@ def request_of(args: argparse.Namespace) -> SourceRequest | None:
     return SourceRequest(kind="sample", name=value, **common)
 
 
+def _live_request(args: argparse.Namespace, request: SourceRequest) -> SourceRequest:
+    """A request with what the flags say of the live cluster."""
+    from dataclasses import replace
+
+    from workbench.kube.api import ConnectOptions
+    from workbench.kube.durations import parse_timeout
+
+    for name in ("context", "kubeconfig", "as_user", "request_timeout"):
+        if getattr(args, name) == "":
+            raise UsageError(f"{_LIVE[name]} is empty")
+    if args.as_group and not args.as_user:
+        raise UsageError("--as-group needs --as: groups are impersonated together with a user")
+    options = ConnectOptions(
+        kubeconfig=args.kubeconfig or "",
+        as_user=args.as_user or "",
+        as_groups=tuple(args.as_group or ()),
+        request_timeout=parse_timeout(args.request_timeout) if args.request_timeout else None,
+    )
+    only = () if args.all_namespaces else tuple(dict.fromkeys(getattr(args, "namespaces", None) or ()))
+    return replace(request, name=args.context or request.name, connect=options, namespaces=only)
+
+
 def needed(args: argparse.Namespace) -> SourceRequest:
-    """The source that the flags name.
+    """The source that the flags name; the current context of the kubeconfig if they name none.
 
     Raises:
-        UsageError: They name none; the message names the flags and the samples. Or what ``request_of`` raises.
+        UsageError: As ``request_of``; or no source is named and there is no kubeconfig either.
     """
+    from workbench.kube import kubeconfig
+    from workbench.sources import SourceRequest
+
     request = request_of(args)
-    if request is None:
-        raise UsageError(f"no source: name one with {_instead()}; live clusters come next (--context, --kubeconfig)")
-    return request
+    if request is not None:
+        return request
+    if kubeconfig.is_absent() and not kubeconfig.in_cluster():
+        looked = " and ".join(kubeconfig.default_paths())
+        raise UsageError(
+            f"no source: name one with {_instead()}, or a live cluster with --context or --kubeconfig "
+            f"(there is no kubeconfig: {looked})"
+        )
+    return SourceRequest(
+        kind="context",
+        default_namespace=args.default_namespace,
+        server_version=args.server_version,
+        keep_going=args.keep_going,
+    )
 
 
 def load(args: argparse.Namespace) -> Audit:
     """Load the source that the flags name; progress goes to standard error of a terminal, as do notes and gaps.
 
     Raises:
-        WorkbenchError: The flags or the source are wrong.
+        WorkbenchError: The flags or the source are wrong, or the cluster cannot be read.
     """
     request = needed(args)
     from workbench.engine import Audit
 
     progress = ProgressLine()
     try:
-        audit = Audit.load(request, progress)
+        audit = Audit.load(request, progress, live(progress))
     finally:
         progress.clear()
     for note in audit.notes:
         say(note)
     say_gaps(audit.coverage)
     return audit
+
+
+def live(progress: ProgressLine) -> Live:
+    """What a command brings along to read a live cluster: its terminal, for a login plugin that asks."""
+    from workbench.kube.credentials import terminal_of_process
+    from workbench.sources import Live
+
+    terminal = terminal_of_process()
+    if terminal is None:
+        return Live()
+
+    def lend(action: Callable[[], None]) -> None:
+        progress.clear()
+        terminal(action)
+
+    return Live(terminal=lend)
 
 
 def say(message: str) -> None:
@@ -160,11 +224,15 @@ def say(message: str) -> None:
 
 
 def say_gaps(coverage: Iterable[Gap]) -> None:
-    """What was not read, one line a gap on standard error."""
+    """What was not read, on standard error: a line for each gap, one for kinds that are missing for one reason."""
+    lines: dict[tuple[str, str, str, int], list[str]] = {}
     for gap in coverage:
-        where = f" in {gap.namespace}" if gap.namespace else ""
-        times = f"{gap.count:,} " if gap.count > 1 else ""
-        say(f"not read: {times}{gap.kind}{where}: {gap.problem}{f': {gap.detail}' if gap.detail else ''}")
+        key = (gap.namespace or "", gap.problem, gap.detail, gap.count)
+        lines.setdefault(key, []).append(gap.kind)
+    for (namespace, problem, detail, count), kinds in lines.items():
+        where = f" in {namespace}" if namespace else ""
+        times = f"{count:,} " if count > 1 else ""
+        say(f"not read: {times}{', '.join(kinds)}{where}: {problem}{f': {detail}' if detail else ''}")
 
 
 class ProgressLine:

@@ -133,6 +133,13 @@ class Connection(Protocol):
             Cancelled: :meth:`cancel` was called.
         """
 
+    def wait(self, seconds: float) -> None:
+        """Wait between two tries.
+
+        Raises:
+            Cancelled: :meth:`cancel` was called, at once.
+        """
+
     def cancel(self) -> None:
         """End the requests under way and refuse all later ones, within a second."""
 

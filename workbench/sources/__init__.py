@@ -1,7 +1,8 @@
-"""Where objects come from: manifests, snapshots, KubeHound dumps and samples, each read into an inventory."""
+"""Where objects come from: live clusters, manifests, snapshots, KubeHound dumps and samples, each as an inventory."""
 
 from __future__ import annotations
 
+from workbench.sources.live import Live
 from workbench.sources.load import load
 from workbench.sources.manifests import Progress
 from workbench.sources.memory import collection_paused
@@ -10,6 +11,7 @@ from workbench.sources.snapshot import write as write_snapshot
 from workbench.sources.versions import parse_version
 
 __all__ = [
+    "Live",
     "Progress",
     "SourceKind",
     "SourceRequest",

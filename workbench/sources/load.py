@@ -5,28 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from workbench.errors import Fault, InputError, NotYetSupported, UsageError
+from workbench.errors import Fault, InputError, UsageError
 from workbench.inventory.evidence import Gap, Origin
 from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import ClusterRole, ClusterRoleBinding, KubernetesObject, Role, RoleBinding
 from workbench.rbac.builtin import LATEST_MINOR, builtin_policy
 from workbench.sources.detect import Content, detect
 from workbench.sources.kubehound import read_dump
+from workbench.sources.live import Live, read_live
 from workbench.sources.manifests import Progress, read_manifests, source_name
 from workbench.sources.memory import collection_paused
 from workbench.sources.request import SourceKind, SourceRequest
-from workbench.sources.samples import sample, samples
+from workbench.sources.samples import sample
 from workbench.sources.snapshot import read, server_version_of
-from workbench.sources.versions import version_of_api_server
+from workbench.sources.versions import parse_version, version_of_api_server
 from workbench.text import shown
 
 
-def load(request: SourceRequest, progress: Progress | None = None) -> Inventory:
+def load(request: SourceRequest, progress: Progress | None = None, live: Live | None = None) -> Inventory:
     """Read a source.
 
     Args:
         request: What to read, and how.
         progress: Hears what is being done, how much of it is done, and how much there is.
+        live: What the caller brings along for a live cluster.
 
     Returns:
         The objects with their origins and coverage gaps, Kubernetes' own roles and bindings added where the
@@ -35,7 +37,8 @@ def load(request: SourceRequest, progress: Progress | None = None) -> Inventory:
     Raises:
         InputError: The input is wrong; lists every place. A snapshot's or an archive's is a ``SnapshotError``.
         UsageError: There is no such sample, or the request names no path.
-        NotYetSupported: A source that this version cannot read.
+        KubeconfigError: A live cluster's kubeconfig is missing or wrong.
+        ClusterError: A live cluster cannot be reached, refuses everything, or was lost while it was read.
     """
     with collection_paused():
         match SourceKind(request.kind):
@@ -46,11 +49,7 @@ def load(request: SourceRequest, progress: Progress | None = None) -> Inventory:
             case SourceKind.SAMPLE:
                 return _sample(request, progress)
             case SourceKind.CONTEXT:
-                names = ", ".join(found.name for found in samples())
-                raise NotYetSupported(
-                    "live clusters come next; until then use --manifests (kubectl get -o json), --snapshot FILE or "
-                    f"--sample NAME{f' ({names})' if names else ''}"
-                )
+                return _live(request, progress, live or Live())
 
 
 def _manifests(request: SourceRequest, progress: Progress | None) -> Inventory:
@@ -99,6 +98,15 @@ def _dump(request: SourceRequest, path: str, progress: Progress | None) -> Inven
     dump = read_dump(path, progress)
     source = f"KubeHound dump of {shown(dump.cluster)}"
     return _inventory(request, dump.objects, dump.gaps, source, dump.server_version)
+
+
+def _live(request: SourceRequest, progress: Progress | None, live: Live) -> Inventory:
+    found, name = read_live(request, progress, live)
+    try:
+        version = parse_version(found.version)
+    except UsageError:
+        version = None
+    return _inventory(request, found.objects, found.gaps, name, version)
 
 
 def _inventory(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from workbench.errors import NotYetSupported, UsageError
 from workbench.inventory.inventory import ServerVersion
+from workbench.kube.api import ConnectOptions
 from workbench.sources.detect import detect
 from workbench.sources.versions import parse_version
 from workbench.text import shown
@@ -43,6 +44,12 @@ class SourceRequest:
     """Analyse what could be read of bad manifests, and record the rest as coverage gaps."""
     users: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Group memberships of users that the operator named."""
+    connect: ConnectOptions = field(default_factory=ConnectOptions)
+    """Of a live cluster: which kubeconfig, as whom, how long a request may take; the context is :attr:`name`."""
+    namespaces: tuple[str, ...] = ()
+    """Of a live cluster: read these namespaces only; empty for all."""
+    also: tuple[str, ...] = ()
+    """Of a live cluster: names to try where a list of all namespaces is refused."""
 
     def __post_init__(self) -> None:
         """Turn text into the values it stands for.
@@ -58,6 +65,11 @@ class SourceRequest:
         """The server version that was given."""
         given = self.server_version
         return parse_version(given) if isinstance(given, str) else given
+
+    @property
+    def options(self) -> ConnectOptions:
+        """How to connect to a live cluster."""
+        return replace(self.connect, context=self.name)
 
     def __str__(self) -> str:
         if self.kind in (SourceKind.SAMPLE, SourceKind.CONTEXT):

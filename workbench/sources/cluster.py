@@ -1,0 +1,314 @@
+"""Read a live cluster: every kind that the inventory knows, where this user may, and what could not be read.
+
+All requests are GETs. Secrets and ConfigMaps are listed as metadata, so no value of one is ever sent to us.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from workbench.errors import Cancelled, ClusterError
+from workbench.inventory.evidence import Gap, Origin
+from workbench.inventory.objects import (
+    CLUSTER_SCOPED,
+    GROUPS,
+    ClusterRoleBinding,
+    ConfigMap,
+    KubernetesObject,
+    Namespace,
+    PersistentVolume,
+    RoleBinding,
+)
+from workbench.kube.api import Connection, Endpoint
+from workbench.kube.discovery import Served, discover, server_version
+from workbench.kube.paging import Garbled, Lost, Patient, Refused
+from workbench.kube.resources import BUILTIN, Resource
+from workbench.sources.cluster_config import named_config_maps
+from workbench.sources.cluster_decode import ReadKind
+from workbench.sources.cluster_gaps import Reading, gaps_of, limited
+from workbench.sources.cluster_lists import Event, Listing, Outcome, listed
+from workbench.text import shown
+
+
+class State(enum.StrEnum):
+    """How far a kind is."""
+
+    WAITING = "waiting"
+    READING = "reading"
+    DONE = "done"
+    DENIED = "denied"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class KindProgress:
+    """How far one kind is."""
+
+    kind: str
+    state: State
+    done: int
+    """Objects that were read."""
+    expected: int
+    """Objects that the server expects there to be; as many as were read where it does not say."""
+
+
+Observer = Callable[[KindProgress], None]
+"""Called in the thread that collects, for every page and every change of state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which namespaces to read."""
+
+    only: tuple[str, ...] = ()
+    """Those of ``--namespace``: nothing of other namespaces is read; cluster-scoped kinds are tried all the same."""
+    also: tuple[str, ...] = ()
+    """Names to try where a list of the whole cluster is refused, besides those that show up."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """What was read."""
+
+    objects: list[tuple[KubernetesObject, Origin | None]] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    version: str = ""
+    """What the server says of its version."""
+    ended: ClusterError | None = None
+    """Why the rest was not read: the user cancelled it, or the connection was lost."""
+
+
+def collect(connection: Connection, scope: Scope = Scope(), observer: Observer | None = None) -> Collected:
+    """Read a cluster.
+
+    Args:
+        connection: Where from; ``connection.cancel()`` ends the reading within a second.
+        scope: Which namespaces.
+        observer: Hears how far each kind is.
+
+    Returns:
+        What could be read, and a gap for each kind that could not. If the reading was cancelled or the server was lost,
+        ``ended`` says so, and each kind that was not finished is a gap.
+
+    Raises:
+        ClusterError: The server cannot be reached, gives nothing at all to this user, or is no Kubernetes API server.
+    """
+    patient = Patient(connection)
+    endpoint = connection.endpoint
+    try:
+        # One try: a server that is not there is told at once.
+        version = server_version(patient)
+        served = _served(patient)
+    except Garbled as error:
+        raise ClusterError(f"{_named(endpoint)}: {error}") from error
+    except Lost as error:
+        raise ClusterError(f"{_named(endpoint)}: {error}") from error
+    collector = _Collector(connection, patient, scope, observer or (lambda progress: None), served)
+    return collector.run(version)
+
+
+def _served(patient: Patient) -> Served:
+    try:
+        return discover(patient, GROUPS)
+    except Refused as error:
+        if error.status not in (401, 403):
+            raise Garbled(f"{error.answer.message or 'it'} ({error.status} to the question what it serves)") from error
+        # Whoever may not ask may still read; what is absent then answers 404.
+        return Served(BUILTIN, frozenset(GROUPS))
+
+
+def _named(endpoint: Endpoint) -> str:
+    """The cluster, for messages."""
+    return shown(f"{endpoint.context} ({endpoint.server})" if endpoint.context else endpoint.server)
+
+
+class _Collector:
+    """One reading of one cluster."""
+
+    def __init__(
+        self, connection: Connection, patient: Patient, scope: Scope, observer: Observer, served: Served
+    ) -> None:
+        self._connection = connection
+        self._patient = patient
+        self._scope = scope
+        self._observer = observer
+        self._served = served
+        self._kinds: dict[str, ReadKind] = {}
+        self._readings: dict[str, Reading] = {}
+        self._unfinished: dict[str, int] = {}
+        self._ended: ClusterError | None = None
+        for resource, kind in _kinds(served):
+            self._kinds[resource.kind] = ReadKind(resource, kind)
+            self._readings[resource.kind] = Reading(resource)
+
+    def run(self, version: str) -> Collected:
+        for name in self._kinds:
+            self._tell(name, State.WAITING)
+        only = self._scope.only
+        self._read(
+            Listing(read.resource, namespace)
+            for read in self._kinds.values()
+            for namespace in (only if only and read.resource.namespaced else ("",))
+        )
+        tried: list[str] = []
+        if not only:
+            tried = self._one_by_one()
+        self._refuse_nothing()
+        if self._ended is None and ConfigMap.__name__ in self._kinds:
+            self._config_maps(tried)
+        gaps = gaps_of(
+            list(self._readings.values()),
+            tried=tried,
+            all_namespaces=self._readings["Namespace"].whole if "Namespace" in self._readings else False,
+            ended=self._ended,
+        )
+        if only:
+            gaps += limited([read.resource for read in self._kinds.values()], only)
+        gaps += _unread_groups(self._served)
+        for read in self._kinds.values():
+            gaps += read.gaps()
+        objects: list[tuple[KubernetesObject, Origin | None]] = []
+        for read in self._kinds.values():
+            objects.extend((obj, None) for obj in read.objects())
+        return Collected(objects, gaps, version, self._ended)
+
+    # --- lists ------------------------------------------------------------------------------------
+
+    def _read(self, listings: Iterable[Listing]) -> None:
+        """Read some lists at once, and note how each went."""
+        todo = list(listings)
+        for listing in todo:
+            kind = listing.resource.kind
+            self._unfinished[kind] = self._unfinished.get(kind, 0) + 1
+            self._readings[kind].started(listing)
+        if self._ended is not None:
+            return
+        for event in listed(self._connection, self._patient, todo):
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        kind = event.listing.resource.kind
+        if event.page is not None:
+            self._kinds[kind].take(event.listing, event.part, event.page)
+            self._tell(kind, State.READING, event.page.remaining)
+            return
+        self._unfinished[kind] -= 1
+        self._readings[kind].ended(event.listing, event.outcome, event.reason)
+        if event.outcome is Outcome.ENDED:
+            assert isinstance(event.error, ClusterError)
+            self._ended = self._ended or event.error
+        if not self._unfinished[kind]:
+            self._tell(kind, self._state(kind))
+
+    def _state(self, kind: str) -> State:
+        reading = self._readings[kind]
+        if reading.whole or reading.done:
+            return State.DONE
+        return State.DENIED if reading.refused else State.FAILED
+
+    def _tell(self, kind: str, state: State, remaining: int = 0) -> None:
+        done = self._kinds[kind].count
+        self._observer(KindProgress(kind, state, done, done + remaining))
+
+    # --- namespaces one by one --------------------------------------------------------------------
+
+    def _one_by_one(self) -> list[str]:
+        """Try each namespace where the whole cluster is refused; the names that were tried, sorted."""
+        refused = [
+            read.resource
+            for name, read in self._kinds.items()
+            if read.resource.namespaced and self._readings[name].refused
+        ]
+        tried: set[str] = set()
+        if not refused:
+            return []
+        # What is read in one namespace may name the next.
+        while self._ended is None and (names := self._namespaces() - tried):
+            tried |= names
+            self._read(Listing(resource, name) for name in sorted(names) for resource in refused)
+        return sorted(tried)
+
+    def _namespaces(self) -> set[str]:
+        found = {self._connection.endpoint.namespace or "default", *self._scope.also}
+        for read in self._kinds.values():
+            for obj in read.objects():
+                found.update(_named_by(obj))
+        return {name for name in found if name}
+
+    def _refuse_nothing(self) -> None:
+        """End with an error if nothing could be read at all.
+
+        Raises:
+            ClusterError: The answers, counted, and the first of their reasons.
+        """
+        requests = [one for reading in self._readings.values() for one in reading.requests()]
+        if self._ended is not None or any(one.outcome in (Outcome.DONE, Outcome.PARTIAL) for one in requests):
+            return
+        endpoint = self._connection.endpoint
+        answered = [one for one in requests if one.outcome is not Outcome.ABSENT]
+        refused = [one for one in answered if one.outcome is Outcome.REFUSED]
+        user = endpoint.impersonates or endpoint.user or "an anonymous user"
+        said = f"{len(refused)} of {len(answered)} requests refused."
+        if not refused:
+            said = f"{len(answered)} of {len(answered)} requests failed."
+        reason = next((one.reason for one in (refused or answered)), "it serves no kind that is known here")
+        place = endpoint.context or endpoint.server
+        raise ClusterError(f"Nothing could be read from {shown(place)} as {shown(user)}: {said}\n  {shown(reason)}")
+
+    def _config_maps(self, tried: Sequence[str]) -> None:
+        """Read the few ConfigMaps whose settings some rule reads."""
+        read = self._kinds[ConfigMap.__name__]
+        complete = self._readings[ConfigMap.__name__].whole
+        try:
+            for obj in named_config_maps(self._patient, self._all(), read.resource, self._scope.only, listed=complete):
+                read.put(obj)
+        except (Cancelled, Lost) as error:
+            self._ended = error
+
+    def _all(self) -> Iterable[KubernetesObject]:
+        for read in self._kinds.values():
+            yield from read.objects()
+
+
+def _kinds(served: Served) -> Iterable[tuple[Resource, type[KubernetesObject]]]:
+    """The kinds that are served and that the inventory knows; of two groups with one kind the newer."""
+    known = {(resource.group, resource.kind): resource for resource in served.resources}
+    seen: set[str] = set()
+    for group, kinds in GROUPS.items():
+        if group == "extensions":
+            continue
+        for kind in kinds:
+            resource = known.get((group, kind.__name__))
+            if resource is not None:
+                seen.add(kind.__name__)
+                yield resource, kind
+    for kind in GROUPS["extensions"]:
+        resource = known.get(("extensions", kind.__name__))
+        if resource is not None and kind.__name__ not in seen:
+            yield resource, kind
+
+
+def _unread_groups(served: Served) -> Iterable[Gap]:
+    from workbench.inventory.evidence import Problem
+
+    known = {(resource.group, resource.kind) for resource in served.resources}
+    for group, reason in served.unread.items():
+        for kind in GROUPS.get(group, ()):
+            if (group, kind.__name__) not in known:
+                yield Gap(kind.__name__, None, Problem.NOT_COLLECTED, 1, shown(reason))
+
+
+def _named_by(obj: KubernetesObject) -> Iterable[str]:
+    """The namespaces that an object names."""
+    if isinstance(obj, Namespace):
+        yield obj.name
+    elif obj.kind not in CLUSTER_SCOPED:
+        yield obj.namespace
+    if isinstance(obj, (RoleBinding, ClusterRoleBinding)):
+        for subject in obj.subjects or ():
+            if subject.kind == "ServiceAccount" and subject.namespace:
+                yield subject.namespace
+    elif isinstance(obj, PersistentVolume) and obj.spec is not None and obj.spec.claim_ref is not None:
+        yield obj.spec.claim_ref.namespace or ""
