@@ -15,6 +15,7 @@ from workbench.analysis import alternatives as _alternatives
 from workbench.analysis.arrays import reached
 from workbench.analysis.blocked import Blocking, blocking
 from workbench.analysis.choke import ChokePoint, choke_points
+from workbench.analysis.coverage import Weakness, weaknesses
 from workbench.analysis.object_tables import KindCount, ObjectTable, kind_counts, object_table
 from workbench.analysis.paths import Path, PathSet, PathStep
 from workbench.analysis.properties import properties
@@ -321,6 +322,10 @@ class Audit:
             return self.inventory.coverage
         detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
         return [*self.inventory.coverage, Gap("NetworkPolicy", None, Problem.SKIPPED, policies, detail)]
+
+    def weaknesses(self) -> list[Weakness]:
+        """What each gap of the coverage means."""
+        return weaknesses(self.coverage, all_techniques())
 
     @property
     def namespaces(self) -> Sequence[str]:

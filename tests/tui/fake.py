@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from workbench.analysis.choke import ChokePoint
+from workbench.analysis.coverage import Weakness, weaknesses
 from workbench.analysis.object_columns import NAME, NAMESPACE, PATHS, Column
 from workbench.analysis.object_tables import KindCount, ObjectRow, ObjectTable
 from workbench.analysis.paths import SEVERITIES, Path, PathStep
@@ -20,6 +21,7 @@ from workbench.inventory.changes import Op, Target
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.remediation.records import Effect, Fix, Need, Risk, RiskLevel, Status
 from workbench.techniques.api import Declaration, Reason, SubjectType
+from workbench.techniques.registry import all_techniques
 
 YAML = """\
 apiVersion: apps/v1
@@ -330,6 +332,10 @@ class FakeAudit:
             directory, tuple(names), (), "kubectl patch deployment web --patch-file patches/01.yaml --dry-run=server"
         )
 
+    def weaknesses(self) -> list[Weakness]:
+        self._enter("weaknesses")
+        return weaknesses(self.coverage, all_techniques())
+
     def kinds(self) -> list[KindCount]:
         self._enter("kinds")
         gaps = tuple(gap for gap in self.coverage if gap.kind == "Secret")
@@ -376,7 +382,7 @@ def hardened() -> FakeAudit:
 
 def partial() -> FakeAudit:
     """A source of which secrets could not be read."""
-    gap = Gap("Secret", None, Problem.FORBIDDEN, 3, "secrets is forbidden")
+    gap = Gap("Secret", None, Problem.FORBIDDEN, 3, 'list secrets: 403: secrets is forbidden: User "jane" cannot list')
     return audit(coverage=[gap])
 
 

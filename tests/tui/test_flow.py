@@ -12,7 +12,8 @@ from tests.tui.conftest import Opened, settled
 from workbench.tui.canvas.ways import Place
 from workbench.tui.screens.base import Asked
 from workbench.tui.screens.connect import ConnectScreen
-from workbench.tui.screens.dialogs import AlternativesDialog, CoverageDialog, ExportDialog, QuitDialog
+from workbench.tui.screens.coverage import CoverageSheet
+from workbench.tui.screens.dialogs import AlternativesDialog, ExportDialog, QuitDialog
 from workbench.tui.screens.fixes import FixesScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.overview import OverviewScreen
@@ -399,7 +400,7 @@ async def test_every_kind_of_row_of_the_overview_opens_something(opened: Opened)
                     assert app.screen.basket.fix.id == asked.fix
                 while app.screen is not overview:
                     await press(pilot, "escape")
-        assert visited == {PathsScreen, FixesScreen, CoverageDialog}
+        assert visited == {PathsScreen, FixesScreen, CoverageSheet}
 
 
 async def test_unstaging(opened: Opened) -> None:

@@ -12,10 +12,13 @@ from workbench.tui.actions import ACTIONS, PRIORITY, SHADOWED, VIEWS, actions_of
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.commands import UnknownCommand, parse
 from workbench.tui.screens.base import WorkbenchScreen
+from workbench.tui.screens.coverage import CoverageSheet
 from workbench.tui.screens.dialogs import ExportDialog, QuitDialog
 from workbench.tui.screens.help import INSIDE, PLACE_TITLES, help_lines
 from workbench.tui.text import flat
 from workbench.tui.widgets.frame import HintBar
+
+DIALOGS = ("dialog", "coverage", "export", "ask", "ask-quit")
 
 OURS = {(one, action.id) for action in ACTIONS for key in action.keys for one in alias(key)}
 
@@ -55,7 +58,7 @@ async def test_bindings_of_every_focus_chain(opened: Opened, view: str) -> None:
                         target = app if binding.action.startswith("app.") else node
                         assert carries_out(target, binding.action.removeprefix("app.")), (key, binding.action, node)
                         assert claimed.setdefault(key, binding.action) == binding.action, (key, node)
-        inside = [place for place in INSIDE[view] if place not in ("dialog", "export", "ask", "ask-quit")]
+        inside = [place for place in INSIDE[view] if place not in DIALOGS]
         expected = [place for place in inside if actions_of(place)]
         for place in expected:
             assert any((binding or "").startswith(f"{place}.") for binding in seen), place
@@ -140,9 +143,9 @@ def test_commands_are_derived_from_the_registry() -> None:
     assert command.arguments == ("my dir/with spaces",)
 
 
-@pytest.mark.parametrize("dialog", [ExportDialog, QuitDialog])
+@pytest.mark.parametrize("dialog", [CoverageSheet, ExportDialog, QuitDialog])
 def test_dialogs_carry_out_what_they_bind(dialog: type) -> None:
     for binding in dialog._merge_bindings().key_to_bindings.values():
         for one in binding:
-            if (one.id or "").split(".")[0] in ("dialog", "export", "ask", "ask-quit"):
+            if (one.id or "").split(".")[0] in DIALOGS:
                 assert callable(getattr(dialog, f"action_{one.action}"))

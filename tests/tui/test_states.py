@@ -130,8 +130,8 @@ async def test_a_partial_source_says_so(opened: Opened) -> None:
         await pilot.press("exclamation_mark")
         await settled(pilot)
         text = app.screen.query_one(TextPane).content_text
-        assert "forbidden" in text
-        assert "Secret  ×3" in text
+        assert "403 forbidden  ×3" in text
+        assert "'no path' is not proved" in text
         await pilot.press("escape")
         await settled(pilot)
         assert isinstance(app.screen, OverviewScreen)

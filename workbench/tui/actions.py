@@ -109,7 +109,7 @@ ACTIONS: tuple[Action, ...] = (
         "app.coverage",
         ("exclamation_mark",),
         "coverage",
-        "what could not be read",
+        "what could not be read, what it weakens, and the roles that would close it",
         LOADED,
         "coverage",
     ),
@@ -182,6 +182,9 @@ ACTIONS: tuple[Action, ...] = (
     # Dialogs.
     Action("cancel", ("escape",), "close", "close the dialog", ("dialog",), "", 80),
     Action("write", ("enter",), "write", "write the files", ("export",), "", 10),
+    Action(
+        "write_roles", ("x",), "write roles", "write the roles that close the refusals to a file", ("coverage",), "", 20
+    ),
     Action("confirm", ("y",), "yes", "yes", ("ask",), "", 10),
     Action("confirm", ("q",), "quit", "yes, quit", ("ask-quit",)),
     Action("export", ("x",), "export", "write what is staged as patches", ("fixes", "paths"), "export", 24),

@@ -252,15 +252,6 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
             screen.refresh(repaint=True, layout=True)
         self.refresh(repaint=True, layout=True)
 
-    def action_coverage(self) -> None:
-        """What could not be read."""
-        if self.session is not None:
-            from workbench.tui.screens.dialogs import CoverageDialog
-
-            self.push_screen(CoverageDialog(self.session.coverage, self.session.audit.notes))
-        else:
-            self.say("nothing is loaded")
-
     # -- commands
 
     def candidates(self, text: str) -> Iterable[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -21,8 +22,10 @@ from workbench.tui.text import Spans, count, shown
 if TYPE_CHECKING:
     from workbench.analysis.choke import ChokePoint
     from workbench.engine import Audit
+    from workbench.inventory.evidence import Gap
     from workbench.remediation.records import Fix
     from workbench.sources import SourceRequest
+    from workbench.tui.screens.coverage import Coverage
 
 Loader = Callable[["SourceRequest", Callable[[str, int, int], None]], "Audit"]
 
@@ -60,6 +63,8 @@ class LoadingApp(SessionApp):
         self.loading = request is not None
         self._progress = "starting"
         self.failure: tuple[str, list[Spans]] | None = None
+        self._refused: Sequence[Gap] = ()
+        """What was asked where a cluster gave nothing at all."""
         self._namespace = ""
         """What lists are limited to once the source is loaded."""
 
@@ -85,6 +90,7 @@ class LoadingApp(SessionApp):
         self.request = request
         self.session = None
         self.failure = None
+        self._refused = ()
         self.loading = True
         self._progress = "starting"
         loader = self.loader
@@ -134,6 +140,7 @@ class LoadingApp(SessionApp):
     def _load_failed(self, error: Exception) -> None:
         self.loading = False
         self.failure = failure_lines(error, str(self.request))
+        self._refused = getattr(error, "gaps", ())
         self.tell_screens()
 
     def _rank(self) -> None:
@@ -170,6 +177,39 @@ class LoadingApp(SessionApp):
         """Read the source again; the basket stays."""
         if self.request is not None and not self.loading:
             self.load(self.request, [fix.id for fix in self.session.basket] if self.session else [])
+
+    # -- coverage
+
+    def action_coverage(self) -> None:
+        """What could not be read."""
+        session, refused = self.session, self._refused
+        if session is None and not refused:
+            self.say("nothing is loaded")
+            return
+
+        def ask() -> Coverage:
+            from workbench.analysis.coverage import closing_roles, weaknesses
+            from workbench.techniques.registry import all_techniques
+            from workbench.tui.screens.coverage import Coverage
+
+            if session is None:
+                return Coverage(weaknesses(refused, all_techniques()), (), closing_roles(refused))
+            return Coverage(session.audit.weaknesses(), session.audit.notes, closing_roles(session.coverage))
+
+        self.in_background("coverage", ask, self._show_coverage)
+
+    def _show_coverage(self, found: Coverage) -> None:
+        from workbench.tui.screens.coverage import CoverageSheet, write_roles
+
+        def written(path: Path) -> None:
+            self.say(f"wrote {path.name}; next: kubectl apply -f {path.name}")
+
+        def answered(roles: str | None) -> None:
+            if roles:
+                self.in_background("roles", lambda: write_roles(roles, Path.cwd()), written)
+
+        if not isinstance(self.screen, CoverageSheet):
+            self.push_screen(CoverageSheet(found), answered)
 
     def cancel_loading(self) -> None:
         """Stop loading; its result is void."""

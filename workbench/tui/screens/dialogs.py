@@ -1,4 +1,4 @@
-"""Dialogs: export, coverage, and the question before staged fixes are lost."""
+"""Dialogs: choices, export, and the question before staged fixes are lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from workbench.tui.actions import actions_of, bindings_of
-from workbench.tui.lines import BLANK, gap_lines
+from workbench.tui.lines import BLANK
 from workbench.tui.names import short
 from workbench.tui.text import Spans, count, shown, span
 from workbench.tui.widgets.frame import HintBar
@@ -24,7 +24,6 @@ from workbench.tui.widgets.severity import severity_span
 
 if TYPE_CHECKING:
     from workbench.analysis.paths import Path as AttackPath
-    from workbench.inventory.evidence import Gap
     from workbench.tui.canvas.ways import Ways
     from workbench.tui.session import Session
 
@@ -53,29 +52,6 @@ class Dialog(ModalScreen[T], Generic[T]):
     def action_cancel(self) -> None:
         """Close."""
         self.dismiss(None)
-
-
-class CoverageDialog(Dialog[None]):
-    """What could not be read."""
-
-    def __init__(self, gaps: Sequence[Gap], notes: Sequence[str]) -> None:
-        super().__init__()
-        self.gaps, self.notes = gaps, notes
-
-    def compose(self) -> ComposeResult:
-        """A text."""
-        with Vertical(classes="dialog"):
-            yield TextPane(id="coverage")
-            yield HintBar()
-
-    def on_mount(self) -> None:
-        """Fill it."""
-        super().on_mount()
-        pane = self.query_one(TextPane)
-        pane.entitle("Coverage")
-        notes: list[Spans] = [(span(note, "muted", 2048),) for note in self.notes]
-        pane.show([*gap_lines(self.gaps), *([BLANK, *notes] if notes else [])])
-        pane.focus()
 
 
 class AlternativesDialog(Dialog[int]):

@@ -22,6 +22,7 @@ PLACE_TITLES = {
     "basket": "the basket",
     "dialog": "dialogs",
     "export": "the export dialog",
+    "coverage": "the coverage sheet",
     "ask": "questions",
     "ask-quit": "the question before quitting",
     "app": "everywhere",
@@ -32,10 +33,10 @@ PLACE_TITLES = {
 
 INSIDE = {
     "connect": ("connect", "list", "move", "app", "dialog", "ask-quit"),
-    "overview": ("overview", "list", "move", "app", "dialog", "ask-quit"),
-    "paths": ("paths", "canvas", "list", "text", "move", "app", "dialog", "export", "ask", "ask-quit"),
-    "resources": ("resources", "list", "text", "move", "app", "dialog", "ask-quit"),
-    "fixes": ("fixes", "basket", "list", "text", "move", "app", "dialog", "export", "ask", "ask-quit"),
+    "overview": ("overview", "list", "move", "app", "dialog", "coverage", "ask-quit"),
+    "paths": ("paths", "canvas", "list", "text", "move", "app", "dialog", "coverage", "export", "ask", "ask-quit"),
+    "resources": ("resources", "list", "text", "move", "app", "dialog", "coverage", "ask-quit"),
+    "fixes": ("fixes", "basket", "list", "text", "move", "app", "dialog", "coverage", "export", "ask", "ask-quit"),
     "help": ("help", "text", "move", "app"),
 }
 """Which places there are on a screen, the nearest first."""
