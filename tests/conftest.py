@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Here, where every run sees it, as a run that skips the tests against a real API server has to say so.
+pytest_plugins = ("tests.cluster.plugin",)
+
 # Timings belong to the benchmarks.
 settings.register_profile("workbench", deadline=None)
 settings.load_profile("workbench")

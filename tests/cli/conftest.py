@@ -9,8 +9,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.kube.fake import FakeConnection, obj, pod
 from workbench.cli import main
 from workbench.engine import Audit
+from workbench.kube.api import ConnectOptions
+from workbench.kube.kubeconfig import read
 from workbench.sources import SourceKind, SourceRequest
 
 DEPLOY = """\
@@ -36,6 +39,16 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-
 """A small application with a short way to cluster admin."""
 
 
+KUBECONFIG = """\
+current-context: prod
+contexts:
+- {name: prod, context: {cluster: prod, user: jane}}
+- {name: dev, context: {cluster: prod, user: jane}}
+clusters: [{name: prod, cluster: {server: "https://api.prod:6443"}}]
+users: [{name: jane, user: {token: t}}]
+"""
+
+
 @dataclass(frozen=True)
 class Result:
     """What a run left."""
@@ -55,12 +68,12 @@ def _samples_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Load each sample once; audits are read only."""
     load = Audit.load.__func__  # type: ignore[attr-defined]
 
-    def cached(cls: type[Audit], request: SourceRequest, progress: Any = None) -> Audit:
+    def cached(cls: type[Audit], request: SourceRequest, *more: Any) -> Audit:
         if request.kind is not SourceKind.SAMPLE or request.name not in ("shop", "hardened"):
-            return load(cls, request, progress)
+            return load(cls, request, *more)
         key = repr(request)
         if key not in _LOADED:
-            _LOADED[key] = load(cls, request, progress)
+            _LOADED[key] = load(cls, request, *more)
         return _LOADED[key]
 
     monkeypatch.setattr(Audit, "load", classmethod(cached))
@@ -87,3 +100,22 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "deploy" / "web.yaml").write_text(DEPLOY, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeConnection:
+    """A kubeconfig, and in place of its cluster one that is none."""
+    config = tmp_path / "kubeconfig"
+    config.write_text(KUBECONFIG, encoding="utf-8")
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    connection = FakeConnection(
+        objects=[obj("Namespace", "shop"), obj("Namespace", "payments"), obj("Node", "n1"), pod("web", "shop")]
+    )
+
+    def connect(options: ConnectOptions, terminal: object = None) -> FakeConnection:
+        connection.endpoint = read(options.kubeconfig).select(options.context).endpoint
+        connection.options = options
+        return connection
+
+    monkeypatch.setattr("workbench.kube.connection.connect", connect)
+    return connection

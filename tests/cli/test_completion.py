@@ -42,7 +42,7 @@ def test_the_shell_accepts_the_script(shell: str, flag: str, run: Run, tmp_path:
         (["workbench", "who-can", "get", "pods", "--sam"], ["--sample"]),
         (["workbench", "open", "sample:sh"], ["sample:shop"]),
         (["kubectl-workbench", "fix"], ["fixes"]),
-        (["workbench", "paths", "--kube"], []),
+        (["workbench", "paths", "--kube"], ["--kubeconfig"]),
     ],
 )
 def test_bash_completes(words: list[str], expected: list[str], run: Run, tmp_path: Path) -> None:

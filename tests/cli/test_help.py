@@ -33,6 +33,7 @@ def test_every_command_has_examples() -> None:
 
 
 @pytest.mark.parametrize("line", [line for _, line in EXAMPLES])
+@pytest.mark.usefixtures("live")
 def test_every_example_runs(line: str, run: Run, deploy: Path) -> None:
     program, *arguments = shlex.split(line)
     assert program == "workbench"
@@ -41,7 +42,7 @@ def test_every_example_runs(line: str, run: Run, deploy: Path) -> None:
         assert (done.status, done.out, done.err) == (2, "", "workbench: needs a terminal; try workbench paths\n")
     elif arguments[0] == "collect":
         assert (done.status, done.out) == (0, "")
-        assert (deploy / "shop.jsonl.gz").stat().st_size > 100
+        assert (deploy / arguments[-1]).stat().st_size > 100
     else:
         assert done.status == 0, done.err
         assert done.out.strip()

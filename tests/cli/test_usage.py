@@ -67,6 +67,18 @@ WRONG = {
         "deploy/web.yaml is what is read",
     ),
     "git": (("open", "git:main"), "git:REF cannot be read yet"),
+    "live flag beside a source": (("paths", *SHOP, "--context", "prod"), "name one source, not --sample and --context"),
+    "namespace beside a source": (
+        ("paths", *SHOP, "-n", "shop"),
+        "not --sample and --namespace, which is about",
+    ),
+    "two contexts": (("open", "context:prod", "--context", "dev"), "name one context, not context:prod and --context"),
+    "empty context": (("paths", "--context", ""), "--context is empty"),
+    "group without a user": (("paths", "--as-group", "a"), "--as-group needs --as"),
+    "time": (("paths", "--request-timeout", "3x"), "'3x' is no duration; write it as 30, 3s or 1m"),
+    "namespace of a live cluster": (("paths", "-n", "A b"), "'A b' is no name of a namespace"),
+    "kubeconfig": (("paths", "--kubeconfig", "no/such"), "no/such: no such file"),
+    "context without a kubeconfig": (("paths", "--context", "prod"), ".kube/config: no kubeconfig: no such file"),
     "me": (("paths", *SHOP, "--from", "me"), "comes with live clusters"),
 }
 
@@ -92,39 +104,6 @@ def test_without_a_source_the_flags_and_the_samples_are_named(command: str, run:
     assert (done.status, done.out) == (2, "")
     for word in ("--manifests", "--snapshot", "--sample", "--context", "--kubeconfig", *(s.name for s in samples())):
         assert word in done.err
-
-
-LIVE = (
-    "--context prod",
-    "--kubeconfig f",
-    "-A",
-    "--all-namespaces",
-    "--as eve",
-    "--as-group g",
-    "--request-timeout 3s",
-)
-
-
-@pytest.mark.parametrize("flags", [*LIVE, "--context prod --kubeconfig f", "--context prod --sample shop"])
-@pytest.mark.parametrize("command", [*SOURCED, "open", ""])
-def test_a_live_cluster_comes_next(command: str, flags: str, run: Run) -> None:
-    done = run(*command.split(), *flags.split())
-    assert (done.status, done.out) == (2, "")
-    assert "live clusters come next" in done.err
-    assert flags.split(maxsplit=1)[0] in done.err.replace("--all-namespaces", "-A --all-namespaces")
-
-
-@pytest.mark.parametrize("command", [command for command in SOURCED if "who-can" not in command])
-def test_a_namespace_selects_in_a_live_cluster(command: str, run: Run) -> None:
-    done = run(*command.split(), *SHOP, "-n", "shop")
-    assert (done.status, done.out) == (2, "")
-    assert "--namespace: live clusters come next" in done.err
-
-
-def test_a_context_as_source(run: Run) -> None:
-    done = run("open", "context:prod")
-    assert done.status == 2
-    assert "context:prod: live clusters come next" in done.err
 
 
 @pytest.mark.parametrize("arguments", [(), ("open",), SHOP, ("open", "sample:shop"), ("--manifests", "deploy", "-")])

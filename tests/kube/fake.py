@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from workbench.errors import Cancelled
-from workbench.kube.api import JSON, METADATA_LIST, Answer, Endpoint
+from workbench.kube.api import JSON, METADATA_LIST, Answer, ConnectOptions, Endpoint
 from workbench.kube.resources import BUILTIN, Resource
 
 Reply: TypeAlias = Answer | Exception
@@ -28,7 +28,9 @@ class Request:
 
 
 def answer(status: int, data: Any = None, **headers: str) -> Answer:
-    return Answer(status, msgspec.json.encode(data or {}), {key.replace("_", "-"): value for key, value in headers.items()})
+    return Answer(
+        status, msgspec.json.encode(data or {}), {key.replace("_", "-"): value for key, value in headers.items()}
+    )
 
 
 def refusal(status: int, message: str, reason: str = "", *, retry_after: str = "", **more: Any) -> Answer:
@@ -38,6 +40,9 @@ def refusal(status: int, message: str, reason: str = "", *, retry_after: str = "
 
 def forbidden(path: str) -> Answer:
     return refusal(403, f'User "jane" cannot list {path}', "Forbidden")
+
+
+PROD = Endpoint("prod", "https://api.prod:6443", "jane")
 
 
 @dataclass
@@ -50,8 +55,9 @@ class FakeConnection:
     script: Script = lambda request: None
     """Goes before all else."""
     resources: Sequence[Resource] = BUILTIN
-    endpoint: Endpoint = Endpoint("prod", "https://api.prod:6443", "jane")
-    aggregated: bool = True
+    endpoint: Endpoint = PROD
+    options: ConnectOptions | None = None
+    """What it was made with, if a command made it."""
     requests: list[Request] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -101,14 +107,16 @@ class FakeConnection:
         everywhere = resource.path()
         namespace, name = "", ""
         if request.path != everywhere:
-            prefix, _, rest = everywhere.rpartition(f"/{resource.plural}")
-            words = request.path.removeprefix(prefix).strip("/").split("/")
-            if resource.namespaced and len(words) in (3, 4) and words[0] == "namespaces" and words[2] == resource.plural:
-                namespace, name = words[1], words[3] if len(words) == 4 else ""
-            elif len(words) == 2 and words[0] == resource.plural:
-                name = words[1]
-            else:
-                return None
+            prefix = everywhere.rpartition("/")[0]
+            match request.path.removeprefix(prefix).strip("/").split("/"):
+                case ["namespaces", namespace, resource.plural] if resource.namespaced:
+                    pass
+                case ["namespaces", namespace, resource.plural, name] if resource.namespaced:
+                    pass
+                case [resource.plural, name]:
+                    pass
+                case _:
+                    return None
         if self.denied(request.path):
             return forbidden(request.path)
         items = [

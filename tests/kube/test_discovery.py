@@ -39,14 +39,18 @@ OLD: dict[str, Any] = {
         "kind": "APIGroupList",
         "groups": [
             {"name": "apps", "versions": [{"version": "v1"}], "preferredVersion": {"version": "v1"}},
-            {"name": "batch", "versions": [{"version": "v1beta1"}, {"version": "v1"}], "preferredVersion": {"version": "v1"}},
+            {
+                "name": "batch",
+                "versions": [{"version": "v1beta1"}, {"version": "v1"}],
+                "preferredVersion": {"version": "v1"},
+            },
             {"name": "other.example", "versions": [{"version": "v1"}]},
         ],
     },
     "apis_apps_v1": {"resources": [resource("deployments", "Deployment")]},
     "apis_batch_v1": {"resources": [resource("jobs", "Job")]},
     "apis_batch_v1beta1": {"resources": [resource("jobs", "Job"), resource("cronjobs", "CronJob")]},
-}  # fmt: skip
+}
 
 
 def test_aggregated() -> None:

@@ -86,9 +86,7 @@ def test_absent_kinds_are_absent() -> None:
 def test_an_older_version_of_a_kind() -> None:
     old = Resource("batch", "v1beta1", "cronjobs", "CronJob", True)
     job = {**obj("CronJob", "nightly", "shop", spec={"schedule": "x"}), "apiVersion": "batch/v1beta1"}
-    found = collect(
-        FakeConnection(objects=[job], resources=[*(one for one in BUILTIN if one.kind != "CronJob"), old])
-    )
+    found = collect(FakeConnection(objects=[job], resources=[*(one for one in BUILTIN if one.kind != "CronJob"), old]))
     assert ids(found) == ["CronJob:shop/nightly"]
 
 
@@ -119,7 +117,12 @@ def secret(name: str, kind: str = "Opaque", **meta: Any) -> dict[str, Any]:
 def test_secrets_are_listed_as_metadata_with_keys_and_type_and_no_value() -> None:
     settings = obj("ConfigMap", "settings", "shop", data={"a": CANARY}, metadata={"managedFields": [{"fieldsV1": {
         "f:data": {"f:a": {}}, "f:binaryData": {"f:b": {}}}}]})  # fmt: skip
-    objects = [secret("a"), secret("b", "kubernetes.io/tls"), secret("c", "example.com/own", managedFields=None), settings]
+    objects = [
+        secret("a"),
+        secret("b", "kubernetes.io/tls"),
+        secret("c", "example.com/own", managedFields=None),
+        settings,
+    ]
     connection = FakeConnection(objects=objects)
     found = collect(connection)
     secrets = of(found, Secret)

@@ -84,13 +84,6 @@ def test_wrong_sources(text: str, error: type[Exception], message: str) -> None:
         parse_source(text)
 
 
-def test_live_clusters_come_next() -> None:
-    with pytest.raises(NotYetSupported) as caught:
-        load(SourceRequest(SourceKind.CONTEXT, name="prod"))
-    for flag in ("live clusters come next", "--manifests", "--snapshot", "--sample", *(s.name for s in samples())):
-        assert flag in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -175,11 +175,13 @@ class Plugin:
                 if time.monotonic() > end:
                     ended = f"gave no answer within {limit:g} seconds"
                 elif any(reader.full for reader in readers):
-                    ended = f"printed more than {OUTPUT_LIMIT:,} bytes"
+                    break
         finally:
             if process.poll() is None:
                 _kill(process, group=not interactive)
         output, errors = (reader.result() for reader in readers)
+        if any(reader.full for reader in readers):
+            ended = f"printed more than {OUTPUT_LIMIT:,} bytes"
         if ended:
             self._fail(ended, errors)
         if process.returncode:

@@ -8,7 +8,7 @@ from workbench.errors import UsageError
 from workbench.text import shown
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
 
 
 def parse_timeout(text: str) -> float:
@@ -19,7 +19,7 @@ def parse_timeout(text: str) -> float:
     Raises:
         UsageError: The text is no duration.
     """
-    if re.fullmatch(r"\d+", text, re.ASCII):
+    if re.fullmatch(r"[0-9]+", text):
         return float(text)
     parts = _PART.findall(text)
     if not parts or "".join(map("".join, parts)) != text:

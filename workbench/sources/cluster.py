@@ -5,6 +5,7 @@ All requests are GETs. Secrets and ConfigMaps are listed as metadata, so no valu
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -201,8 +202,9 @@ class _Collector:
             self._readings[kind].started(listing)
         if self._ended is not None:
             return
-        for event in listed(self._connection, self._patient, todo):
-            self._take(event)
+        with contextlib.closing(listed(self._connection, self._patient, todo)) as events:
+            for event in events:
+                self._take(event)
 
     def _take(self, event: Event) -> None:
         kind = event.listing.resource.kind

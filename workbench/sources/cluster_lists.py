@@ -6,7 +6,7 @@ import contextlib
 import enum
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from workbench.errors import Cancelled, ClusterError, LoginError, Unreachable
@@ -85,7 +85,7 @@ class Event:
     error: Exception | None = None
 
 
-def listed(connection: Connection, patient: Patient, listings: Sequence[Listing]) -> Iterator[Event]:
+def listed(connection: Connection, patient: Patient, listings: Sequence[Listing]) -> Generator[Event, None, None]:
     """Read lists, several at once.
 
     Args:
@@ -146,8 +146,8 @@ def listed(connection: Connection, patient: Patient, listings: Sequence[Listing]
                 if isinstance(event.error, LoginError):
                     raise event.error
             yield event
-    except BaseException:
-        # The consumer went away, by ctrl+c too.
+    except (GeneratorExit, KeyboardInterrupt):
+        # The consumer went away.
         connection.cancel()
         raise
     finally:
