@@ -199,6 +199,8 @@ def apply(
 
     def tell(place: int, row: Row) -> None:
         outcome.rows[place] = row
+        if row.state is State.ALREADY and run.begun.undoes:
+            run.settled(row.id)
         if progress is not None:
             progress(place, row)
 

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +84,14 @@ class Done(msgspec.Struct, tag="result", tag_field="line", frozen=True, kw_only=
     """As ``before``, of the server's answer."""
 
 
-_DECODER = msgspec.json.Decoder(Begun | Sent | Done)
+class Settled(msgspec.Struct, tag="settled", tag_field="line", frozen=True, kw_only=True):
+    """An object of which an undo found nothing left to take back."""
+
+    id: str
+
+
+Line = Begun | Sent | Done | Settled
+_DECODER = msgspec.json.Decoder(Line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,8 @@ class Entry:
 
     begun: Begun
     items: list[Item] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    """The ids of objects of which it found nothing left to take back."""
     undone: set[str] = field(default_factory=set)
     """The ids of its objects that a later run took back."""
 
@@ -184,7 +193,8 @@ class Journal:
         for entry in found:
             undone = by_id.get(entry.begun.undoes)
             if undone is not None:
-                undone.undone |= {item.id for item in entry.items if item.state in (State.APPLIED, State.ALREADY)}
+                undone.undone |= {item.id for item in entry.items if item.state is State.APPLIED}
+                undone.undone.update(entry.settled)
         return found
 
     def last(self) -> Entry | None:
@@ -268,13 +278,22 @@ class Run:
         """
         self._write(line)
 
+    def settled(self, object_id: str) -> None:
+        """Note that nothing of an object is left to take back.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
+        self._used = True
+        self._write(Settled(id=object_id))
+
     def close(self) -> None:
-        """End the file; one in which nothing was sent is taken away."""
+        """End the file; one in which nothing is noted is taken away."""
         os.close(self._handle)
         if not self._used:
             self.path.unlink(missing_ok=True)
 
-    def _write(self, line: Begun | Sent | Done) -> None:
+    def _write(self, line: Line) -> None:
         try:
             data = msgspec.json.encode(line) + b"\n"
             while data:
@@ -299,7 +318,7 @@ def directory_name(endpoint: Endpoint) -> str:
     return f"{slug}-{hashlib.sha256(key).hexdigest()[:12]}"
 
 
-def items_of(lines: Iterable[Sent | Done]) -> Iterator[Item]:
+def _items(lines: Iterable[Sent | Done]) -> Iterator[Item]:
     """The objects of a run from its lines."""
     waiting: Sent | None = None
     for line in lines:
@@ -319,7 +338,7 @@ def _can_be_undone(entry: Entry) -> bool:
 
 
 def _read(path: Path) -> Entry | None:
-    lines: list[Begun | Sent | Done] = []
+    lines: list[Line] = []
     try:
         for text in path.read_bytes().splitlines():
             lines.append(_DECODER.decode(text))
@@ -329,8 +348,8 @@ def _read(path: Path) -> Entry | None:
         pass  # the line that was being written when the program was killed
     if not lines or not isinstance(lines[0], Begun) or lines[0].schema != SCHEMA:
         return None
-    rest: Sequence[Sent | Done] = [line for line in lines[1:] if not isinstance(line, Begun)]
-    return Entry(lines[0], list(items_of(rest)))
+    items = list(_items(line for line in lines if isinstance(line, (Sent, Done))))
+    return Entry(lines[0], items, [line.id for line in lines if isinstance(line, Settled)])
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

@@ -6,11 +6,9 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from workbench.errors import FixError
-from workbench.inventory.changes import replaced
+from workbench.inventory.changes import pods_after
 from workbench.inventory.decode import plain
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import Pod
 from workbench.kube.api import Connection
 from workbench.remediation.differences import already, differences
 from workbench.remediation.live import Stopped, read
@@ -52,18 +50,10 @@ def _verified(view: Inventory, fix: Fix) -> Verified:
     target = view.by_id(fix.target.id)
     if target is None:
         return Verified(fix, Verdict.UNKNOWN)
-    try:
-        made = replaced(view, [fix.change])
-    except FixError:
-        return Verified(fix, Verdict.UNKNOWN)
     trimmed = plain(target)
     if not all(already(trimmed, op) for op in fix.ops):
         return Verified(fix, Verdict.STILL_OPEN, (target.id,))
-    old = []
-    for node, obj in made.items():
-        pod = view.by_id(node)
-        if isinstance(pod, Pod) and node != target.id and obj is not None and differences(plain(pod), plain(obj)):
-            old.append(node)
+    old = [pod.id for pod, after in pods_after(view, target, fix.ops) if differences(plain(pod), plain(after))]
     if old:
         return Verified(fix, Verdict.ROLLING_OUT, tuple(sorted(old)))
     return Verified(fix, Verdict.VERIFIED)
