@@ -54,6 +54,7 @@ class FakeServer:
     warning: str = ""
     endpoint: Endpoint = field(default_factory=lambda: Endpoint("prod", "https://k8s.example:6443", "alice"))
     cancelled: bool = False
+    waited: list[float] = field(default_factory=list)
     _version: int = 100
 
     # --- setting up -------------------------------------------------------------------------------
@@ -108,6 +109,9 @@ class FakeServer:
         assert query["fieldManager"] == "workbench"
         assert query["fieldValidation"] == "Strict"
         return self.on_patch(self, request) or self._patch(request, content_type)
+
+    def wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
 
     def cancel(self) -> None:
         self.cancelled = True

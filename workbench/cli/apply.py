@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace, connection: Connection) -> int:
     preferences = writing.refuse_read_only(connection)
     writing.check_name(args, connection)
     journal = Journal(connection.endpoint)
-    chosen, already = _chosen(options.load(args), journal, args.fix)
+    chosen, already = _chosen(options.load(args, connection), journal, args.fix)
     steps, left = fix_steps(chosen)
     known = [*changes.done_lines(already), *changes.left_lines(left)]
     failed = ExitStatus.GATE if left else ExitStatus.DONE

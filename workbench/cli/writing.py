@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.cli import options
-from workbench.errors import Cancelled, ExitStatus, NotYetSupported, UsageError
+from workbench.errors import Cancelled, ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from workbench.kube.api import Connection
@@ -42,13 +42,17 @@ def connected(args: argparse.Namespace) -> Connection:
     """
     from workbench.sources import SourceKind
 
-    request = options.request_of(args)
-    if request is not None and request.kind is not SourceKind.CONTEXT:
+    request = options.needed(args)
+    if request.kind is not SourceKind.CONTEXT:
         raise UsageError(
             f"{request} is a file: changes are made in a live cluster (--context NAME); "
             "workbench export writes patches from a file"
         )
-    raise NotYetSupported("live clusters come next")
+    # Only here, for it takes a third of a second to import.
+    from workbench.kube.connection import connect
+    from workbench.kube.credentials import terminal_of_process
+
+    return connect(request.options, terminal_of_process())
 
 
 def refuse_read_only(connection: Connection | None = None) -> Preferences:

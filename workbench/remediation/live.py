@@ -18,6 +18,7 @@ from workbench.inventory.changes import Target
 from workbench.inventory.decode import DecodeError, from_json, plain
 from workbench.inventory.objects import KubernetesObject, kind_of
 from workbench.kube.api import FIELD_MANAGER, JSON, JSON_PATCH, STRATEGIC_PATCH, Answer, Connection
+from workbench.kube.paging import TRIES, Patient, asked_pause
 from workbench.kube.resources import Resource, builtin
 from workbench.remediation.differences import environment_values, without_values
 
@@ -111,7 +112,7 @@ def read(connection: Connection, target: Target) -> LiveObject:
         ClusterError: There was no answer.
     """
     resource = resource_of(target)
-    answer = connection.send("GET", resource.path(target.namespace, target.name))
+    answer = Patient(connection).get(resource.path(target.namespace, target.name))
     if not answer.ok:
         raise _refused(answer)
     live = _decoded(resource, answer)
@@ -180,13 +181,14 @@ def send_patch(
         ClusterError: There was no answer; without ``dry_run`` nobody knows whether it was done.
     """
     query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
-    answer = connection.send(
-        "PATCH",
-        live.resource.path(target.namespace, target.name),
-        query=query,
-        body=msgspec.json.encode(_versioned(type, content, live.version)),
-        content_type=CONTENT_TYPES[type],
-    )
+    path = live.resource.path(target.namespace, target.name)
+    body = msgspec.json.encode(_versioned(type, content, live.version))
+    for left in range(TRIES - 1, -1, -1):
+        answer = connection.send("PATCH", path, query=query, body=body, content_type=CONTENT_TYPES[type])
+        if answer.status != 429 or not left:
+            break
+        # Nothing was done: the server has too much to do (API priority and fairness).
+        connection.wait(asked_pause(answer, 1.0))
     values = environment_values(live.data)
     if not answer.ok:
         stopped = _refused(answer, values)

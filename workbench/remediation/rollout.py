@@ -49,7 +49,6 @@ def wait(
     stop: Callable[[], bool] = lambda: False,
     *,
     timeout: float = TIMEOUT,
-    sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Rollout:
     """Wait until the pods of a workload run its present template.
@@ -60,14 +59,13 @@ def wait(
         progress: Hears of every look at it.
         stop: Asked between two looks; true ends the wait.
         timeout: Seconds after which the wait ends.
-        sleep: How to pause; for tests.
         clock: The time in seconds; for tests.
 
     Returns:
         The last look, with a problem if the wait ended early.
 
     Raises:
-        ClusterError: There was no answer.
+        ClusterError: There was no answer, or the connection was ended.
     """
     if target.kind not in WATCHED:
         return Rollout(0, 0, problem="its running pods stay until they are deleted")
@@ -88,7 +86,7 @@ def wait(
             return _ended(seen, "no controller has taken up the new template")
         if waited >= timeout:
             return _ended(seen, f"not through after {timeout:.0f} s")
-        sleep(INTERVAL)
+        connection.wait(INTERVAL)
 
 
 def _ended(seen: Rollout, why: str) -> Rollout:
