@@ -21,6 +21,9 @@ from workbench.sources.masking import MASK
 
 _SERVERS_OWN = frozenset({"managedFields", "resourceVersion", "generation"})
 
+_SERVERS_OWN_ANNOTATIONS = frozenset({"deprecated.daemonset.template.generation"})
+"""Counted up by the server with every change of a template."""
+
 _FALSE_IS_ABSENT = frozenset({"hostPID", "hostIPC", "hostNetwork", "readOnly"})
 """Booleans that the API keeps only when they are true; a ``false`` of any other is a decision.
 
@@ -119,6 +122,10 @@ def _compared(data: Mapping[str, Any]) -> dict[str, Any]:
     meta = out.get("metadata")
     if isinstance(meta, dict):
         out["metadata"] = {key: value for key, value in meta.items() if key not in _SERVERS_OWN}
+        notes = out["metadata"].get("annotations")
+        if isinstance(notes, dict):
+            kept = {key: value for key, value in notes.items() if key not in _SERVERS_OWN_ANNOTATIONS}
+            out["metadata"]["annotations"] = kept
     return out
 
 
