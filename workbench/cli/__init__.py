@@ -25,6 +25,8 @@ COMMANDS = (
     "who-can",
     "fixes",
     "export",
+    "apply",
+    "undo",
     "techniques",
     "samples",
     "completion",
@@ -34,8 +36,6 @@ COMMANDS = (
 LATER = {
     "connectivity": "workbench graph",
     "images": "workbench graph --from Image",
-    "apply": "workbench export",
-    "undo": "the rollbacks of workbench export",
     "serve": "workbench open",
     "scan": "workbench paths --fail-on SEVERITY",
     "diff": "workbench paths -o json of both",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.engine import Audit, PathQuery
     from workbench.inventory.evidence import Gap
+    from workbench.kube.api import Connection
     from workbench.sources import Live, SourceRequest
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -180,8 +181,12 @@ def needed(args: argparse.Namespace) -> SourceRequest:
     )
 
 
-def load(args: argparse.Namespace) -> Audit:
+def load(args: argparse.Namespace, connection: Connection | None = None) -> Audit:
     """Load the source that the flags name; progress goes to standard error of a terminal, as do notes and gaps.
+
+    Args:
+        args: The flags.
+        connection: An open one to the cluster that they name, which stays open.
 
     Raises:
         WorkbenchError: The flags or the source are wrong, or the cluster cannot be read.
@@ -191,7 +196,7 @@ def load(args: argparse.Namespace) -> Audit:
 
     progress = ProgressLine()
     try:
-        audit = Audit.load(request, progress, live(progress))
+        audit = Audit.load(request, progress, live(progress, connection))
     finally:
         progress.clear()
     for note in audit.notes:
@@ -200,14 +205,14 @@ def load(args: argparse.Namespace) -> Audit:
     return audit
 
 
-def live(progress: ProgressLine) -> Live:
+def live(progress: ProgressLine, connection: Connection | None = None) -> Live:
     """What a command brings along to read a live cluster: its terminal, for a login plugin that asks."""
     from workbench.kube.credentials import terminal_of_process
     from workbench.sources import Live
 
     terminal = terminal_of_process()
-    if terminal is None:
-        return Live()
+    if terminal is None or connection is not None:
+        return Live(connection)
 
     def lend(action: Callable[[], None]) -> None:
         progress.clear()

@@ -7,7 +7,7 @@ nothing on a live cluster. Running pods of a Job or a CronJob stay as they are.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -203,14 +203,19 @@ def replaced(view: Inventory, changes: Iterable[Change]) -> dict[str, Kubernetes
             # Created anew without the flag it would not get the token again.
             _without_token(data, change.ops)
         out[target.id] = _rebuilt(target, data)
-        if not isinstance(target, _FOLLOWED):
-            continue
-        template_ops = _pod_ops(target.kind, change.ops)
-        if template_ops:
-            for pod in view.index(PODS_BY_OWNER)[target.id]:
-                if pod.live and isinstance(pod.obj, Pod):
-                    out[pod.obj.id] = _rebuilt(pod.obj, _edited_pod(plain(pod.obj), template_ops))
+        out.update((pod.id, after) for pod, after in pods_after(view, target, change.ops))
     return out
+
+
+def pods_after(
+    view: Inventory, target: KubernetesObject, ops: Sequence[Op]
+) -> Iterator[tuple[KubernetesObject, KubernetesObject]]:
+    """The live pods that edits of a workload's template change, each with what becomes of it."""
+    template_ops = _pod_ops(target.kind, ops) if isinstance(target, _FOLLOWED) else ()
+    if template_ops:
+        for pod in view.index(PODS_BY_OWNER)[target.id]:
+            if pod.live and isinstance(pod.obj, Pod):
+                yield pod.obj, _rebuilt(pod.obj, _edited_pod(plain(pod.obj), template_ops))
 
 
 _FOLLOWED = (Deployment, ReplicaSet, StatefulSet, DaemonSet, ReplicationController)

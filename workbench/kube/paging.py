@@ -92,7 +92,7 @@ class Patient:
                 raise Lost(f"the credentials are refused: {answer.message or 'Unauthorized'} (401)")
             if answer.status not in _AGAIN or not left:
                 return answer
-            self._connection.wait(min(_asked(answer, pause), LONGEST_WAIT))
+            self._connection.wait(asked_pause(answer, pause))
         raise AssertionError("unreachable")
 
     def _count(self, error: Unreachable) -> None:
@@ -103,16 +103,16 @@ class Patient:
             raise Lost(str(error)) from error
 
 
-def _asked(answer: Answer, otherwise: float) -> float:
-    """The seconds that ``Retry-After`` asks for: a number, or a date (RFC 9110, 10.2.3)."""
+def asked_pause(answer: Answer, otherwise: float) -> float:
+    """The seconds that ``Retry-After`` asks for, within bounds: a number, or a date (RFC 9110, 10.2.3)."""
     said = answer.headers.get("retry-after", "").strip()
     if said.isdecimal():
-        return float(said)
+        return min(float(said), LONGEST_WAIT)
     try:
         date = email.utils.parsedate_to_datetime(said)
     except ValueError:
         return otherwise
-    return max(date.timestamp() - time.time(), 0.0)
+    return min(max(date.timestamp() - time.time(), 0.0), LONGEST_WAIT)
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import FixError, UsageError
-from workbench.inventory.changes import Change, edited, merged
+from workbench.inventory.changes import Change, edited
 from workbench.inventory.decode import plain
 from workbench.inventory.inventory import Inventory
+from workbench.remediation.batches import batches
 from workbench.remediation.patches import Patch, patch
 from workbench.remediation.records import Effect, Fix, Status, as_dict
 from workbench.remediation.text import block_yaml, fenced, markdown
@@ -41,8 +42,6 @@ RESOURCES = {
     "Ingress": "ingresses.networking.k8s.io",
 }
 """How kubectl names the resource of a kind without doubt."""
-
-_RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +183,12 @@ def _clear(directory: Path) -> None:
 
 
 def _steps(view: Inventory, fixes: Sequence[Fix]) -> list[_Step]:
-    changes = merged(fix.change for fix in fixes)
-    changes.sort(key=lambda change: (_order(change), change.target.namespace, change.target.kind, change.target.name))
+    found = batches(fixes)
     steps: list[_Step] = []
     stems: set[str] = set()
-    width = max(2, len(str(len(changes))))
-    for number, change in enumerate(changes, 1):
+    width = max(2, len(str(len(found))))
+    for number, batch in enumerate(found, 1):
+        change, own = batch.change, batch.fixes
         target = change.target
         obj = view.by_id(target.id)
         if obj is None:
@@ -198,7 +197,6 @@ def _steps(view: Inventory, fixes: Sequence[Fix]) -> list[_Step]:
         if stem.lower() in stems:
             stem += "-" + hashlib.sha256(target.id.encode()).hexdigest()[:6]
         stems.add(stem.lower())
-        own = tuple(fix for fix in fixes if fix.target.id == target.id)
         recreate = any(fix.effect is Effect.RECREATE for fix in own)
         steps.append(
             _Step(
@@ -210,10 +208,6 @@ def _steps(view: Inventory, fixes: Sequence[Fix]) -> list[_Step]:
             )
         )
     return steps
-
-
-def _order(change: Change) -> int:
-    return 5 if change.target.kind in _RBAC else 3
 
 
 def _whole(view: Inventory, change: Change) -> str | None:

@@ -71,6 +71,11 @@ def management(view: Inventory, obj: KubernetesObject, ops: Iterable[Op] = ()) -
             Status.BLOCKED,
             "managed: known to be built into Kubernetes, not read from the source",
         )
+    return managers(obj, ops)
+
+
+def managers(obj: KubernetesObject, ops: Iterable[Op] = ()) -> Management:
+    """The managers that an object as read names itself, its controller among them; otherwise as :func:`management`."""
     found = Management()
     _controller(obj, found)
     _git(obj, found)

@@ -6,15 +6,9 @@ import logging
 import os
 from pathlib import Path
 
+from workbench.preferences import PRIVATE_DIRECTORY, PRIVATE_FILE, state_directory
+
 LOGGER = logging.getLogger("workbench")
-
-PRIVATE = 0o700
-
-
-def state_directory() -> Path:
-    """``$XDG_STATE_HOME/workbench``; not made yet."""
-    home = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return Path(home) / "workbench"
 
 
 def log_path() -> Path:
@@ -26,9 +20,9 @@ def open_log() -> logging.Handler | None:
     """Begin to write the log, readable by its owner only; ``None`` where the directory cannot be written."""
     path = log_path()
     try:
-        path.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        path.parent.chmod(PRIVATE)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        path.parent.chmod(PRIVATE_DIRECTORY)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE))
         handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     except OSError:
         return None
@@ -50,8 +44,8 @@ def first_run() -> bool:
     """Whether this is the first start of this user; the next one is not."""
     marker = state_directory() / "started"
     try:
-        marker.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        marker.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
     except FileExistsError:
         return False
     except OSError:
