@@ -386,13 +386,13 @@ def partial() -> FakeAudit:
     return audit(coverage=[gap])
 
 
-Loader = Callable[[Any, Callable[[str, int, int], None]], Any]
+Loader = Callable[..., Any]
 
 
 def loader(given: FakeAudit | Exception) -> Loader:
     """What the app calls to load a source."""
 
-    def load(request: Any, progress: Callable[[str, int, int], None]) -> Any:
+    def load(request: Any, progress: Callable[[str, int, int], None], live: Any = None) -> Any:
         progress("reading files", 1, 3)
         if isinstance(given, Exception):
             raise given

@@ -10,17 +10,22 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import BindingType
 from textual.driver import Driver
 
+from workbench.errors import ConfigError
+from workbench.preferences import Preferences, read_only_by_environment, read_preferences
 from workbench.tui import state
 from workbench.tui.actions import bindings_of
 from workbench.tui.commands import KIND, Known, UnknownCommand, candidates, parse
-from workbench.tui.loading import Loader, LoadingApp, load_audit
+from workbench.tui.connecting import ConnectingApp, Connector, connect_to
+from workbench.tui.loading import Loader, load_audit
 from workbench.tui.narrowing import NarrowingApp
 from workbench.tui.screens.base import Asked, WorkbenchScreen
 from workbench.tui.staging import StagingApp
@@ -36,6 +41,9 @@ SIGNALLED = 128
 
 TARGETS_COMPLETED = 500
 
+AGE_SHOWN = 15.0
+"""Seconds after which the age in the header is looked at again."""
+
 WIDTHS: list[tuple[int, str]] | None = [
     (0, "-tiny"),
     (60, "-narrow"),
@@ -47,6 +55,7 @@ WIDTHS: list[tuple[int, str]] | None = [
 
 VIEW_CLASSES = {
     "connect": "ConnectScreen",
+    "collecting": "CollectingScreen",
     "overview": "OverviewScreen",
     "paths": "PathsScreen",
     "resources": "ResourcesScreen",
@@ -58,19 +67,21 @@ HEIGHTS: list[tuple[int, str]] | None = [(0, "-flat"), (16, "-short"), (36, "-ta
 """The class of a screen by the rows there are."""
 
 
-class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
+class WorkbenchApp(ConnectingApp, NarrowingApp, StagingApp):
     """The terminal interface.
 
     Args:
         request: The source to open; ``None`` begins at Connect.
         theme: ``dark``, ``light``, ``mono``, or one of Textual's.
+        read_only: Whether nothing may be changed in any cluster.
         loader: What loads a source.
+        connector: What connects to a cluster.
     """
 
     TITLE = "workbench"
     CSS_PATH: ClassVar[Any] = [
         f"styles/{name}.tcss"
-        for name in ("base", "connect", "overview", "paths", "resources", "fixes", "help", "dialogs")
+        for name in ("base", "connect", "collecting", "overview", "paths", "resources", "fixes", "help", "dialogs")
     ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("app")]
     ENABLE_COMMAND_PALETTE = False
@@ -80,12 +91,24 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
     VERTICAL_BREAKPOINTS = HEIGHTS
 
     def __init__(
-        self, request: SourceRequest | None = None, *, theme: str | None = None, loader: Loader = load_audit
+        self,
+        request: SourceRequest | None = None,
+        *,
+        theme: str | None = None,
+        read_only: bool = False,
+        loader: Loader = load_audit,
+        connector: Connector = connect_to,
     ) -> None:
         no_color = bool(os.environ.get("NO_COLOR"))
         # With its own colours of the terminal Textual strips colours for NO_COLOR; otherwise it turns them to greys.
-        super().__init__(request, loader, ansi_color=True if no_color else None)
+        super().__init__(request, loader, connector=connector, ansi_color=True if no_color else None)
+        self.read_only = read_only or read_only_by_environment()
+        self.preferences: Preferences | None = Preferences()
+        """What the user keeps of clusters; ``None`` if it cannot be read, and then nothing is changed anywhere."""
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.samples: list[str] = []
+        self.contexts: list[str] = []
+        """The contexts of the kubeconfig, once Connect has looked."""
         self.is_first_run = False
         self._history: list[str] = []
         self._log: Any = None
@@ -94,7 +117,7 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
         self._theme_asked = theme
         self.theme = "mono" if no_color else theme if theme in self.available_themes else "dark"
         self._views: dict[str, WorkbenchScreen] = {}
-        self.view = "connect" if request is None else "overview"
+        self.view = "connect" if request is None else "collecting" if str(request.kind) == "context" else "overview"
 
     # -- start and end
 
@@ -118,6 +141,7 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
             self._take_signals()
         if self._theme_asked and self._theme_asked not in self.available_themes:
             self.say(f"no theme {self._theme_asked}; there are {', '.join(sorted(self.available_themes))}", "warning")
+        self.set_interval(AGE_SHOWN, self._grow_older)
         # Nothing that takes the interpreter's time before the first paint.
         self.call_after_refresh(self._begin)
 
@@ -126,13 +150,22 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
             self.load(self.request)
         self.in_background("state", _open_state, self._state_opened)
 
-    def _state_opened(self, opened: tuple[Any, bool]) -> None:
-        self._log, self.is_first_run = opened
+    def _state_opened(self, opened: Opened) -> None:
+        self._log, self.is_first_run = opened.log, opened.first_run
+        self.preferences = opened.preferences
+        if opened.problem:
+            self.say(f"{opened.problem}; nothing is changed in any cluster until it is mended", "error")
         self.tell_screens()
 
     def on_unmount(self) -> None:
-        """Close the log."""
+        """Close the log, and end all requests."""
+        super().on_unmount()
         state.close_log(self._log)
+
+    def _grow_older(self) -> None:
+        """The age in the header."""
+        if self.session is not None and self.session.read_at is not None and isinstance(self.screen, WorkbenchScreen):
+            self.screen.update_frame()
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -170,18 +203,33 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
         if session is None:
             source = str(self.request) if self.request is not None else ""
             word = "loading" if self.loading else "failed" if self.failure else ""
-            return HeaderState(source=shown(source, 60), kind=word, view=place)
+            return HeaderState(source=shown(source, 60), kind=word, view=place, read_only=self.read_only)
+        endpoint, now = session.endpoint, self.now()
         return HeaderState(
             source=shown(session.audit.title, 60),
             kind=shown(session.audit.kind),
+            age=session.age_text(now),
+            stale=session.is_stale(now),
+            acting=shown(endpoint.impersonates, 40) if endpoint is not None else "",
+            protected=endpoint is not None and self.is_protected(endpoint.context),
+            read_only=self.read_only or (endpoint is not None and self.is_read_only(endpoint.context)),
+            unverified=endpoint is not None and not endpoint.verified,
+            namespace=shown(session.namespace),
             coverage=session.coverage_text,
             partial=bool(session.coverage),
             staged=session.staged_text,
             view=place,
             basket=len(session.basket),
-            namespace=shown(session.namespace),
             chip=f"{shown(session.query, 40)} x" if session.query else "",
         )
+
+    def is_protected(self, context: str) -> bool:
+        """Whether every change in a context takes its name."""
+        return self.preferences is None or self.preferences.is_protected(context)
+
+    def is_read_only(self, context: str) -> bool:
+        """Whether nothing may be changed in a context."""
+        return self.read_only or self.preferences is None or self.preferences.is_read_only(context)
 
     # -- screens
 
@@ -206,7 +254,9 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
         while len(self.screen_stack) > 1 and self._on_help:
             self.pop_screen()
         if self.view != name:
-            self._history = [one for one in self._history if one != self.view] + [self.view]
+            # A reading that is over is nothing to come back to.
+            left = [self.view] if self.view != "collecting" else []
+            self._history = [one for one in self._history if one != self.view] + left
             self.view = name
         screen = self.screen_of(name)
         if self.screen is not screen:
@@ -222,6 +272,9 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
                 screen.update_frame()
             elif self._on_help:
                 self.pop_screen()
+            elif self.is_collecting and self.session is None:
+                self.show_view("collecting")
+                self.ask_to_stop()
             elif self._history:
                 self.view = self._history.pop()
                 self.switch_screen(self.screen_of(self.view))
@@ -263,6 +316,7 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
         known = Known(
             samples=self.samples,
             themes=sorted(self.available_themes),
+            contexts=[name for name in self.contexts if shown(name) == name],
             targets=[end for end in ends if shown(end) == end],
             namespaces=[name for name in session.namespaces if shown(name) == name] if session is not None else (),
         )
@@ -283,6 +337,8 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
             self.open_source(command.arguments[0])
         elif command.word == "theme":
             self._choose_theme(command.arguments[0])
+        elif command.word == "ctx":
+            self.open_context(command.arguments)
         elif command.word == "ns":
             self.limit_to_namespace(command.arguments[0])
         elif command.word == KIND:
@@ -308,17 +364,35 @@ class WorkbenchApp(LoadingApp, NarrowingApp, StagingApp):
             self.say(f"no theme {name}; there are {', '.join(sorted(self.available_themes))}", "warning")
 
 
-def _open_state() -> tuple[Any, bool]:
-    return state.open_log(), state.first_run()
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is kept between two starts."""
+
+    log: Any
+    first_run: bool
+    preferences: Preferences | None
+    problem: str = ""
+    """What is wrong with the preferences."""
 
 
-def run_app(request: SourceRequest | None = None, *, theme: str | None = None, mouse: bool = True) -> int:
+def _open_state() -> Opened:
+    log, first_run = state.open_log(), state.first_run()
+    try:
+        return Opened(log, first_run, read_preferences())
+    except ConfigError as error:
+        return Opened(log, first_run, None, str(error))
+
+
+def run_app(
+    request: SourceRequest | None = None, *, theme: str | None = None, mouse: bool = True, read_only: bool = False
+) -> int:
     """Run the interface until the user quits.
 
     Args:
         request: The source to open; ``None`` begins at Connect.
         theme: The name of a theme.
         mouse: Whether to take the mouse from the terminal.
+        read_only: Whether nothing may be changed in any cluster.
 
     Returns:
         The exit status: 0, or 128 and the number of the signal that ended it.
@@ -326,7 +400,7 @@ def run_app(request: SourceRequest | None = None, *, theme: str | None = None, m
     if os.environ.get("NO_COLOR") == "":
         # Set to nothing means not set (no-color.org); Textual only looks whether it is there.
         del os.environ["NO_COLOR"]
-    app = WorkbenchApp(request, theme=theme)
+    app = WorkbenchApp(request, theme=theme, read_only=read_only)
     app.run(mouse=mouse)
     sys.stderr.flush()
     return app.return_code or 0

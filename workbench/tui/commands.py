@@ -12,6 +12,7 @@ from workbench.tui.kinds import WORDS, kind_named
 WITH_ARGUMENT = {
     "path": "paths to a node, kind, label:k=v, jewels or cluster-admin; with two, from and to",
     "open": "sample:NAME, or the path of a snapshot or of manifests",
+    "ctx": "a context of the kubeconfig, and --as USER after it if you like; without one the list",
     "ns": "a namespace to limit what is listed to, or all",
     "theme": "dark, light, mono, or one of Textual's",
 }
@@ -46,6 +47,8 @@ def parse(text: str) -> Command | None:
     rest = rest.strip()
     if word == "ns" and not rest:
         return Command(KIND, ("Namespace",))
+    if word == "ctx" and not rest:
+        return Command("ctx")
     known = [*WITH_ARGUMENT, *commands(), "quit"]
     kind = kind_named(word) if word not in known else None
     if kind is not None:
@@ -71,6 +74,7 @@ class Known:
     targets: Sequence[str] = ()
     """Node ids that paths lead to."""
     namespaces: Sequence[str] = ()
+    contexts: Sequence[str] = ()
 
 
 def candidates(text: str, known: Known) -> Iterable[str]:
@@ -89,6 +93,8 @@ def candidates(text: str, known: Known) -> Iterable[str]:
         yield from (f"theme {name}" for name in known.themes)
     elif word == "ns":
         yield from (f"ns {name}" for name in ("all", *known.namespaces))
+    elif word == "ctx":
+        yield from (f"ctx {name}" for name in known.contexts)
     elif word == "path":
         head = text[: text.rfind(" ") + 1]
         yield from (head + one for one in (*WORDS_FOR_PATH, *known.targets, *nodes.TAGS))

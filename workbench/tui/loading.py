@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from workbench.engine import Audit
     from workbench.inventory.evidence import Gap
     from workbench.remediation.records import Fix
-    from workbench.sources import SourceRequest
+    from workbench.sources import Live, SourceRequest
     from workbench.tui.screens.coverage import Coverage
 
-Loader = Callable[["SourceRequest", Callable[[str, int, int], None]], "Audit"]
+Loader = Callable[["SourceRequest", Callable[[str, int, int], None], "Live | None"], "Audit"]
 
 CHOKE_POINTS = 50
 """How many are asked for: nodes and edges come mixed, and some of each are shown."""
 
 
-def load_audit(request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
+def load_audit(request: SourceRequest, progress: Callable[[str, int, int], None], live: Live | None = None) -> Audit:
     """Load a source; the engine is imported here, in the worker."""
     from workbench.engine import Audit
 
-    return Audit.load(request, progress)
+    return Audit.load(request, progress, live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,14 @@ class LoadingApp(SessionApp):
             request: What to read.
             keep: The ids of the fixes that stay staged, as far as they still apply.
         """
-        again = request == self.request
+        again = request == self.request and self.session is not None
         self._namespace = self.session.namespace if again and self.session is not None else ""
         self.request = request
-        self.session = None
         self.failure = None
         self._refused = ()
         self.loading = True
         self._progress = "starting"
-        loader = self.loader
+        self.begin_loading(request, again=again)
 
         def job() -> Loaded:
             worker = get_current_worker()
@@ -103,15 +102,28 @@ class LoadingApp(SessionApp):
                     raise WorkerCancelled("another source was opened")
                 self.post_message(Progress(worker, phase, done, total))
 
-            audit = loader(request, progress)
+            audit = self.read(request, progress)
             self.post_message(Progress(worker, "searching paths", 0, 0))
             listing = Listing.of(audit.paths(listed_paths()))
             staged = [fix for fix in (_applying(audit, fix_id) for fix_id in keep) if fix is not None]
             return Loaded(audit, listing, tuple(audit.namespaces), staged, len(keep) - len(staged))
 
         self.in_background("load", job, self._loaded, self._load_failed)
-        self.show_view("overview")
         self.tell_screens()
+
+    def begin_loading(self, request: SourceRequest, *, again: bool) -> None:
+        """Show what is going on.
+
+        Args:
+            request: What is being read.
+            again: Whether it is what is loaded.
+        """
+        self.session = None
+        self.show_view("overview")
+
+    def read(self, request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
+        """Read a source (in a worker)."""
+        return self.loader(request, progress, None)
 
     @on(Progress)
     def _progressed(self, event: Progress) -> None:
@@ -176,7 +188,12 @@ class LoadingApp(SessionApp):
     def action_reload(self) -> None:
         """Read the source again; the basket stays."""
         if self.request is not None and not self.loading:
-            self.load(self.request, [fix.id for fix in self.session.basket] if self.session else [])
+            self.load(self.request, self.staged_ids)
+
+    @property
+    def staged_ids(self) -> list[str]:
+        """The ids of what is staged."""
+        return [fix.id for fix in self.session.basket] if self.session is not None else []
 
     # -- coverage
 

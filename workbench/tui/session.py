@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from workbench.tui.lines import status_text
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from workbench.analysis.paths import Path, PathStep
     from workbench.engine import Audit, Document, PathReport, Preview, WhatIfReport
     from workbench.inventory.evidence import Evidence, Gap
+    from workbench.kube.api import Endpoint
     from workbench.remediation.records import Fix
     from workbench.techniques.api import Declaration
+
+STALE_AFTER = timedelta(minutes=30)
+"""When what was read of a live cluster counts as old."""
 
 StepKey = tuple[str, str, str]
 """Source, target and technique of a step."""
@@ -46,6 +50,12 @@ class Session:
     whole: Listing
     """All paths."""
     coverage: Sequence[Gap] = ()
+    endpoint: Endpoint | None = None
+    """Of a live cluster: where it was read."""
+    read_at: datetime | None = None
+    """Of a live cluster: when."""
+    cancelled: bool = False
+    """Whether the user stopped the reading and kept what there was."""
     namespaces: Sequence[str] = ()
     """Every namespace that exists or that an object names, sorted."""
     namespace: str = ""
@@ -126,7 +136,21 @@ class Session:
     @property
     def coverage_text(self) -> str:
         """What the header says of what could not be read."""
+        if self.cancelled:
+            return "PARTIAL: cancelled"
         return f"PARTIAL: {len(self.coverage)}" if self.coverage else "FULL"
+
+    def age_text(self, now: datetime) -> str:
+        """When a live cluster was read, and how long ago: ``live 06:10 (4 min)``; empty for files."""
+        if self.read_at is None:
+            return ""
+        minutes = int((now - self.read_at) / timedelta(minutes=1))
+        ago = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+        return f"live {self.read_at.astimezone():%H:%M} ({ago})"
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether what was read of a live cluster is too old to be relied on."""
+        return self.read_at is not None and now - self.read_at >= STALE_AFTER
 
 
 def passes(path: Path, source: str, target: str | None) -> bool:

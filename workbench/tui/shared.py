@@ -12,6 +12,8 @@ class SessionApp(JobsApp):
 
     session: Session | None = None
     """``None`` while nothing is loaded."""
+    view: str = "connect"
+    """The id of the screen that is shown."""
 
     def require_session(self) -> Session:
         """What is loaded, where something must be."""

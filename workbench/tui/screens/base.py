@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from workbench.tui.actions import LOADED, bindings_of, hints
-from workbench.tui.widgets.frame import HeaderState, HintBar, StatusHeader, TooSmall
+from workbench.tui.widgets.frame import Banner, HeaderState, HintBar, StatusHeader, TooSmall
 from workbench.tui.widgets.inputs import Completion, Prompt
 from workbench.tui.widgets.painting import Painted
 from workbench.tui.widgets.tab_strip import TabStrip
@@ -87,6 +87,7 @@ class WorkbenchScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The frame around what the screen gives."""
         yield StatusHeader(id="status")
+        yield Banner(id="banner")
         if len(self.PANES) > 1:
             yield TabStrip([pane.title for pane in self.PANES], id="pane-tabs")
         with Container(id="body"):
@@ -131,6 +132,7 @@ class WorkbenchScreen(Screen[None]):
         if not self.is_mounted:
             return
         self.query_one(StatusHeader).state = self.header_state()
+        self.query_one(Banner).text = self.workbench.banner
         self.update_hints()
 
     def header_state(self) -> HeaderState:

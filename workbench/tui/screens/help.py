@@ -27,12 +27,14 @@ PLACE_TITLES = {
     "ask-quit": "the question before quitting",
     "app": "everywhere",
     "connect": "Connect",
+    "collecting": "Collecting",
     "help": "Help",
     **{view.id: view.title for view in VIEWS},
 }
 
 INSIDE = {
     "connect": ("connect", "list", "move", "app", "dialog", "ask-quit"),
+    "collecting": ("collecting", "text", "move", "app", "dialog", "ask-quit"),
     "overview": ("overview", "list", "move", "app", "dialog", "coverage", "ask-quit"),
     "paths": ("paths", "canvas", "list", "text", "move", "app", "dialog", "coverage", "export", "ask", "ask-quit"),
     "resources": ("resources", "list", "text", "move", "app", "dialog", "coverage", "ask-quit"),

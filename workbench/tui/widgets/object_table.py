@@ -136,7 +136,10 @@ class ObjectRows(LineList["ObjectRow"]):
             elif column.number:
                 out.append((fit_right(cell, size), "" if cell else "muted"))
             elif column.title == "NAME" and not row.read:
-                out += [(fit(shown(cell), max(1, size - len(UNREAD))), "muted"), (UNREAD, "warning")]
+                name = shown(cell)
+                if width(name) + len(UNREAD) > size:
+                    name = fit(name, size - len(UNREAD))
+                out.append((fit(name + UNREAD, size), "warning"))
             else:
                 out.append((fit(shown(cell), size), "strong" if column.title == "NAME" else ""))
             out.append((" " * GAP, ""))
