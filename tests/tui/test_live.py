@@ -170,6 +170,9 @@ async def test_progress_of_every_kind(opening: Opening) -> None:
         assert states["Pods"] in ("waiting", "reading")
         assert "done" in states.values()
         await press_only(pilot, "2")
+        while not app.screen.query("#step-detail"):
+            await pilot.pause()
+        await pilot._wait_for_screen()
         assert "reading context:prod" in app.screen.detail.query_one(TextPane).content_text
         cluster.release.set()
         await settled(pilot)

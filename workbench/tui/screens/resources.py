@@ -153,6 +153,7 @@ class ResourcesScreen(WorkbenchScreen):
         if known is None:
             self.table.entitle(plural(kind))
             self.table.say([(("reading …", "muted"),)])
+            self._keep_keys()
 
         def job() -> tuple[Prepared, Through | None, list[ObjectRow]]:
             found = through
@@ -199,11 +200,20 @@ class ResourcesScreen(WorkbenchScreen):
         self._entitle(session, table, len(rows))
         if not rows:
             self.table.say(self._empty(session, table))
+            self._keep_keys()
             self._show_detail()
             return
         self.table.show(
             table, prepared.natural, rows, at, by=column.title, falling=column.number is not sorting.reverse
         )
+        self._keep_keys()
+
+    def _keep_keys(self) -> None:
+        """Rows and messages take each other's place: the keys stay in their pane."""
+        if self.pane is not None and not (self.command_bar.is_prompting or self.filter_input.is_prompting):
+            target = self.focus_target(self.pane)
+            if self.focused is not target:
+                target.focus(scroll_visible=False)
 
     def _entitle(self, session: Session, table: ObjectTable, rows: int) -> None:
         limit = f"  ns {session.namespace}" if session.namespace and table.namespaced else ""
@@ -295,6 +305,7 @@ class ResourcesScreen(WorkbenchScreen):
         if tab == PATHS:
             rows = path_rows(session.whole.report.paths, row.paths)
             detail.show_rows(rows, "no path goes through it")
+            self._keep_keys()
             return
         detail.show_lines([(("reading …", "muted"),)])
 
@@ -304,10 +315,12 @@ class ResourcesScreen(WorkbenchScreen):
         def lines(found: Sequence[Spans], *, wrap: bool) -> None:
             if fits():
                 detail.show_lines(found, wrap=wrap)
+                self._keep_keys()
 
         def relations(found: Sequence[Row]) -> None:
             if fits():
                 detail.show_rows(found, "it has to do with nothing else that was read")
+                self._keep_keys()
 
         background = self.workbench.in_background
         if tab == SUMMARY:
