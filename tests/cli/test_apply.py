@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Result, Run
 from tests.remediation.apiserver import FakeServer, lost
-from tests.remediation.live import ADMIN, AGENT, BINDING, CANARY, DEPLOYMENT, fixes, inventory_of, server
-from workbench.analysis.session import Analysis
-from workbench.cli import writing
-from workbench.engine import Audit
+from tests.remediation.live import ADMIN, AGENT, BINDING, CANARY, DEPLOYMENT, fixes, server
+from workbench.cli import make_parser, subparsers
 from workbench.errors import Unreachable
 from workbench.kube.api import Endpoint
 from workbench.preferences import preferences_path
-from workbench.sources import SourceRequest
-from workbench.techniques.build import build
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeServer:
     """A cluster in memory, which the commands read and write; state and preferences of its own."""
     cluster = server()
-
-    def load(cls: type[Audit], *_: object) -> Audit:
-        inventory = inventory_of(cluster)
-        graph = build(inventory)
-        return cls(SourceRequest("context"), inventory, graph, Analysis(inventory, graph))
-
-    monkeypatch.setattr(Audit, "load", classmethod(load))
-    monkeypatch.setattr(writing, "connected", lambda args: cluster)
+    monkeypatch.setattr("workbench.kube.connection.connect", lambda options, terminal=None: cluster)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("WORKBENCH_READ_ONLY", raising=False)
@@ -60,7 +51,9 @@ def preferences(text: str) -> None:
 
 def run_id(done: Result) -> str:
     """The id that a run says is to be undone."""
-    return done.err.rstrip().rpartition(" ")[2]
+    found = re.search(r"workbench undo (\S+)", done.err)
+    assert found is not None
+    return found[1]
 
 
 def test_apply_and_undo(live: Run, made: FakeServer) -> None:
@@ -76,6 +69,8 @@ def test_apply_and_undo(live: Run, made: FakeServer) -> None:
     assert "   - spec.template.spec.hostPID: true\n" in done.err
     privileged = "spec.template.spec.containers[name=web].securityContext.privileged"
     assert f"   - {privileged}: true\n   + {privileged}: false\n" in done.err
+    assert "   risk medium: " in done.err
+    assert "   effect: its pods are replaced\n" in done.err
     assert "hostPID" not in made.objects[DEPLOYMENT]["spec"]["template"]["spec"]
 
     listed = live("undo", "--list")
@@ -123,6 +118,29 @@ def test_ids_that_mean_nothing(arguments: tuple[str, ...], says: str, live: Run,
     assert (done.status, done.out) == (2, "")
     assert says in done.err
     assert made.patches == []
+
+
+EXAMPLES = [
+    line
+    for command in ("apply", "undo")
+    for line in re.findall(r"^  workbench (.*)$", subparsers(make_parser())[command].epilog or "", re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_the_examples_of_the_help(line: str, run: Run, made: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = line.split()
+    context = words[words.index("--context") + 1]
+    made.endpoint = replace(made.endpoint, context=context)
+    fix = next(fix.id for fix in fixes(made, "F-PRIV") if fix.target.kind == "Deployment")
+    known = {"3f1c9a": fix[:8]}
+    if words[0] == "undo":
+        done = run("apply", "--context", context, "--fix", fix, "--yes")
+        known["20260510T101112Z-3f9a"] = run_id(done)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    done = run(*(known.get(word, word) for word in words))
+    assert done.status == 0, done.err
+    assert done.out
 
 
 # --- consent ------------------------------------------------------------------------------------------
@@ -318,7 +336,12 @@ def test_interrupted(live: Run, made: FakeServer) -> None:
     made.on_patch = interrupt
     done = live("apply", "--fix", "F-PRIV", "F-BIND-SUBJ", "--confirm-context", "prod")
     assert done.status == 130
-    assert done.out.splitlines()[-1] == "done 1, failed 0, unknown 1, not started 1"
+    assert [line.split("  ")[0] for line in done.out.splitlines()] == [
+        "applied",
+        "unknown",
+        "not started",
+        "done 1, failed 0, unknown 1, not started 1",
+    ]
 
 
 def test_hostile_text_is_shown_and_not_interpreted(live: Run, made: FakeServer) -> None:

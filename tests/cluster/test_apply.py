@@ -12,12 +12,14 @@ import pytest
 
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.identity import Identity
+from tests.cluster.harness.objects import deployment
 from tests.cluster.harness.proxy import Proxy
 from tests.cluster.harness.rights import READ_ALL, rule
 from tests.cluster.harness.waiting import wait_until
 from workbench.cli import main
 from workbench.kube.api import ConnectOptions
 from workbench.kube.connection import KubeConnection, connect
+from workbench.remediation import rollout
 from workbench.remediation.apply import apply, dry_run
 from workbench.remediation.catalogue import all_fixes
 from workbench.remediation.journal import Journal
@@ -27,6 +29,7 @@ from workbench.remediation.steps import fix_steps, undo_steps
 from workbench.sources import SourceRequest, load
 
 CANARY = "canary-77a0e4"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/rolling/deployments"
 NAMESPACE = "shop"
 
 Data = dict[str, Any]
@@ -480,3 +483,48 @@ def test_without_consent_there_is_at_most_a_dry_run(shop: Shop) -> None:
     patches = [event for event in shop.cluster.audit.since(mark) if event.verb == "patch"]
     assert all(event.query.get("dryRun") == "All" for event in patches)
     assert shop.state() == before
+
+
+# --- controllers --------------------------------------------------------------------------------------
+
+
+def test_a_rollout_is_waited_for(managed_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no kubelet: the test says which pods are ready, as one would."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    managed_cluster.create_namespaces("rolling")
+    managed_cluster.create(deployment("web", "rolling", replicas=2, hostPID=True))
+    options = ConnectOptions(kubeconfig=str(managed_cluster.kubeconfig()))
+    connection = connect(options)
+    pods = "/api/v1/namespaces/rolling/pods"
+
+    def make_ready() -> None:
+        for found in managed_cluster.admin.get(pods)["items"]:
+            if not found.get("status", {}).get("conditions"):
+                status = {
+                    "phase": "Running",
+                    "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+                }
+                path = f"{pods}/{found['metadata']['name']}/status"
+                managed_cluster.admin.do("PATCH", path, {"status": status}, content_type="application/merge-patch+json")
+
+    def first_pods() -> bool:
+        make_ready()
+        return rollout.progress_of(managed_cluster.admin.get(f"{DEPLOYMENTS}/web")).finished
+
+    wait_until(first_pods, "the first pods")
+    view = load(SourceRequest("context", connect=options))
+    (fix,) = (fix for fix in all_fixes(view) if fix.fix == "F-HOSTNS" and fix.target.name == "web")
+    rows = dry_run(connection, fix_steps([fix])[0]).rows
+    run = Journal(connection.endpoint).begin("apply", "me")
+    outcome = apply(connection, rows, run)
+    run.close()
+    assert [row.state for row in outcome.rows] == [State.APPLIED]
+    seen: list[str] = []
+
+    def hear(news: rollout.Rollout) -> None:
+        seen.append(str(news))
+        make_ready()
+
+    assert rollout.wait(connection, fix.target, hear, timeout=60).finished
+    assert seen[-1] == "rolled out"
+    connection.close()

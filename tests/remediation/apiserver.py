@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.kube.fake import FakeConnection
 from workbench.errors import Unreachable
 from workbench.kube.api import JSON, JSON_PATCH, STRATEGIC_PATCH, Answer, Endpoint
 from workbench.kube.resources import builtin
@@ -102,8 +103,10 @@ class FakeServer:
         self.requests.append(request)
         if method == "POST":
             return self._review(path, request.body)
+        if method == "GET" and path in self.objects:
+            return _ok(self.objects[path])
         if method == "GET":
-            return _ok(self.objects[path]) if path in self.objects else _status(404, "NotFound", f"{path} not found")
+            return FakeConnection(list(self.objects.values())).send(method, path, query=query, accept=accept)
         assert method == "PATCH"
         assert query is not None
         assert query["fieldManager"] == "workbench"

@@ -6,6 +6,7 @@ import copy
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,19 @@ def test_a_conflict_in_the_dry_run_is_tried_once_more() -> None:
     made.on_patch = once
     assert check(made, step).state is State.ACCEPTED
     assert len(made.patches) == 2
+
+
+@pytest.mark.parametrize(("times", "state"), [(2, State.ACCEPTED), (9, State.REFUSED)])
+def test_a_server_with_too_much_to_do_is_waited_for(times: int, state: State) -> None:
+    made = server(WEB)
+
+    def busy(made: FakeServer, request: Request) -> Answer | None:
+        return Answer(429, b"too many requests", {"retry-after": "7"}) if len(made.patches) <= times else None
+
+    made.on_patch = busy
+    row = check(made, fix_steps(fixes(made, "F-PRIV"))[0][0])
+    assert row.state is state
+    assert made.waited == [7.0] * min(times, 3)
 
 
 def test_a_server_without_reviews_is_asked_by_the_dry_run() -> None:
@@ -461,6 +475,17 @@ def test_an_object_that_changed_elsewhere_is_planned_and_dry_run_anew(journal: J
     assert states(outcome) == ["applied"]
     assert ["dryRun" in request.query for request in made.patches] == [True, False]
     assert made.objects[DEPLOYMENT]["spec"]["replicas"] == 5
+
+
+def test_an_old_dry_run_is_made_anew(journal: Journal) -> None:
+    made = server(WEB)
+    rows = dry_run(made, fix_steps(fixes(made, "F-PRIV"))[0]).rows
+    made.requests.clear()
+    run = journal.begin("apply", "alice")
+    outcome = apply(made, [replace(row, at=datetime(2026, 1, 1, tzinfo=UTC)) for row in rows], run)
+    run.close()
+    assert states(outcome) == ["applied"]
+    assert ["dryRun" in request.query for request in made.patches] == [True, False]
 
 
 def test_an_object_that_changed_in_the_very_field_is_stale(journal: Journal) -> None:

@@ -342,8 +342,8 @@ def _once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command reads the samples that are loaded already."""
     load, shop = Audit.load, sample("shop")
 
-    def loaded(request: Any, progress: Any = None) -> Audit:
-        return shop if request.name == "shop" else load(request, progress)
+    def loaded(request: Any, *more: Any) -> Audit:
+        return shop if request.name == "shop" else load(request, *more)
 
     monkeypatch.setattr(Audit, "load", staticmethod(loaded))
 

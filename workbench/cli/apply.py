@@ -128,9 +128,9 @@ def _tell(connection: Connection, outcome: Outcome, fixes: list[Fix], known: lis
     from workbench.report import changes
 
     applied = [row for row in outcome.rows if row.state is State.APPLIED]
-    problems = writing.roll_out(connection, applied) if outcome.lost is None and not interrupted else []
     verdicts: dict[str, str] = {}
-    if outcome.lost is None and not interrupted:
+    going_on = outcome.lost is None and not interrupted
+    if going_on:
         ids = {row.id for row in applied}
         try:
             for one in verify_live(connection, [fix for fix in fixes if fix.target.id in ids]):
@@ -142,9 +142,6 @@ def _tell(connection: Connection, outcome: Outcome, fixes: list[Fix], known: lis
         [*(changes.row_line(row, verdicts.get(row.id, "")) for row in outcome.rows), *known, outcome.summary],
         result=True,
     )
-    if outcome.lost is not None:
-        options.say(f"the connection was lost: {outcome.lost}")
-    for problem in problems:
-        options.say(problem)
     if applied or outcome.count(State.UNKNOWN):
         options.say(f"to take it back: workbench undo {outcome.run}")
+    writing.end(connection, outcome, interrupted=interrupted)

@@ -91,12 +91,8 @@ def _undo(args: argparse.Namespace, connection: Connection, journal: Journal) ->
     if looked.count(State.ACCEPTED):
         writing.confirm(args, connection, looked.rows, preferences)
     outcome, interrupted = writing.made(connection, looked.rows, journal.begin("undo", user, entry.id))
-    problems = writing.roll_out(connection, outcome.rows) if outcome.lost is None and not interrupted else []
     writing.lines([*map(changes.row_line, outcome.rows), outcome.summary], result=True)
-    if outcome.lost is not None:
-        options.say(f"the connection was lost: {outcome.lost}")
-    for problem in problems:
-        options.say(problem)
+    writing.end(connection, outcome, interrupted=interrupted)
     return writing.status(outcome, interrupted=interrupted)
 
 

@@ -124,6 +124,7 @@ def confirm(args: argparse.Namespace, connection: Connection, rows: Sequence[Row
 def _ask(question: str) -> str:
     from workbench.text import shown
 
+    print(file=sys.stderr)
     print(shown(question, 2000), end="", file=sys.stderr, flush=True)
     if sys.stdin is None:
         return ""
@@ -160,10 +161,10 @@ def made(connection: Connection, rows: Sequence[Row], run: Run) -> tuple[Outcome
     Returns:
         What became of them, and whether ctrl+c ended it.
     """
-    from workbench.remediation.apply import Outcome, apply
+    from workbench.remediation.apply import Outcome, apply, waiting
 
     line = options.ProgressLine()
-    seen = list(rows)
+    seen = [waiting(row) for row in rows]
 
     def tell(place: int, row: Row) -> None:
         seen[place] = row
@@ -178,26 +179,27 @@ def made(connection: Connection, rows: Sequence[Row], run: Run) -> tuple[Outcome
         run.close()
 
 
-def roll_out(connection: Connection, rows: Iterable[Row]) -> list[str]:
-    """Wait for the pods of changed workloads where somebody looks on, else say how to; ctrl+c ends the wait.
+def end(connection: Connection, outcome: Outcome, *, interrupted: bool) -> None:
+    """Say how the connection was lost, or else wait for the pods of what was changed."""
+    sys.stdout.flush()
+    if outcome.lost is not None:
+        options.say(f"the connection was lost: {outcome.lost}")
+    elif not interrupted:
+        _roll_out(connection, outcome.rows)
 
-    Args:
-        connection: The way to the server.
-        rows: What was changed.
 
-    Returns:
-        What went wrong, a line for each workload.
-    """
+def _roll_out(connection: Connection, rows: Iterable[Row]) -> None:
+    """Wait for the pods of changed workloads where somebody looks on, else say how to; ctrl+c ends the wait."""
     from workbench.errors import ClusterError
     from workbench.remediation.live import State
     from workbench.remediation.rollout import WATCHED, Rollout, wait
 
     going = [row for row in rows if row.state is State.APPLIED and row.step.target.kind in WATCHED]
     if not going:
-        return []
+        return
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         options.say("pods are being replaced; kubectl rollout status shows how far they are")
-        return []
+        return
     line = options.ProgressLine()
     problems: list[str] = []
     try:
@@ -215,7 +217,8 @@ def roll_out(connection: Connection, rows: Iterable[Row]) -> list[str]:
         problems.append(f"the rollout cannot be watched: {error}")
     finally:
         line.clear()
-    return problems
+    for problem in problems:
+        options.say(problem)
 
 
 # --- saying -------------------------------------------------------------------------------------------

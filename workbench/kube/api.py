@@ -70,7 +70,8 @@ class Answer:
     """The server's answer to one request, whatever its status."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
+    """May hold values that must not be seen, such as those of environment variables."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """By lower-case name."""
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from workbench.errors import Cancelled, ClusterError
 from workbench.kube.api import Connection
-from workbench.remediation.differences import FieldChange, marked
+from workbench.remediation.differences import FieldChange, marked, masked_change
 from workbench.remediation.journal import Done, Run, Sent, fingerprint
 from workbench.remediation.live import LiveObject, Patched, State, Stopped, may_patch, read, send_patch
 from workbench.remediation.steps import Prepared, Step, cluster_scoped, journaled
@@ -35,7 +35,7 @@ class Row:
     message: str = ""
     """The server's words, or ours; may be hostile."""
     changes: tuple[FieldChange, ...] = ()
-    """Live object to the server's answer; not masked."""
+    """Live object to the server's answer, masked."""
     warnings: tuple[str, ...] = ()
     """What the server remarks, and who may undo the change."""
     reversible: bool = True
@@ -161,7 +161,7 @@ def _checked(connection: Connection, row: Row, live: LiveObject, prepared: Prepa
         row,
         state=State.ACCEPTED,
         message="",
-        changes=changes,
+        changes=tuple(map(masked_change, changes)),
         warnings=(*prepared.notes, *answer.warnings),
         reversible=prepared.reverse is not None,
         at=datetime.now(UTC),
@@ -195,7 +195,7 @@ def apply(
     Raises:
         UsageError: The journal cannot be written; nothing is sent that could not be taken back.
     """
-    outcome = Outcome([_waiting(row) for row in rows], run=run.id)
+    outcome = Outcome([waiting(row) for row in rows], run=run.id)
 
     def tell(place: int, row: Row) -> None:
         outcome.rows[place] = row
@@ -228,7 +228,8 @@ def apply(
     return outcome
 
 
-def _waiting(row: Row) -> Row:
+def waiting(row: Row) -> Row:
+    """A row of a dry run before its change is made."""
     return replace(row, state=State.NOT_STARTED) if row.state is State.ACCEPTED else row
 
 
@@ -274,7 +275,7 @@ class _Attempt:
             self._run.sent(self._sent)
             self._run.done(Done(state=State.APPLIED, resource_version=live.version, after=fingerprint(live.trimmed)))
             return replace(agreed, state=State.APPLIED)
-        if live.version != agreed.version:
+        if live.version != agreed.version or not agreed.is_fresh():
             agreed = self._agreed = _checked(self._connection, agreed, live, prepared)
         self._sent = journaled(live, prepared)
         self._run.sent(self._sent)
@@ -301,7 +302,7 @@ class _Attempt:
             self._agreed,
             state=state,
             message=message,
-            changes=changes,
+            changes=tuple(map(masked_change, changes)),
             warnings=(*prepared.notes, *answer.warnings),
             at=datetime.now(UTC),
             version=answer.live.version,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from workbench.errors import FixError
@@ -30,13 +30,13 @@ from workbench.remediation.records import Effect, Fix, Status
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A patch for an object as it is."""
+    """A patch for an object as it is. It may hold environment values: never log it."""
 
-    changes: tuple[FieldChange, ...]
+    changes: tuple[FieldChange, ...] = field(repr=False)
     """What it asks for; nothing if all is done already."""
     type: str = "strategic"
-    forward: Any = None
-    reverse: Any = None
+    forward: Any = field(default=None, repr=False)
+    reverse: Any = field(default=None, repr=False)
     """``None`` where a value that is not kept would be needed."""
     notes: tuple[str, ...] = ()
     """What the user should know first: who may undo the change."""
@@ -56,6 +56,10 @@ class Step(Protocol):
         """What is done, a line for each fix."""
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What it may break, and what becomes of what runs."""
+
+    @property
     def reversible(self) -> bool:
         """Whether it can be taken back, as far as is known before the object was read."""
 
@@ -65,6 +69,18 @@ class Step(Protocol):
         Raises:
             Stopped: It is not to be patched.
         """
+
+
+def _effect(target: Target) -> str:
+    """When a change of an object counts, and what becomes of its pods."""
+    match target.kind:
+        case "Deployment" | "StatefulSet" | "DaemonSet":
+            return "effect: its pods are replaced"
+        case "CronJob":
+            return "effect: from its next run"
+        case "ReplicaSet" | "ReplicationController":
+            return "effect: on new pods; those that run stay until they are deleted"
+    return "effect: at once"
 
 
 def cluster_scoped(step: Step) -> bool:
@@ -86,6 +102,11 @@ class FixStep:
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(f"{fix.fix} {fix.id} {fix.title}" for fix in self.fixes)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        risks = (f"risk {fix.risk.level}: {'; '.join(fix.risk.reasons) or 'none known'}" for fix in self.fixes)
+        return (*dict.fromkeys(risks), _effect(self.target))
 
     @property
     def reversible(self) -> bool:
@@ -158,21 +179,25 @@ class UndoStep:
         return tuple(f"takes back {rule} {fix} {title}" for rule, fix, title in named)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        return (_effect(self.target),)
+
+    @property
     def reversible(self) -> bool:
         return self.item.sent.reverse is not None
 
     def prepared(self, live: LiveObject) -> Prepared:
         sent = self.item.sent
-        current = {field.path: fields.find(live.data, fields.parse(field.path))[1] for field in sent.fields}
-        steps = {field.path: fields.parse(field.path) for field in sent.fields}
-        if all(same(steps[field.path], current[field.path], field.before) for field in sent.fields):
+        held = [(one, fields.parse(one.path)) for one in sent.fields]
+        current = {one.path: fields.find(live.data, path)[1] for one, path in held}
+        if all(same(path, current[one.path], one.before) for one, path in held):
             return Prepared(())
         if sent.reverse is None:
             raise Stopped(State.REFUSED, "it cannot be taken back: a value that would be needed was not kept")
-        for field in sent.fields:
-            if not same(steps[field.path], current[field.path], field.after):
-                raise Stopped(State.STALE, f"{fields.dotted(steps[field.path])} was changed by others since")
-        changes = tuple(FieldChange(field.path, current[field.path], field.before) for field in sent.fields)
+        for one, path in held:
+            if not same(path, current[one.path], one.after):
+                raise Stopped(State.STALE, f"{fields.dotted(path)} was changed by others since")
+        changes = tuple(FieldChange(one.path, current[one.path], one.before) for one in sent.fields)
         owner = controller_of(live.decoded)
         if owner is not None:
             raise Stopped(State.REFUSED, f"{reference_id(owner, live.decoded.namespace)} makes it: change that instead")

@@ -28,6 +28,7 @@ def plan_lines(rows: Sequence[Row], endpoint: Endpoint, user: str) -> Iterator[s
         yield ""
         yield f"{number}. {row.id}: {row.state}{f': {row.message}' if row.message else ''}"
         yield from (f"   {label}" for label in row.step.labels)
+        yield from (f"   {remark}" for remark in row.step.remarks)
         yield from (f"   {sign} {line}" for sign, line in change_lines(row.changes))
         yield from (f"   warning: {warning}" for warning in row.warnings)
         if not row.reversible:
