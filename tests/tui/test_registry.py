@@ -11,14 +11,13 @@ from tests.tui.conftest import Opened, settled
 from workbench.tui.actions import ACTIONS, PRIORITY, SHADOWED, VIEWS, actions_of, alias, commands, hints
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.commands import UnknownCommand, parse
+from workbench.tui.screens.apply import ApplyDialog
 from workbench.tui.screens.base import WorkbenchScreen
 from workbench.tui.screens.coverage import CoverageSheet
 from workbench.tui.screens.dialogs import ExportDialog, QuitDialog
-from workbench.tui.screens.help import INSIDE, PLACE_TITLES, help_lines
+from workbench.tui.screens.help import DIALOGS, INSIDE, PLACE_TITLES, help_lines
 from workbench.tui.text import flat
 from workbench.tui.widgets.frame import HintBar
-
-DIALOGS = ("dialog", "coverage", "export", "ask", "ask-quit")
 
 OURS = {(one, action.id) for action in ACTIONS for key in action.keys for one in alias(key)}
 
@@ -143,7 +142,7 @@ def test_commands_are_derived_from_the_registry() -> None:
     assert command.arguments == ("my dir/with spaces",)
 
 
-@pytest.mark.parametrize("dialog", [CoverageSheet, ExportDialog, QuitDialog])
+@pytest.mark.parametrize("dialog", [ApplyDialog, CoverageSheet, ExportDialog, QuitDialog])
 def test_dialogs_carry_out_what_they_bind(dialog: type) -> None:
     for binding in dialog._merge_bindings().key_to_bindings.values():
         for one in binding:

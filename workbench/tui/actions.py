@@ -57,6 +57,9 @@ VIEWS = (
 LOADED = tuple(view.id for view in VIEWS)
 """The screens that show what is loaded."""
 
+CHANGING = ("apply", "undo")
+"""The actions that change a cluster; where nothing may be changed they are not offered."""
+
 KEY_NAMES = {
     "question_mark": "?",
     "colon": ":",
@@ -179,6 +182,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("toggle_fix", ("space",), "stage/unstage", "stage or unstage the fix under the cursor", ("basket",), "", 12),
     Action("stage", ("s",), "stage", "stage the fix under the cursor", ("fixes",), "", 0),
     Action("unstage", ("u",), "unstage", "unstage the fix under the cursor, else the newest", ("fixes",), "", 22),
+    Action(
+        "dry_run", ("v",), "dry run", "ask the server what it would make of what is staged", ("fixes",), "dry-run", 26
+    ),
+    Action(
+        "apply", ("A",), "apply...", "apply what is staged, after a dry run and a question", ("fixes",), "apply", 28
+    ),
+    Action("undo", ("U",), "take back...", "take back what was applied last, after consent", ("fixes",), "undo", 29),
+    Action("journal", (), "journal", "what was applied in this context", ("app",), "journal"),
     # Dialogs.
     Action("cancel", ("escape",), "close", "close the dialog", ("dialog",), "", 80),
     Action("write", ("enter",), "write", "write the files", ("export",), "", 10),

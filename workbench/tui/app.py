@@ -22,13 +22,13 @@ from textual.driver import Driver
 from workbench.errors import ConfigError
 from workbench.preferences import Preferences, read_only_by_environment, read_preferences
 from workbench.tui import state
-from workbench.tui.actions import bindings_of
+from workbench.tui.actions import bindings_of, commands
+from workbench.tui.applying import ApplyingApp
 from workbench.tui.commands import KIND, Known, UnknownCommand, candidates, parse
 from workbench.tui.connecting import ConnectingApp, Connector, connect_to
 from workbench.tui.loading import Loader, load_audit
 from workbench.tui.narrowing import NarrowingApp
 from workbench.tui.screens.base import Asked, WorkbenchScreen
-from workbench.tui.staging import StagingApp
 from workbench.tui.text import shown
 from workbench.tui.theme import THEMES, variables_of
 from workbench.tui.widgets.frame import HeaderState
@@ -67,7 +67,7 @@ HEIGHTS: list[tuple[int, str]] | None = [(0, "-flat"), (16, "-short"), (36, "-ta
 """The class of a screen by the rows there are."""
 
 
-class WorkbenchApp(ConnectingApp, NarrowingApp, StagingApp):
+class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
     """The terminal interface.
 
     Args:
@@ -180,12 +180,13 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, StagingApp):
         self.exit(return_code=SIGNALLED + number)
 
     async def action_quit(self) -> None:
-        """Quit; asks if staged fixes would be lost."""
+        """Quit; asks if staged fixes would be lost, or while a cluster is being changed."""
         staged = tuple(fix.id for fix in self.session.basket) if self.session is not None else ()
         from workbench.tui.screens.dialogs import QuitDialog
 
-        if staged and staged != self._exported and not isinstance(self.screen, QuitDialog):
-            self.push_screen(QuitDialog(len(staged)), self._quit_answered)
+        changing = self.changes is not None and self.changes.phase == "applying"
+        if (changing or (staged and staged != self._exported)) and not isinstance(self.screen, QuitDialog):
+            self.push_screen(QuitDialog(len(staged), changing=changing), self._quit_answered)
         else:
             self.exit()
 
@@ -272,6 +273,8 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, StagingApp):
                 screen.update_frame()
             elif self._on_help:
                 self.pop_screen()
+            elif self.stop_changes():
+                return
             elif self.is_collecting and self.session is None:
                 self.show_view("collecting")
                 self.ask_to_stop()
@@ -339,6 +342,8 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, StagingApp):
             self._choose_theme(command.arguments[0])
         elif command.word == "ctx":
             self.open_context(command.arguments)
+        elif command.word == "apply-to":
+            self.apply_to(command.arguments[0])
         elif command.word == "ns":
             self.limit_to_namespace(command.arguments[0])
         elif command.word == KIND:
@@ -348,8 +353,12 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, StagingApp):
         elif command.word == "q":
             self.call_later(self.action_quit)
         else:
-            target: Any = self.screen if hasattr(self.screen, f"action_{command.word}") else self
-            getattr(target, f"action_{command.word}", self.bell)()
+            name = f"action_{commands()[command.word].id.removeprefix('app.')}"
+            target: Any = self.screen if hasattr(self.screen, name) else self
+            if hasattr(target, name):
+                getattr(target, name)()
+            else:
+                self.say(f":{command.word} is not for this screen")
 
     def _show_kind(self, kind: str, filter_text: str = "") -> None:
         if self.session is None:

@@ -12,6 +12,7 @@ from workbench.tui.kinds import WORDS, kind_named
 WITH_ARGUMENT = {
     "path": "paths to a node, kind, label:k=v, jewels or cluster-admin; with two, from and to",
     "open": "sample:NAME, or the path of a snapshot or of manifests",
+    "apply-to": "a context that fixes of a file are applied to",
     "ctx": "a context of the kubeconfig, and --as USER after it if you like; without one the list",
     "ns": "a namespace to limit what is listed to, or all",
     "theme": "dark, light, mono, or one of Textual's",
@@ -61,7 +62,7 @@ def parse(text: str) -> Command | None:
     if word in WITH_ARGUMENT:
         if not rest:
             raise UnknownCommand(f":{word} needs {WITH_ARGUMENT[word]}")
-        return Command(word, (rest,) if word in ("open", "ns") else tuple(rest.split()))
+        return Command(word, (rest,) if word in ("open", "ns", "apply-to") else tuple(rest.split()))
     return Command("q" if word == "quit" else word)
 
 
@@ -93,8 +94,8 @@ def candidates(text: str, known: Known) -> Iterable[str]:
         yield from (f"theme {name}" for name in known.themes)
     elif word == "ns":
         yield from (f"ns {name}" for name in ("all", *known.namespaces))
-    elif word == "ctx":
-        yield from (f"ctx {name}" for name in known.contexts)
+    elif word in ("ctx", "apply-to"):
+        yield from (f"{word} {name}" for name in known.contexts)
     elif word == "path":
         head = text[: text.rfind(" ") + 1]
         yield from (head + one for one in (*WORDS_FOR_PATH, *known.targets, *nodes.TAGS))

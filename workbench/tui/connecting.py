@@ -54,6 +54,8 @@ class ConnectingApp(LoadingApp):
         """The reading that is under way, or was the last."""
         self.connection: Connection | None = None
         """The one that what is loaded was read through; ``None`` for files."""
+        self._quiet = False
+        """Whether the screens stay while the cluster is read again."""
         self.banner = ""
         """What went wrong with the connection while older data stays, as a sentence."""
 
@@ -76,7 +78,8 @@ class ConnectingApp(LoadingApp):
             self.session = None
             self._let_go(self.connection)
         self.collecting = Collecting(str(request))
-        self.show_view("collecting")
+        if not (again and self._quiet):
+            self.show_view("collecting")
 
     def read(self, request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
         """Read a source (in a worker)."""
@@ -160,6 +163,19 @@ class ConnectingApp(LoadingApp):
         if not event.worker.is_cancelled and isinstance(self.screen, CollectingScreen):
             self.screen.session_changed()
 
+    def reload_quietly(self) -> None:
+        """Read the cluster again while its screens stay."""
+        self._quiet = True
+        try:
+            self.action_reload()
+        finally:
+            self._quiet = False
+
+    def banner_says(self, text: str) -> None:
+        """Show a sentence below the header."""
+        self.banner = text
+        self.tell_screens()
+
     # -- what the user decides
 
     def ask_to_stop(self) -> None:
@@ -240,6 +256,26 @@ class ConnectingApp(LoadingApp):
             return SourceRequest(SourceKind.CONTEXT, name=name, connect=connect)
 
         self.in_background("request", ask, self.load)
+
+    def apply_to(self, context: str) -> None:
+        """Connect to the cluster that fixes of a file are applied to (``:apply-to NAME``); nothing is read yet."""
+        session = self.session
+        if session is None or session.endpoint is not None:
+            self.say("fixes are applied where they were read" if session is not None else "open a source first")
+            return
+
+        def connect() -> Connection:
+            from workbench.kube.api import ConnectOptions
+
+            return self.connector(ConnectOptions(context=context), self._lend_terminal)
+
+        def connected(connection: Connection) -> None:
+            self._let_go(self.connection)
+            self.connection = connection
+            self.say(f"fixes are applied to {shown(connection.endpoint.context)}: v asks for a dry run")
+            self.tell_screens()
+
+        self.in_background("apply to", connect, connected)
 
     # -- the terminal and the connection
 

@@ -52,3 +52,14 @@ class KindsRead(Message):
     def can_replace(self, message: Message) -> bool:
         """Whether this one makes an older one in the queue superfluous."""
         return isinstance(message, KindsRead)
+
+
+@dataclass
+class RowsChanged(Message):
+    """Rows of a batch of changes stand otherwise; the batch itself says how. Only the last one counts."""
+
+    worker: Worker[Any]
+
+    def can_replace(self, message: Message) -> bool:
+        """Whether this one makes an older one in the queue superfluous."""
+        return isinstance(message, RowsChanged)

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from workbench.tui.actions import LOADED, bindings_of, hints
+from workbench.tui.actions import CHANGING, LOADED, bindings_of, hints
 from workbench.tui.widgets.frame import Banner, HeaderState, HintBar, StatusHeader, TooSmall
 from workbench.tui.widgets.inputs import Completion, Prompt
 from workbench.tui.widgets.painting import Painted
@@ -150,7 +150,8 @@ class WorkbenchScreen(Screen[None]):
         if self.session is None:
             places = [place for place in places if place not in LOADED]
         bar.lead = focused.lead if isinstance(focused, Painted) else ""
-        bar.actions = tuple(hints(places))
+        forbidden = CHANGING if self.header_state().read_only else ()
+        bar.actions = tuple(action for action in hints(places) if action.id not in forbidden)
 
     # -- panes
 

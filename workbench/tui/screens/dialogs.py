@@ -133,9 +133,15 @@ class QuitDialog(Dialog[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("ask"), *bindings_of("ask-quit")]
     PLACES = ("dialog", "ask")
 
-    def __init__(self, staged: int) -> None:
+    def __init__(self, staged: int, *, changing: bool = False) -> None:
+        """Ask.
+
+        Args:
+            staged: How many fixes are staged and not exported.
+            changing: Whether a cluster is being changed.
+        """
         super().__init__()
-        self.staged = staged
+        self.staged, self.changing = staged, changing
 
     def compose(self) -> ComposeResult:
         """The question."""
@@ -148,17 +154,10 @@ class QuitDialog(Dialog[bool]):
         super().on_mount()
         pane = self.query_one(TextPane)
         pane.entitle("Quit?")
-        pane.show(
-            [
-                (
-                    (
-                        f"{count(self.staged, 'staged fix', 'staged fixes')} not exported; quitting loses them.",
-                        "warning",
-                    ),
-                ),
-                (("y or q quits, esc goes back", ""),),
-            ]
-        )
+        said = f"{count(self.staged, 'staged fix', 'staged fixes')} not exported; quitting loses them."
+        if self.changing:
+            said = "A cluster is being changed; quitting stops after the object that is under way. The journal has it."
+        pane.show([((said, "warning"),), (("y or q quits, esc goes back", ""),)])
         pane.focus()
 
     def action_confirm(self) -> None:

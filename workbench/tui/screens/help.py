@@ -23,6 +23,7 @@ PLACE_TITLES = {
     "dialog": "dialogs",
     "export": "the export dialog",
     "coverage": "the coverage sheet",
+    "apply": "the question before a change",
     "ask": "questions",
     "ask-quit": "the question before quitting",
     "app": "everywhere",
@@ -32,13 +33,28 @@ PLACE_TITLES = {
     **{view.id: view.title for view in VIEWS},
 }
 
+DIALOGS = ("dialog", "apply", "coverage", "export", "ask", "ask-quit")
+
 INSIDE = {
     "connect": ("connect", "list", "move", "app", "dialog", "ask-quit"),
     "collecting": ("collecting", "text", "move", "app", "dialog", "ask-quit"),
     "overview": ("overview", "list", "move", "app", "dialog", "coverage", "ask-quit"),
-    "paths": ("paths", "canvas", "list", "text", "move", "app", "dialog", "coverage", "export", "ask", "ask-quit"),
+    "paths": ("paths", "canvas", "list", "text", "move", "app", *DIALOGS),
     "resources": ("resources", "list", "text", "move", "app", "dialog", "coverage", "ask-quit"),
-    "fixes": ("fixes", "basket", "list", "text", "move", "app", "dialog", "coverage", "export", "ask", "ask-quit"),
+    "fixes": (
+        "fixes",
+        "basket",
+        "list",
+        "text",
+        "move",
+        "app",
+        "dialog",
+        "apply",
+        "coverage",
+        "export",
+        "ask",
+        "ask-quit",
+    ),
     "help": ("help", "text", "move", "app"),
 }
 """Which places there are on a screen, the nearest first."""
