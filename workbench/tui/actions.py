@@ -193,6 +193,7 @@ ACTIONS: tuple[Action, ...] = (
     # Dialogs.
     Action("cancel", ("escape",), "close", "close the dialog", ("dialog",), "", 80),
     Action("write", ("enter",), "write", "write the files", ("export",), "", 10),
+    Action("agree", ("y",), "yes, change it", "agree to the change, where that is enough", ("apply",), "", 10),
     Action(
         "write_roles", ("x",), "write roles", "write the roles that close the refusals to a file", ("coverage",), "", 20
     ),

@@ -103,10 +103,8 @@ class JournalDialog(Dialog[str]):
         super().on_mount()
         listed = self.query_one(RowList)
         listed.entitle(f"Journal of {self.context or 'this cluster'}", "enter takes a run back, after a dry run")
-        lines = journal_lines(self.rows)
-        listed.set_items(
-            [Row((line,), identifier) for identifier, line in lines] or [Row(((("nothing yet", "muted"),),))]
-        )
+        rows = [Row((line,), identifier) for identifier, line in journal_lines(self.rows)]
+        listed.set_items(rows or [Row(((("nothing was applied here yet", "muted"),),))])
         listed.focus()
 
     @on(LineList.Opened)
