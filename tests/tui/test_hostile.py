@@ -118,7 +118,7 @@ async def test_no_control_character_of_a_cluster_reaches_the_terminal(monkeypatc
         app.run_command(f"ns {name}")
         await settled(pilot)
     text = "".join(data for data in written if data != "\x07")
-    assert "denied a" in text
+    assert "denied" in text
     rest = ALLOWED.sub("", text)
     for escape in ESCAPES:
         assert escape not in rest, repr(escape)
