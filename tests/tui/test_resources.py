@@ -199,6 +199,29 @@ async def test_the_fix_of_an_object(opened: Opened) -> None:
         assert app.screen.basket.fix.fix == "F-AUTOMOUNT", "the one that cuts most"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (220, 60)])
+async def test_a_command_from_elsewhere_leads_to_the_table(opened: Opened, size: tuple[int, int]) -> None:
+    async with opened(fake.audit(), size=size) as (app, pilot):
+        app.run_command("pods web")
+        await settled(pilot)
+        assert isinstance(app.focused, ObjectRows)
+        assert app.screen.pane.id == "table"
+        assert app.focused.region.area
+
+
+async def test_a_fix_that_cuts_little_is_listed_where_it_is_asked_for(opened: Opened) -> None:
+    audit = fake.audit()
+    audit.known_fixes += [
+        fake.fix("F-MANY", f"fix {number}", f"Deployment:many/web-{number}", 5) for number in range(400)
+    ]
+    wanted = fake.fix("F-PRIV", "privileged: false", "Pod:shop/web-0", 0)
+    audit.known_fixes.append(wanted)
+    async with opened(audit) as (app, pilot):
+        await press(pilot, "3", "f")
+        assert isinstance(app.screen, FixesScreen)
+        assert app.screen.basket.fix.id == wanted.id
+
+
 async def test_kinds_are_chosen_from_the_list_or_by_command(opened: Opened) -> None:
     async with opened(fake.audit()) as (app, pilot):
         app.run_command("deploy")

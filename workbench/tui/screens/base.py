@@ -62,6 +62,8 @@ def places_of(widget: Widget | None) -> list[str]:
 class WorkbenchScreen(Screen[None]):
     """A screen with header, panes, inputs and hints."""
 
+    AUTO_FOCUS: ClassVar[str | None] = ""
+    """The first pane has the keys, whatever stands first on the screen."""
     PLACE: ClassVar[str] = ""
     """The id of the screen in the registry of actions."""
     PANES: ClassVar[tuple[Pane, ...]] = ()

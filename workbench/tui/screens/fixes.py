@@ -14,7 +14,7 @@ from workbench.tui.lines import BLANK, diff_lines, risk_lines, what_if_lines
 from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.session import refusal
 from workbench.tui.text import Spans, count, shown, span
-from workbench.tui.widgets.basket import Basket
+from workbench.tui.widgets.basket import SUGGESTED, Basket
 from workbench.tui.widgets.line_list import LineList
 from workbench.tui.widgets.painting import TextPane
 from workbench.tui.widgets.severity import WORDS
@@ -30,6 +30,11 @@ class FixesScreen(WorkbenchScreen):
     PLACE = "fixes"
     PANES = (Pane("basket", "Basket", "#basket"), Pane("whatif", "What if", "#whatif"), Pane("diff", "Diff", "#diff"))
     BINDINGS: ClassVar = screen_bindings("fixes")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = ""
+        """The id of the fix that was asked for last."""
 
     def body(self) -> Iterable[Widget]:
         """The basket on the left, what-if and diff on the right."""
@@ -53,6 +58,10 @@ class FixesScreen(WorkbenchScreen):
             self._text("#diff", "Diff", [])
             return
         suggested = [fix for fix in session.fixes or () if not session.staged(fix)]
+        asked = next((fix for fix in suggested if fix.id == self._asked), None)
+        if asked is not None and asked not in suggested[:SUGGESTED]:
+            # What was asked for is listed, however little it cuts, and what else there is for its object.
+            suggested.sort(key=lambda fix: (fix.target.id != asked.target.id, fix is not asked))
         changes = self.workbench.changes
         self.basket.entitle(f"Basket {len(session.basket)} staged, {len(suggested)} suggested", subtitle(changes))
         self.basket.show_fixes(session.basket, suggested, changes, waiting=session.fixes is None)
@@ -200,6 +209,8 @@ class FixesScreen(WorkbenchScreen):
     def show_what_was_asked(self, asked: Asked) -> None:
         """Go to a fix."""
         if asked.fix:
+            self._asked = asked.fix
+            self.session_changed()
             self.select_fix(asked.fix)
 
     def select_fix(self, fix_id: str) -> None:

@@ -16,6 +16,7 @@ from workbench.tui.lines import gap_lines
 from workbench.tui.names import full
 from workbench.tui.object_lines import document_lines, path_rows, relation_rows, summary_lines
 from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
+from workbench.tui.session import refusal
 from workbench.tui.text import Spans, shown
 from workbench.tui.widgets.line_list import LineList, Row, RowList
 from workbench.tui.widgets.object_detail import PATHS, SUMMARY, TABS, YAML, ObjectDetail
@@ -388,7 +389,8 @@ class ResourcesScreen(WorkbenchScreen):
             self.workbench.say("the fixes are still being ranked")
             return
         # They come with those that cut most first.
-        best = next((fix for fix in session.fixes if fix.target.id == row.id or row.id in fix.observed_on), None)
+        own = [fix for fix in session.fixes if fix.target.id == row.id or row.id in fix.observed_on]
+        best = next((fix for fix in own if refusal(fix) is None), own[0] if own else None)
         if best is None:
             self.workbench.say(f"no fix changes {full(row.id)}")
         else:
