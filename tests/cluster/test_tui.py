@@ -144,7 +144,7 @@ def test_connect_gaps_stage_dry_run_apply_and_undo(seeded: Cluster, terminal: Te
     terminal.command("deploy")
     terminal.wait_for("Deployments 1/1", "privileged")
     terminal.press("f")
-    terminal.wait_for("[7 Fixes]", ">[ ]", "privileged: false on Deployment shop/web")
+    terminal.wait_for("[7 Fixes]", ">[ ] 1 privileged: false on Deployment")
     terminal.press("s")
     terminal.wait_for("Basket 1 staged", "staged 1")
     terminal.press("v")

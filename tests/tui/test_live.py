@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 
 from tests.kube import fake as kube
 from tests.tui.conftest import settled
-from tests.tui.test_flow import press, toasts
+from tests.tui.test_flow import press
 from workbench.errors import Cancelled, LoginError, Unreachable
 from workbench.kube.api import ConnectOptions, Endpoint
 from workbench.sources import SourceKind, SourceRequest
@@ -402,9 +402,11 @@ async def test_preferences_that_cannot_be_read_forbid_every_change(
     (config / "workbench").mkdir(parents=True)
     (config / "workbench" / "config.yaml").write_text("protectd: [prod]\n", encoding="utf-8")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(config))
+    said: list[str] = []
+    monkeypatch.setattr(WorkbenchApp, "say", lambda _app, text, severity="": said.append(text))
     async with opening(Cluster()) as (app, _):
         assert "READ-ONLY" in header(app)
-        assert any("unknown key" in text for text in toasts(app))
+        assert any("unknown key" in text and "nothing is changed" in text for text in said)
 
 
 async def test_a_login_plugin_gets_the_terminal(opening: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
