@@ -13,6 +13,7 @@ from tests.kube.fake import FakeConnection, refusal
 from workbench.cli import make_parser, options
 from workbench.errors import Unreachable
 from workbench.kube.api import ConnectOptions
+from workbench.preferences import preferences_path
 from workbench.sources import SourceKind, SourceRequest
 from workbench.sources.snapshot import read_header
 
@@ -83,6 +84,17 @@ def test_kinds_that_are_missing_for_one_reason_are_one_line(run: Run, live: Fake
     assert len(lines) == 1
     assert "Pod, ServiceAccount" in lines[0]
     assert EVERYWHERE not in live.paths()
+
+
+def test_the_namespaces_of_the_preferences_are_tried(run: Run, live: FakeConnection) -> None:
+    preferences = preferences_path()
+    preferences.parent.mkdir(parents=True)
+    preferences.write_text("namespaces: [shop, vault]\n", encoding="utf-8")
+    live.denied = lambda path: "/namespaces/shop/" not in path
+    done = run("paths", "-o", "json")
+    assert done.status == 0
+    gaps = {gap["kind"]: gap["detail"] for gap in json.loads(done.out)["coverage"]}
+    assert gaps["Pod"].endswith("only these were tried: default, shop, vault; read in shop")
 
 
 def test_the_namespace_of_a_question_limits_nothing(run: Run, live: FakeConnection) -> None:

@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Build, where that is called for: before the workers and outside the time limit of a test."""
     config = session.config
-    if hasattr(config, "workerinput") or config.option.collectonly or not (_required() or _by_name(config)):
+    if hasattr(config, "workerinput") or config.option.collectonly or not _wanted(config):
         return
     if os.environ.get(ASSETS) or build.find_built() is not None:
         return
@@ -105,11 +105,13 @@ def find_binaries() -> Binaries:
     return Binaries(None, "not built yet")
 
 
-def _by_name(config: pytest.Config) -> bool:
+def _wanted(config: pytest.Config) -> bool:
+    """Whether the run is worth a build: it asks for these tests by name, or for a whole that may not lack them."""
     if config.option.markexpr == "cluster":
         return True
-    asked = [Path(argument.partition("::")[0]) for argument in config.args]
-    return any((config.invocation_params.dir / path).resolve().is_relative_to(_FOLDER) for path in asked)
+    here = config.invocation_params.dir
+    asked = [(here / argument.partition("::")[0]).resolve() for argument in config.args]
+    return any(path.is_relative_to(_FOLDER) or (_required() and _FOLDER.is_relative_to(path)) for path in asked)
 
 
 def _required() -> bool:

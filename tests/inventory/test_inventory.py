@@ -8,8 +8,9 @@ import pytest
 
 from tests.builders import container, deployment, inventory, obj, owner, pod, workload
 from workbench.errors import InputError
+from workbench.inventory.decode import from_data
 from workbench.inventory.inventory import PODS_BY_OWNER
-from workbench.inventory.objects import KubernetesObject
+from workbench.inventory.objects import KubernetesObject, Pod
 
 REPLICA_SET = workload("ReplicaSet", "web-7d9f", owners=[owner("Deployment", "web", "u-web")], uid="u-rs")
 LIVE_WEB = deployment("web", uid="u-web")
@@ -124,3 +125,47 @@ def test_an_overlay_changes_its_own_view_only() -> None:
     assert not list(gone.pods)
     assert gone.by_id("Deployment:default/web") is None
     assert gone.base is view
+
+
+def _state(phase: str, **states: str) -> dict[str, Any]:
+    """The status of a pod whose containers are in these states."""
+    return {"phase": phase, "containerStatuses": [{"name": name, "state": {of: {}}} for name, of in states.items()]}
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata", "running"),
+    [
+        pytest.param(_state("Running", app="running"), {}, ["app"], id="runs"),
+        pytest.param(_state("Succeeded", app="terminated"), {}, [], id="completed"),
+        pytest.param(_state("Succeeded", app="running"), {}, [], id="completed, and its status is behind"),
+        pytest.param({"phase": "Failed", "reason": "Evicted"}, {}, [], id="evicted"),
+        pytest.param(
+            _state("Running", app="running"), {"deletionTimestamp": "2026-01-01T00:00:00Z"}, ["app"],
+            id="a pod that is being deleted runs until it has ended",
+        ),
+        pytest.param(
+            _state("Running", app="terminated"), {"deletionTimestamp": "2026-01-01T00:00:00Z"}, [],
+            id="a pod that is being deleted and has ended",
+        ),
+        pytest.param(_state("Pending", app="waiting"), {}, [], id="its image is not there yet"),
+        pytest.param({"phase": "Pending"}, {}, [], id="on a node, and not started"),
+        pytest.param(_state("Unknown", app="running"), {}, ["app"], id="its node is out of reach"),
+    ],
+)  # fmt: skip
+def test_which_containers_of_a_live_pod_run(
+    status: dict[str, Any], metadata: dict[str, Any], running: list[str]
+) -> None:
+    spec = {"nodeName": "n", "containers": [{"name": "app", "image": "i"}]}
+    made = from_data(
+        Pod, {"metadata": {"name": "web", "namespace": "shop", **metadata}, "spec": spec, "status": status}
+    )
+    view = inventory(made)
+    assert view.has_live_pods
+    assert [found.name for found in view.containers] == running
+
+
+def test_the_owner_of_a_mirror_pod_is_itself() -> None:
+    """Its controller is the node, by the kubelet, and nobody can change it through the API."""
+    static = pod("etcd-n", namespace="kube-system", owners=[owner("Node", "n", "u-n")])
+    [found] = inventory(static).pods
+    assert (found.owner, found.owner_known, found.mirror) == ("Pod:kube-system/etcd-n", True, True)

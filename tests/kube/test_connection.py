@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import http.server
 import json
+import logging
+import shutil
 import socket
 import threading
 import time
@@ -14,10 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
+from kubernetes.config import incluster_config
 
 from tests.kube.test_credentials import credential, echo
 from workbench.errors import Cancelled, KubeconfigError, LoginError, Unreachable, UsageError
+from workbench.kube import connection as connection_module
+from workbench.kube import kubeconfig as loading
 from workbench.kube.api import ConnectOptions
 from workbench.kube.connection import KubeConnection, connect
 
@@ -231,6 +238,63 @@ def test_an_openid_token_that_is_none_sends_nothing(server: Server, tmp_path: Pa
     provider = {"auth-provider": {"name": "oidc", "config": {"id-token": "x.y", "client-id": "a"}}}
     with pytest.raises(LoginError, match="its id-token is none"):
         connect(ConnectOptions(kubeconfig=kubeconfig(tmp_path, server.url, provider)))
+
+
+def jwt(**claims: Any) -> str:
+    parts = ({"alg": "none"}, claims)
+    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return f"{head}.{body}.sig"
+
+
+def openid(token: str, **config: str) -> dict[str, Any]:
+    return {"auth-provider": {"name": "oidc", "config": {"id-token": token, "client-id": "a", **config}}}
+
+
+def test_an_openid_token(server: Server, tmp_path: Path) -> None:
+    token = jwt(exp=4_000_000_000, sub="a")
+    with opened(kubeconfig(tmp_path, server.url, openid(token))) as connection:
+        connection.send("GET", "/")
+    assert server.seen[0][2]["authorization"] == [f"Bearer {token}"]
+
+
+def test_an_openid_provider_that_is_not_there(server: Server, tmp_path: Path) -> None:
+    old = openid(jwt(exp=1_000_000_000), **{"idp-issuer-url": "http://127.0.0.1:1", "refresh-token": "r"})
+    with pytest.raises(LoginError, match="the login failed: MaxRetryError"):
+        connect(ConnectOptions(kubeconfig=kubeconfig(tmp_path, server.url, old)))
+    assert server.seen == []
+
+
+def test_in_a_pod(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = tmp_path / "account"
+    account.mkdir()
+    (account / "token").write_text("of-the-pod\n")
+    (account / "namespace").write_text("shop")
+    shutil.copy(certifi.where(), account / "ca.crt")
+    for module in (loading, connection_module):
+        monkeypatch.setattr(module, "ACCOUNT", str(account))
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(account / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(account / "ca.crt"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
+    connection = connect(ConnectOptions())
+    endpoint = connection.endpoint
+    assert (endpoint.context, endpoint.namespace, endpoint.user) == ("", "shop", "the pod's service account")
+    assert endpoint.server == f"https://127.0.0.1:{server.port}"
+    assert connection._login(None)[1] == "Bearer of-the-pod"
+    connection.close()
+    # A kubeconfig that is named goes before it.
+    with pytest.raises(KubeconfigError):
+        connect(ConnectOptions(kubeconfig=str(tmp_path / "absent")))
+    with pytest.raises(KubeconfigError):
+        connect(ConnectOptions(context="prod"))
+
+
+def test_no_token_is_logged(server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with opened(kubeconfig(tmp_path, server.url, {"token": "a-secret-token"})) as connection:
+        connection.send("GET", "/")
+    logging.getLogger("requests_oauthlib.oauth2_session").debug("a-secret-token")
+    assert "a-secret-token" not in caplog.text
 
 
 def test_a_certificate_that_cannot_be_used(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""A small cluster on the server in memory, and its fixes as an audit of the same objects finds them."""
+"""A small cluster on the server in memory: its fixes as an audit of the same objects finds them, applied and undone."""
 
 from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from tests.remediation.apiserver import FakeServer
 from workbench.inventory.decode import from_data
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import KINDS
+from workbench.remediation.apply import Outcome, apply, dry_run
 from workbench.remediation.catalogue import all_fixes
+from workbench.remediation.journal import Journal
 from workbench.remediation.records import Fix
+from workbench.remediation.steps import Step, fix_steps, undo_steps
 
 CANARY = "canary-5f1d0c"
 """A value of an environment variable, which must not be seen anywhere."""
@@ -107,3 +111,30 @@ def texts(directory: Path) -> str:
 def as_text(value: Any) -> str:
     """A value as text, to search it."""
     return json.dumps(value, default=str)
+
+
+def applied(made: FakeServer, journal: Journal, chosen: list[Fix]) -> Outcome:
+    """What comes of a dry run and an apply of some fixes."""
+    return changed(made, journal, fix_steps(chosen)[0])
+
+
+def changed(made: FakeServer, journal: Journal, steps: Sequence[Step], undoes: str = "") -> Outcome:
+    """What comes of a dry run and an apply of some steps."""
+    rows = dry_run(made, steps).rows
+    run = journal.begin("undo" if undoes else "apply", "alice", undoes)
+    try:
+        return apply(made, rows, run)
+    finally:
+        run.close()
+
+
+def undone(made: FakeServer, journal: Journal) -> Outcome:
+    """What comes of taking the last run back."""
+    entry = journal.last()
+    assert entry is not None
+    return changed(made, journal, undo_steps(entry.in_force), entry.id)
+
+
+def states(outcome: Outcome) -> list[str]:
+    """How it stands with each object."""
+    return [str(row.state) for row in outcome.rows]

@@ -15,6 +15,7 @@ from workbench.kube.api import METADATA_LIST, Answer, Endpoint
 from workbench.kube.paging import Lost
 from workbench.kube.resources import BUILTIN, Resource
 from workbench.sources.cluster import Collected, KindProgress, Scope, State, collect
+from workbench.sources.cluster_lists import THREADS
 
 LISTED = len(BUILTIN)
 
@@ -288,9 +289,38 @@ def test_a_server_that_is_lost_in_the_middle() -> None:
     assert gaps(found, "Pod")
 
 
+def test_a_server_that_is_lost_for_the_last_kind() -> None:
+    """One kind without an answer is a gap, unless the server does not answer anything else either."""
+    down = threading.Event()
+
+    def script(request: Request) -> Any:
+        if request.path.endswith("/validatingadmissionpolicybindings"):
+            down.set()
+            return Unreachable("https://a: connection refused")
+        return Unreachable("https://a: connection refused") if down.is_set() and request.path == "/version" else None
+
+    found = collect(world(script=script))
+    assert isinstance(found.ended, Lost)
+    assert len(found.objects) == 6
+
+
+def test_a_server_that_answers_no_list_is_not_waited_for_once_a_kind() -> None:
+    """With a limit of 3 s for a request, 45 s are 15 rounds of six requests at once; these are three."""
+    connection = world(script=lambda request: Unreachable("no answer") if request.query.get("limit") else None)
+    found = collect(connection)
+    assert isinstance(found.ended, Lost)
+    assert len(connection.paths()) <= 3 * THREADS + 4
+
+
 def test_a_plugin_that_fails_in_the_middle_ends_the_reading() -> None:
-    with pytest.raises(LoginError):
-        collect(world(script=lambda request: LoginError("no") if request.path == "/api/v1/pods" else None))
+    found = collect(world(script=lambda request: LoginError("no") if request.path == "/api/v1/pods" else None))
+    assert isinstance(found.ended, LoginError)
+    assert gaps(found, "Pod") == [Gap("Pod", None, Problem.NOT_COLLECTED, 1, "the connection was lost: no")]
+
+
+def test_a_defect_of_a_worker_is_not_swallowed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        collect(world(script=lambda request: ZeroDivisionError() if request.path == "/api/v1/pods" else None))
 
 
 def test_cancelled() -> None:

@@ -49,6 +49,7 @@ the patch that closes it. Without a command it opens the terminal interface."""
 EPILOG = """\
 examples:
   workbench --sample shop                      look around in a sample cluster
+  workbench paths --context prod               the attack paths of a live cluster
   workbench paths --manifests deploy/          the attack paths that manifests open
   workbench fixes --sample shop                fixes, ranked by what they cut
   workbench techniques CE_PRIV_MOUNT           what a step means

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import ipaddress
+import logging
 import tempfile
 import threading
 import time
@@ -27,6 +28,10 @@ from workbench.kube.kubeconfig import ACCOUNT, Selected
 from workbench.kube.kubeconfig_files import User
 from workbench.kube.transport import BadCertificate, Transport
 from workbench.text import shown
+
+# These log tokens; what a user sends us from --debug must hold none.
+for _name in ("requests_oauthlib", "oauthlib", "kubernetes.client.rest"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 _TOKEN_AGE = 60.0
 """Seconds after which a token's file is read again, as client-go does."""

@@ -147,7 +147,9 @@ def _field_managers(obj: KubernetesObject, ops: Iterable[Op], found: Management)
             found.routes.append(Route.ADDON)
             found.stop(Status.ADVISORY, "managed: the EKS add-on sets the field: change the add-on's configuration")
         else:
-            found.notes.append(f"{entry.manager} applies the field server-side: its next apply conflicts, or restores it")
+            found.notes.append(
+                f"{entry.manager} applies the field server-side: its next apply conflicts, or restores it"
+            )
 
 
 def owns(owned: dict[str, Any] | None, path: Path) -> bool:

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from workbench.errors import Cancelled, ClusterError
+from workbench.errors import Cancelled, ClusterError, LoginError, Unreachable
 from workbench.inventory.evidence import Gap, Origin
 from workbench.inventory.objects import (
     CLUSTER_SCOPED,
@@ -90,7 +90,7 @@ class Collected:
     version: str = ""
     """What the server says of its version."""
     ended: ClusterError | None = None
-    """Why the rest was not read: the user cancelled it, or the connection was lost."""
+    """Why the rest was not read: it was cancelled, the connection was lost, or the credentials are good no more."""
 
 
 def collect(connection: Connection, scope: Scope = Scope(), observer: Observer | None = None) -> Collected:
@@ -203,8 +203,21 @@ class _Collector:
         if self._ended is not None:
             return
         with contextlib.closing(listed(self._connection, self._patient, todo)) as events:
+            unanswered = False
             for event in events:
                 self._take(event)
+                unanswered = unanswered or isinstance(event.error, Unreachable)
+        if unanswered and self._ended is None:
+            self._probe()
+
+    def _probe(self) -> None:
+        """Find out whether a list that had no answer is alone, or the server is gone."""
+        try:
+            self._patient.get("/version", tries=1)
+        except Unreachable as error:
+            self._ended = Lost(str(error))
+        except (Cancelled, Lost, LoginError) as error:
+            self._ended = error
 
     def _take(self, event: Event) -> None:
         kind = event.listing.resource.kind
@@ -283,7 +296,7 @@ class _Collector:
         try:
             for obj in named_config_maps(self._patient, self._all(), read.resource, self._scope.only, listed=complete):
                 read.put(obj)
-        except (Cancelled, Lost) as error:
+        except (Cancelled, Lost, LoginError) as error:
             self._ended = error
 
     def _all(self) -> Iterable[KubernetesObject]:

@@ -118,7 +118,7 @@ def _of(reading: Reading, tried: Sequence[str], all_namespaces: bool, ended: Clu
         if not all_namespaces:
             detail += f"; only these were tried: {_names(tried)}"
         detail += f"; read in {_names(read)}" if read else ""
-    yield Gap(kind, None, Problem.FORBIDDEN, max(len(refused), 1), detail)
+    yield Gap(kind, None, Problem.FORBIDDEN, 1, detail)
 
 
 def limited(resources: Iterable[Resource], only: Sequence[str]) -> list[Gap]:

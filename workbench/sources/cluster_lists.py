@@ -96,9 +96,6 @@ def listed(connection: Connection, patient: Patient, listings: Sequence[Listing]
     Yields:
         The pages as they come, and one end for each listing, also for those that were not begun because the reading
         as a whole has ended.
-
-    Raises:
-        LoginError: There are no credentials any more.
     """
     todo: queue.SimpleQueue[Listing | None] = queue.SimpleQueue()
     for listing in listings:
@@ -128,7 +125,7 @@ def listed(connection: Connection, patient: Patient, listings: Sequence[Listing]
                     put(Event(listing, part, page))
                 put(Event(listing))
             except Exception as error:  # handed to the thread that asked: nothing may end a worker in silence
-                if isinstance(error, (Cancelled, Lost, LoginError)):
+                if isinstance(error, _ENDING):
                     over.append(error)
                 put(_end(listing, error, begun=begun))
 
@@ -141,9 +138,8 @@ def listed(connection: Connection, patient: Patient, listings: Sequence[Listing]
             event = events.get()
             if event.page is None:
                 left -= 1
-                if event.error is not None and event.outcome is Outcome.FAILED and not _expected(event.error):
-                    raise event.error
-                if isinstance(event.error, LoginError):
+                if event.outcome in (Outcome.FAILED, Outcome.PARTIAL) and not isinstance(event.error, _EXPECTED):
+                    assert event.error is not None
                     raise event.error
             yield event
     except (GeneratorExit, KeyboardInterrupt):
@@ -164,15 +160,17 @@ def _pages(patient: Patient, listing: Listing) -> Iterator[tuple[str, Page]]:
             yield part, page
 
 
-def _expected(error: Exception) -> bool:
-    return isinstance(error, (Refused, Garbled, Unreachable))
+_ENDING = (Cancelled, Lost, LoginError)
+"""After these nothing more can be read."""
+_EXPECTED = (Refused, Garbled, Unreachable)
+"""After these the next list may still be read."""
 
 
 def _end(listing: Listing, error: Exception, *, begun: bool) -> Event:
     """How a list ended that was not read to its end."""
     where = f" in {listing.namespace}" if listing.namespace else ""
     what = f"list {listing.resource.name}{where}"
-    if isinstance(error, (Cancelled, Lost, LoginError)):
+    if isinstance(error, _ENDING):
         return Event(listing, outcome=Outcome.ENDED, reason=str(error), error=error)
     if isinstance(error, Refused) and not begun:
         if error.status == 403:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from workbench.errors import ClusterError
 from workbench.kube.api import Connection, Endpoint
 from workbench.kube.credentials import Terminal
+from workbench.preferences import read_preferences
 from workbench.sources.cluster import Collected, KindProgress, Observer, Scope, State, collect
 from workbench.sources.manifests import Progress
 from workbench.sources.request import SourceRequest
@@ -38,6 +39,7 @@ def read_live(request: SourceRequest, progress: Progress | None, live: Live) -> 
 
     Raises:
         KubeconfigError: There is no kubeconfig, or it cannot be followed.
+        ConfigError: The preferences, which name namespaces to try, are wrong.
         ClusterError: The server cannot be reached, refuses everything, or was lost.
         Cancelled: The connection was cancelled.
     """
@@ -51,7 +53,8 @@ def read_live(request: SourceRequest, progress: Progress | None, live: Live) -> 
 
         connection = own = connect(request.options, live.terminal)
     try:
-        found = collect(connection, Scope(request.namespaces, request.also), _observer(progress, live.observer))
+        scope = Scope(request.namespaces, (*request.also, *read_preferences().namespaces))
+        found = collect(connection, scope, _observer(progress, live.observer))
         if found.ended is not None and not live.keep_partial:
             raise _ended(found, connection.endpoint)
         if found.ended is not None and live.ended is not None:

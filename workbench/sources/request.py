@@ -49,7 +49,7 @@ class SourceRequest:
     namespaces: tuple[str, ...] = ()
     """Of a live cluster: read these namespaces only; empty for all."""
     also: tuple[str, ...] = ()
-    """Of a live cluster: names to try where a list of all namespaces is refused."""
+    """Of a live cluster: names to try where a list of all namespaces is refused, with those of the preferences."""
 
     def __post_init__(self) -> None:
         """Turn text into the values it stands for.

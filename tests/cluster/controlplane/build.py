@@ -76,7 +76,7 @@ def find_built() -> Path | None:
         _, version = find_go()
     except BuildError:
         version = "*"
-    folders = sorted(_cache().glob(_key(version)))
+    folders = sorted(_cache().glob(key(version)))
     return next((folder for folder in reversed(folders) if folder.is_dir()), None)
 
 
@@ -97,7 +97,7 @@ def build() -> Path:
     go, version = find_go()
     cache = _cache()
     cache.mkdir(parents=True, exist_ok=True)
-    target = cache / _key(version)
+    target = cache / key(version)
     with (cache / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,7 +157,8 @@ def _cache() -> Path:
     return Path(home) / "workbench" / "control-plane"
 
 
-def _key(go_version: str) -> str:
+def key(go_version: str) -> str:
+    """The name of the folder for the present pins, a version of Go and this platform."""
     pins = hashlib.sha256()
     for name in ("go.mod", "go.sum", Path(__file__).name):
         pins.update((MODULE / name).read_bytes())

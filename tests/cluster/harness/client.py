@@ -45,12 +45,12 @@ class Kind:
     plural: str
     namespaced: bool
 
-    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of a list (no name), an object, or a subresource."""
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """The URL path of a list, or with a name of one object."""
         parts = ["apis" if "/" in self.api_version else "api", *self.api_version.split("/")]
         if self.namespaced and namespace:
             parts += ["namespaces", namespace]
-        parts += [part for part in (self.plural, name, subresource) if part]
+        parts += [part for part in (self.plural, name) if part]
         return "/" + "/".join(quote(part, safe="") for part in parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,9 +92,7 @@ class Process:
         self.watchdog.drop(self.popen.pid)
 
 
-def start(
-    command: Sequence[str | os.PathLike[str]], log: Path, home: Path, watchdog: Watchdog, extra: Mapping[str, str] = {}
-) -> Process:
+def start(command: Sequence[str | os.PathLike[str]], log: Path, home: Path, watchdog: Watchdog) -> Process:
     """Start a server in a process group of its own, so that Ctrl-C reaches the tests first and they end it in order.
 
     Args:
@@ -102,7 +100,6 @@ def start(
         log: The file for both its outputs.
         home: Its ``HOME``; it gets nothing else of our environment but the PATH.
         watchdog: Who ends it if we cannot.
-        extra: Further variables.
     """
     with log.open("wb") as output:
         popen = subprocess.Popen(
@@ -110,7 +107,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), **extra},
+            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)},
             start_new_session=True,
         )
     watchdog.add(popen.pid)

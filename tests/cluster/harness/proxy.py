@@ -51,6 +51,11 @@ class Proxy:
             for one in self._sockets:
                 _break(one)
 
+    def mend(self) -> None:
+        """Let new connections through again."""
+        with self._lock:
+            self._cut_after = None
+
     def release(self) -> None:
         """Let what is held go on."""
         self._released.set()
