@@ -15,9 +15,13 @@ from workbench.analysis import alternatives as _alternatives
 from workbench.analysis.arrays import reached
 from workbench.analysis.blocked import Blocking, blocking
 from workbench.analysis.choke import ChokePoint, choke_points
+from workbench.analysis.coverage import Weakness, weaknesses
+from workbench.analysis.object_tables import KindCount, ObjectTable, kind_counts, object_table
 from workbench.analysis.paths import Path, PathSet, PathStep
 from workbench.analysis.properties import properties
+from workbench.analysis.relations import Relation, relations
 from workbench.analysis.session import Analysis, Query
+from workbench.analysis.through import Through
 from workbench.analysis.whatif import WhatIf
 from workbench.errors import UsageError
 from workbench.graph import nodes
@@ -321,6 +325,15 @@ class Audit:
         detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
         return [*self.inventory.coverage, Gap("NetworkPolicy", None, Problem.SKIPPED, policies, detail)]
 
+    def weaknesses(self) -> list[Weakness]:
+        """What each gap of the coverage means."""
+        return weaknesses(self.coverage, all_techniques())
+
+    @property
+    def namespaces(self) -> Sequence[str]:
+        """Every namespace that exists or that an object names, sorted."""
+        return self.inventory.namespaces()
+
     @cached_property
     def counts(self) -> Mapping[str, int]:
         """How many nodes of each kind there are."""
@@ -513,6 +526,25 @@ class Audit:
             return container.pod.obj
         grant = access.grant(self.inventory, node)
         return grant.binding if grant is not None and not grant.virtual else None
+
+    # --- objects ----------------------------------------------------------------------------------
+
+    def kinds(self) -> list[KindCount]:
+        """The kinds of objects that the source holds, or that could not be read, in the order of display."""
+        return kind_counts(self.analysis, self.coverage)
+
+    def through(self, paths: Sequence[Path]) -> Through:
+        """Which of some paths go through which object."""
+        with self._lock:
+            return Through(self.analysis, paths)
+
+    def table(self, kind: str, through: Through) -> ObjectTable:
+        """The objects of one kind, with the paths through each."""
+        return object_table(self.analysis, kind, through, self.coverage)
+
+    def relations(self, about: str) -> list[Relation]:
+        """The objects that an object has to do with."""
+        return relations(self.inventory, about)
 
     # --- permissions ------------------------------------------------------------------------------
 

@@ -143,7 +143,7 @@ def test_fish_completes(line: str, expected: list[str], run: Run, tmp_path: Path
         (["paths", "--manifests=dep"], [], DEFAULT),
         (["paths", "--manifests", "deploy/", ""], [], DEFAULT),
         (["paths", "--limit", ""], [], NO_FILES),
-        (["paths", "--kube"], [], NO_FILES),
+        (["paths", "--kube"], ["--kubeconfig"], NO_FILES),
         (["open", "sample:sh"], ["sample:shop"], DEFAULT),
         (["open", "deploy/"], [], DEFAULT),
         (["techniques", "-o", "table", "CE_PRIV"], ["CE_PRIV_MOUNT"], NO_FILES),

@@ -136,6 +136,7 @@ class _Terminal:
         (("open", "sample:shop"), "sample:shop"),
         (("--manifests", "deploy", "deploy/web.yaml", "--theme", "light"), "deploy deploy/web.yaml"),
         (("open", "deploy", "--no-mouse"), "deploy"),
+        (("open", "context:prod", "--read-only"), "context:prod"),
     ],
 )
 def test_on_a_terminal_the_interface_opens(
@@ -145,10 +146,12 @@ def test_on_a_terminal_the_interface_opens(
     deploy: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    opened: list[tuple[str | None, str | None, bool]] = []
+    opened: list[tuple[str | None, str | None, bool, bool]] = []
 
-    def run_app(request: object = None, *, theme: str | None = None, mouse: bool = True) -> int:
-        opened.append((None if request is None else str(request), theme, mouse))
+    def run_app(
+        request: object = None, *, theme: str | None = None, mouse: bool = True, read_only: bool = False
+    ) -> int:
+        opened.append((None if request is None else str(request), theme, mouse, read_only))
         return 0
 
     monkeypatch.setattr(app, "run_app", run_app)
@@ -156,7 +159,8 @@ def test_on_a_terminal_the_interface_opens(
     monkeypatch.setattr(sys, "stdin", _Terminal())
     monkeypatch.setattr(sys, "stdout", _Terminal())
     assert run(*arguments).status == 0
-    assert opened == [(expected, "light" if "light" in arguments else None, "--no-mouse" not in arguments)]
+    theme = "light" if "light" in arguments else None
+    assert opened == [(expected, theme, "--no-mouse" not in arguments, "--read-only" in arguments)]
     monkeypatch.setenv("TERM", "dumb")
     done = run(*arguments)
     assert done.status == 2

@@ -9,13 +9,19 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from workbench.analysis.choke import ChokePoint
+from workbench.analysis.coverage import Weakness, weaknesses
+from workbench.analysis.object_columns import NAME, NAMESPACE, PATHS, Column
+from workbench.analysis.object_tables import KindCount, ObjectRow, ObjectTable
 from workbench.analysis.paths import SEVERITIES, Path, PathStep
+from workbench.analysis.relations import Relation
 from workbench.engine import Document, ExportResult, Neighbour, PathReport, Preview, WhatIfReport
 from workbench.errors import Conflict, UsageError
+from workbench.graph import nodes
 from workbench.inventory.changes import Op, Target
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.remediation.records import Effect, Fix, Need, Risk, RiskLevel, Status
 from workbench.techniques.api import Declaration, Reason, SubjectType
+from workbench.techniques.registry import all_techniques
 
 YAML = """\
 apiVersion: apps/v1
@@ -175,8 +181,15 @@ class FakeAudit:
     notes: list[str] = field(default_factory=lambda: ["server version assumed: v1.34"])
     raising: dict[str, Exception] = field(default_factory=dict)
     yaml_name: str = "web"
+    pods: int = 4
     main_thread_calls: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+
+    @property
+    def namespaces(self) -> list[str]:
+        self._enter("namespaces")
+        found = {nodes.namespace(node) for one in self.found for node in one.nodes}
+        return sorted(found - {""})
 
     @property
     def counts(self) -> dict[str, int]:
@@ -320,6 +333,39 @@ class FakeAudit:
             directory, tuple(names), (), "kubectl patch deployment web --patch-file patches/01.yaml --dry-run=server"
         )
 
+    def weaknesses(self) -> list[Weakness]:
+        self._enter("weaknesses")
+        return weaknesses(self.coverage, all_techniques())
+
+    def kinds(self) -> list[KindCount]:
+        self._enter("kinds")
+        gaps = tuple(gap for gap in self.coverage if gap.kind == "Secret")
+        return [KindCount("Pod", self.pods), KindCount("Deployment", 1), KindCount("Secret", 1 - len(gaps), gaps)]
+
+    def through(self, paths: Sequence[Path]) -> dict[str, tuple[int, ...]]:
+        self._enter("through")
+        return {f"Pod:shop/{self.yaml_name}-0": tuple(range(len(paths)))[:3]}
+
+    def table(self, kind: str, through: dict[str, tuple[int, ...]]) -> ObjectTable:
+        self._enter("table")
+        head = (NAMESPACE, NAME, PATHS)
+        if kind == "Pod":
+            names = [("shop", f"{self.yaml_name}-{number}") for number in range(self.pods - 1)] + [("ci", "runner")]
+            rows = []
+            for place, (namespace, name) in enumerate(names):
+                about = f"Pod:{namespace}/{name}"
+                found = through.get(about, ())
+                cells = (namespace, name, len(found), "privileged" if place == 1 else "", f"node-{place % 3}")
+                rows.append(ObjectRow(about, namespace, cells, found, {"app": name[:3]}, read=place != 2))
+            return ObjectTable(kind, (*head, Column("RISKS", keep=7), Column("NODE", keep=5)), tuple(rows))
+        gaps = tuple(gap for gap in self.coverage if gap.kind == kind)
+        own = () if gaps else (ObjectRow(f"{kind}:shop/{self.yaml_name}", "shop", ("shop", self.yaml_name, 0)),)
+        return ObjectTable(kind, head, own, gaps)
+
+    def relations(self, about: str) -> list[Relation]:
+        self._enter("relations")
+        return [Relation("owner", f"Deployment:shop/{self.yaml_name}"), Relation("runs as", "User:eve", False)]
+
     def checked(self) -> list[tuple[str, int]]:
         return [("containers", 12), ("permission sets", 40)]
 
@@ -337,17 +383,17 @@ def hardened() -> FakeAudit:
 
 def partial() -> FakeAudit:
     """A source of which secrets could not be read."""
-    gap = Gap("Secret", None, Problem.FORBIDDEN, 3, "secrets is forbidden")
+    gap = Gap("Secret", None, Problem.FORBIDDEN, 3, 'list secrets: 403: secrets is forbidden: User "jane" cannot list')
     return audit(coverage=[gap])
 
 
-Loader = Callable[[Any, Callable[[str, int, int], None]], Any]
+Loader = Callable[..., Any]
 
 
 def loader(given: FakeAudit | Exception) -> Loader:
     """What the app calls to load a source."""
 
-    def load(request: Any, progress: Callable[[str, int, int], None]) -> Any:
+    def load(request: Any, progress: Callable[[str, int, int], None], live: Any = None) -> Any:
         progress("reading files", 1, 3)
         if isinstance(given, Exception):
             raise given

@@ -7,9 +7,11 @@ import re
 import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 
+from tests.remediation import live as remote
 from tests.tui import fake
 from tests.tui.conftest import settled
 from workbench.inventory.evidence import Gap, Problem
+from workbench.kube.api import Endpoint
 from workbench.sources import SourceKind, SourceRequest
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.dialogs import ExportDialog
@@ -43,7 +45,18 @@ async def test_no_control_character_of_a_name_reaches_the_terminal(
         await settled(pilot)
         keys = ["exclamation_mark", "escape", "2", "slash", *"web", "escape", "enter", "down", "down", "down", "s"]
         keys += ["enter", "greater_than_sign", "f", "y", "question_mark", "escape", "escape", "right", "7"]
-        keys += ["down", "space", "enter", "tab", "x"]
+        keys += [
+            "3",
+            "down",
+            "greater_than_sign",
+            "greater_than_sign",
+            "greater_than_sign",
+            "o",
+            "escape",
+            "tab",
+            "tab",
+        ]
+        keys += ["escape", "p", "7", "down", "space", "enter", "tab", "x"]
         for key in keys:
             await pilot.press(key)
             await settled(pilot)
@@ -71,3 +84,42 @@ def test_shown_leaves_nothing_that_a_terminal_obeys() -> None:
     assert "\\x1b" in text
     assert "\\u202e" in text
     assert len(shown("x" * 600)) == 512
+
+
+async def test_no_control_character_of_a_cluster_reaches_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server answers, warns and names is hostile too."""
+    written: list[str] = []
+    monkeypatch.setattr(HeadlessDriver, "write", lambda _self, data: written.append(data))
+    monkeypatch.setattr(HeadlessDriver, "is_headless", property(lambda _self: False))
+    monkeypatch.setattr(WorkbenchApp, "_take_signals", lambda _self: None)
+    name = HOSTILE.replace("\x00", "")
+    server = remote.server()
+    server.endpoint = Endpoint(f"ctx {name}", f"https://{name}", f"user {name}", impersonates=f"as {name}")
+    server.warning = "warned \x9b31m"
+    app = WorkbenchApp(
+        SourceRequest(SourceKind.CONTEXT, name=f"ctx {name}"), connector=lambda options, terminal: server
+    )
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await settled(pilot)
+        app.stage(next(fix for fix in app.session.fixes if fix.fix == "F-PRIV"))
+        for key in ("7", "A", "escape", "down", "down"):
+            await pilot.press(key)
+            await settled(pilot)
+        server.admission = lambda data: f"denied {HOSTILE}"
+        app.changes = None
+        for key in ("v", "U"):
+            await pilot.press(key)
+            await settled(pilot)
+        app.run_command("journal")
+        await settled(pilot)
+        await pilot.press("escape")
+        app.banner_says(f"lost {HOSTILE}")
+        app.run_command(f"ctx {name}")
+        app.run_command(f"ns {name}")
+        await settled(pilot)
+    text = "".join(data for data in written if data != "\x07")
+    assert "denied" in text
+    rest = ALLOWED.sub("", text)
+    for escape in ESCAPES:
+        assert escape not in rest, repr(escape)
+    assert "\x1b" not in rest

@@ -11,9 +11,11 @@ from tests.tui.conftest import Opened, settled
 from workbench.tui.actions import ACTIONS, PRIORITY, SHADOWED, VIEWS, actions_of, alias, commands, hints
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.commands import UnknownCommand, parse
+from workbench.tui.screens.apply import ApplyDialog
 from workbench.tui.screens.base import WorkbenchScreen
+from workbench.tui.screens.coverage import CoverageSheet
 from workbench.tui.screens.dialogs import ExportDialog, QuitDialog
-from workbench.tui.screens.help import INSIDE, PLACE_TITLES, help_lines
+from workbench.tui.screens.help import DIALOGS, INSIDE, PLACE_TITLES, help_lines
 from workbench.tui.text import flat
 from workbench.tui.widgets.frame import HintBar
 
@@ -34,7 +36,7 @@ def chains(screen: Screen[object]) -> list[list[Widget | Screen[object] | Workbe
     return out
 
 
-@pytest.mark.parametrize("view", ["connect", "overview", "paths", "fixes", "help"])
+@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "fixes", "help"])
 async def test_bindings_of_every_focus_chain(opened: Opened, view: str) -> None:
     async with opened(fake.audit()) as (app, pilot):
         if view == "help":
@@ -55,7 +57,7 @@ async def test_bindings_of_every_focus_chain(opened: Opened, view: str) -> None:
                         target = app if binding.action.startswith("app.") else node
                         assert carries_out(target, binding.action.removeprefix("app.")), (key, binding.action, node)
                         assert claimed.setdefault(key, binding.action) == binding.action, (key, node)
-        inside = [place for place in INSIDE[view] if place not in ("dialog", "answer", "export", "ask", "ask-quit")]
+        inside = [place for place in INSIDE[view] if place not in DIALOGS]
         expected = [place for place in inside if actions_of(place)]
         for place in expected:
             assert any((binding or "").startswith(f"{place}.") for binding in seen), place
@@ -74,7 +76,7 @@ async def test_ours_win_over_the_framework_only_where_listed(opened: Opened) -> 
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (220, 60)])
-@pytest.mark.parametrize("view", ["connect", "overview", "paths", "fixes", "help"])
+@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "fixes", "help"])
 async def test_every_key_of_the_footer_works(opened: Opened, view: str, size: tuple[int, int]) -> None:
     async with opened(fake.audit(), size=size) as (app, pilot):
         for pane in range(4):
@@ -101,7 +103,7 @@ async def test_every_key_of_the_footer_works(opened: Opened, view: str, size: tu
                 assert any(key in node._bindings.key_to_bindings for node in chain), (view, pane, key)
 
 
-@pytest.mark.parametrize("view", ["connect", "overview", "paths", "fixes"])
+@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "fixes"])
 def test_every_action_is_in_the_help(view: str) -> None:
     text = "\n".join(flat(line) for line in help_lines(view))
     for action in ACTIONS:
@@ -128,7 +130,7 @@ def test_hints_show_the_innermost_meaning_of_a_key_once() -> None:
 
 
 def test_commands_are_derived_from_the_registry() -> None:
-    assert {"overview", "paths", "fixes", "help", "q", "reload", "export"} <= set(commands())
+    assert {"overview", "paths", "resources", "fixes", "help", "q", "reload", "export"} <= set(commands())
     assert parse("  ") is None
     with pytest.raises(UnknownCommand, match=":open needs"):
         parse("open")
@@ -140,9 +142,9 @@ def test_commands_are_derived_from_the_registry() -> None:
     assert command.arguments == ("my dir/with spaces",)
 
 
-@pytest.mark.parametrize("dialog", [ExportDialog, QuitDialog])
+@pytest.mark.parametrize("dialog", [ApplyDialog, CoverageSheet, ExportDialog, QuitDialog])
 def test_dialogs_carry_out_what_they_bind(dialog: type) -> None:
     for binding in dialog._merge_bindings().key_to_bindings.values():
         for one in binding:
-            if (one.id or "").split(".")[0] in ("dialog", "export", "ask", "ask-quit"):
+            if (one.id or "").split(".")[0] in DIALOGS:
                 assert callable(getattr(dialog, f"action_{one.action}"))

@@ -54,3 +54,12 @@ def test_overview(snap_compare: Compare) -> None:
 
 def test_fixes(snap_compare: Compare) -> None:
     assert snap_compare(app(), terminal_size=(120, 36), run_before=pressing("7", "space"))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "mono"])
+def test_resources(snap_compare: Compare, theme: str) -> None:
+    assert snap_compare(app(theme), terminal_size=(120, 36), run_before=pressing("3", "down", "greater_than_sign"))
+
+
+def test_resources_in_a_large_terminal(snap_compare: Compare) -> None:
+    assert snap_compare(app(), terminal_size=(220, 60), run_before=pressing("3"))

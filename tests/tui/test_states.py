@@ -37,7 +37,7 @@ def picture(app: WorkbenchApp) -> list[str]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("view", ["connect", "overview", "paths", "fixes", "help"])
+@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "fixes", "help"])
 async def test_every_screen_fits(opened: Opened, view: str, size: tuple[int, int]) -> None:
     async with opened(fake.audit(), size=size) as (app, pilot):
         if view == "help":
@@ -130,8 +130,8 @@ async def test_a_partial_source_says_so(opened: Opened) -> None:
         await pilot.press("exclamation_mark")
         await settled(pilot)
         text = app.screen.query_one(TextPane).content_text
-        assert "forbidden" in text
-        assert "Secret  ×3" in text
+        assert "403 forbidden  ×3" in text
+        assert "'no path' is not proved" in text
         await pilot.press("escape")
         await settled(pilot)
         assert isinstance(app.screen, OverviewScreen)
@@ -193,7 +193,7 @@ async def test_loading_can_be_left_and_its_result_is_void(isolated: Path) -> Non
     released = threading.Event()
     begun = threading.Event()
 
-    def slow(request: SourceRequest, progress: Any) -> Any:
+    def slow(request: SourceRequest, progress: Any, live: Any = None) -> Any:
         progress("reading files", 2, 7)
         begun.set()
         released.wait(20)

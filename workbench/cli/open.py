@@ -15,6 +15,7 @@ EPILOG = """\
 examples:
   workbench open
   workbench open sample:shop
+  workbench open context:staging --read-only
   workbench open --manifests deploy/ --theme light"""
 
 
@@ -24,10 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         metavar="SOURCE",
         nargs="?",
-        help="sample:NAME, or a path of a snapshot, a KubeHound dump or manifests",
+        help="context:NAME, sample:NAME, or a path of a snapshot, a KubeHound dump or manifests",
     )
     options.add_source(parser)
     parser.add_argument("--theme", metavar="NAME", help="dark, light, or one of Textual's themes")
+    parser.add_argument("--read-only", action="store_true", help="nothing can be changed in any cluster")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
 
 
@@ -45,4 +47,4 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"needs a terminal that can move the cursor ({why}); try workbench paths")
     from workbench.tui.app import run_app
 
-    return run_app(request, theme=args.theme, mouse=not args.no_mouse)
+    return run_app(request, theme=args.theme, mouse=not args.no_mouse, read_only=args.read_only)

@@ -69,6 +69,18 @@ class Scope:
     """Names to try where a list of the whole cluster is refused, besides those that show up."""
 
 
+class NothingReadable(ClusterError):
+    """The server answered, and gave nothing at all to this user.
+
+    Attributes:
+        gaps: What was asked and how each was answered.
+    """
+
+    def __init__(self, message: str, gaps: tuple[Gap, ...]) -> None:
+        super().__init__(message)
+        self.gaps = gaps
+
+
 @dataclass(slots=True)
 class Collected:
     """What was read."""
@@ -94,7 +106,8 @@ def collect(connection: Connection, scope: Scope = Scope(), observer: Observer |
         ``ended`` says so, and each kind that was not finished is a gap.
 
     Raises:
-        ClusterError: The server cannot be reached, gives nothing at all to this user, or is no Kubernetes API server.
+        NothingReadable: The server gives nothing at all to this user.
+        ClusterError: The server cannot be reached, or is no Kubernetes API server.
     """
     patient = Patient(connection)
     endpoint = connection.endpoint
@@ -156,15 +169,10 @@ class _Collector:
         tried: list[str] = []
         if not only:
             tried = self._one_by_one()
-        self._refuse_nothing()
+        self._refuse_nothing(tried)
         if self._ended is None and ConfigMap.__name__ in self._kinds:
             self._config_maps(tried)
-        gaps = gaps_of(
-            list(self._readings.values()),
-            tried=tried,
-            all_namespaces=self._readings["Namespace"].whole if "Namespace" in self._readings else False,
-            ended=self._ended,
-        )
+        gaps = self._gaps(tried)
         if only:
             gaps += limited([read.resource for read in self._kinds.values()], only)
         gaps += _unread_groups(self._served)
@@ -174,6 +182,14 @@ class _Collector:
         for read in self._kinds.values():
             objects.extend((obj, None) for obj in read.objects())
         return Collected(objects, gaps, version, self._ended)
+
+    def _gaps(self, tried: Sequence[str]) -> list[Gap]:
+        return gaps_of(
+            list(self._readings.values()),
+            tried=tried,
+            all_namespaces=self._readings["Namespace"].whole if "Namespace" in self._readings else False,
+            ended=self._ended,
+        )
 
     # --- lists ------------------------------------------------------------------------------------
 
@@ -252,11 +268,11 @@ class _Collector:
                 found.update(_named_by(obj))
         return {name for name in found if name}
 
-    def _refuse_nothing(self) -> None:
+    def _refuse_nothing(self, tried: Sequence[str]) -> None:
         """End with an error if nothing could be read at all.
 
         Raises:
-            ClusterError: The answers, counted, and the first of their reasons.
+            NothingReadable: The answers, counted, and the first of their reasons.
         """
         requests = [one for reading in self._readings.values() for one in reading.requests()]
         if self._ended is not None or any(one.outcome in (Outcome.DONE, Outcome.PARTIAL) for one in requests):
@@ -270,7 +286,8 @@ class _Collector:
             said = f"{len(answered)} of {len(answered)} requests failed."
         reason = next((one.reason for one in (refused or answered)), "it serves no kind that is known here")
         place = endpoint.context or endpoint.server
-        raise ClusterError(f"Nothing could be read from {shown(place)} as {shown(user)}: {said}\n  {shown(reason)}")
+        message = f"Nothing could be read from {shown(place)} as {shown(user)}: {said}\n  {shown(reason)}"
+        raise NothingReadable(message, tuple(self._gaps(tried)))
 
     def _config_maps(self, tried: Sequence[str]) -> None:
         """Read the few ConfigMaps whose settings some rule reads."""

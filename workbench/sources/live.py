@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.errors import ClusterError
@@ -26,6 +27,8 @@ class Live:
     """Hears how far each kind is."""
     keep_partial: bool = False
     """Take what was read if the reading is cancelled or the server is lost, with gaps for the rest."""
+    ended: Callable[[ClusterError], None] | None = None
+    """Hears why the rest was not read, where :attr:`keep_partial` takes what was."""
 
 
 def read_live(request: SourceRequest, progress: Progress | None, live: Live) -> tuple[Collected, str]:
@@ -54,6 +57,8 @@ def read_live(request: SourceRequest, progress: Progress | None, live: Live) -> 
         found = collect(connection, scope, _observer(progress, live.observer))
         if found.ended is not None and not live.keep_partial:
             raise _ended(found, connection.endpoint)
+        if found.ended is not None and live.ended is not None:
+            live.ended(found.ended)
         return found, _name(connection.endpoint, request.namespaces)
     finally:
         if own is not None:

@@ -46,8 +46,19 @@ class View:
     title: str
 
 
-VIEWS = (View("1", "overview", "Overview"), View("2", "paths", "Paths"), View("7", "fixes", "Fixes"))
+VIEWS = (
+    View("1", "overview", "Overview"),
+    View("2", "paths", "Paths"),
+    View("3", "resources", "Resources"),
+    View("7", "fixes", "Fixes"),
+)
 """The screens that exist; the others of the design keep their digit free."""
+
+LOADED = tuple(view.id for view in VIEWS)
+"""The screens that show what is loaded."""
+
+CHANGING = ("apply", "undo")
+"""The actions that change a cluster; where nothing may be changed they are not offered."""
 
 KEY_NAMES = {
     "question_mark": "?",
@@ -63,12 +74,18 @@ KEY_NAMES = {
     "f1": "F1",
 }
 
-EVERYWHERE = ("overview", "paths", "fixes", "connect", "help")
-
 ACTIONS: tuple[Action, ...] = (
     # The app.
     Action("view('overview')", ("1",), "overview", "Overview: counts, best cuts, coverage", ("app",), "overview"),
     Action("view('paths')", ("2",), "paths", "Paths: the attack paths, one by one", ("app",), "paths"),
+    Action(
+        "view('resources')",
+        ("3",),
+        "resources",
+        "Resources: the objects, with the paths through each",
+        ("app",),
+        "resources",
+    ),
     Action("view('fixes')", ("7",), "fixes", "Fixes: what is staged and what it closes", ("app",), "fixes"),
     Action("help", ("question_mark", "f1"), "help", "keys of this screen, legend, concepts", ("app",), "help", 98, "?"),
     Action("command", ("colon",), "command", "command bar; tab completes", ("app",), "", 90),
@@ -80,6 +97,7 @@ ACTIONS: tuple[Action, ...] = (
         "close the dialog, the input, the filter, the pane, the view: one a press",
         ("app",),
     ),
+    Action("all_namespaces", ("0",), "all namespaces", "list all namespaces again, after :ns NAME", ("app",)),
     Action("help_quit", ("ctrl+c",), "", "says how to quit", ("app",)),
     Action("repaint", ("ctrl+l",), "repaint", "paint the whole screen again", ("app",), "repaint"),
     Action(
@@ -87,26 +105,27 @@ ACTIONS: tuple[Action, ...] = (
         ("r",),
         "reload",
         "read the source again; what is staged stays",
-        ("overview", "paths", "fixes"),
+        LOADED,
         "reload",
     ),
     Action(
         "app.coverage",
         ("exclamation_mark",),
         "coverage",
-        "what could not be read, and what this version does not look at",
-        ("overview", "paths", "fixes"),
+        "what could not be read, what it weakens, the roles that would close it, and what is not looked at",
+        LOADED,
         "coverage",
     ),
     # Panes.
-    Action("next_pane", ("tab",), "next pane", "next pane", ("overview", "paths", "fixes"), "", 0),
-    Action("previous_pane", ("shift+tab",), "previous pane", "previous pane", ("overview", "paths", "fixes")),
+    Action("next_pane", ("tab",), "next pane", "next pane", LOADED, "", 0),
+    Action("previous_pane", ("shift+tab",), "previous pane", "previous pane", LOADED),
     Action(
         "filter",
         ("slash",),
         "filter",
-        "filter: text, !text, -f fuzzy, is:critical, kind:Secret; enter keeps it, esc clears it",
-        ("paths", "help"),
+        "filter: text, !text, -f fuzzy; of paths is:critical, kind:Secret; of objects -l label=value; "
+        "enter keeps it, esc clears it",
+        ("paths", "resources", "help"),
         "",
         60,
     ),
@@ -149,17 +168,36 @@ ACTIONS: tuple[Action, ...] = (
         21,
     ),
     Action("unstage", ("u",), "unstage", "take a staged fix back: the step's, else the newest", ("paths",), "", 22),
-    Action("yaml", ("y",), "YAML", "the object's YAML, proving lines marked", ("paths",), "", 23),
-    Action("tab(-1)", ("less_than_sign",), "previous tab", "previous tab of the step's detail", ("paths",)),
-    Action("tab(1)", ("greater_than_sign",), "next tab", "next tab of the step's detail", ("paths",), "", 30),
+    Action("yaml", ("y",), "YAML", "the YAML; of a step, proving lines marked", ("paths", "resources"), "", 23),
+    Action("tab(-1)", ("less_than_sign",), "previous tab", "previous tab of the detail", ("paths", "resources")),
+    Action("tab(1)", ("greater_than_sign",), "next tab", "next tab of the detail", ("paths", "resources"), "", 30),
+    # Resources.
+    Action(
+        "paths_through", ("p",), "paths", "list the paths through the object, in Paths", ("resources",), "through", 20
+    ),
+    Action("fixes", ("f",), "fixes", "the fix of the object that cuts most, in Fixes", ("resources",), "", 25),
+    Action("sort", ("o",), "sort", "choose the column to sort by", ("resources",), "sort", 40),
+    Action("reverse", ("O",), "reverse", "sort the other way round", ("resources",), "reverse"),
     # Fixes.
     Action("toggle_fix", ("space",), "stage/unstage", "stage or unstage the fix under the cursor", ("basket",), "", 12),
     Action("stage", ("s",), "stage", "stage the fix under the cursor", ("fixes",), "", 0),
     Action("unstage", ("u",), "unstage", "unstage the fix under the cursor, else the newest", ("fixes",), "", 22),
+    Action(
+        "dry_run", ("v",), "dry run", "ask the server what it would make of what is staged", ("fixes",), "dry-run", 26
+    ),
+    Action(
+        "apply", ("A",), "apply...", "apply what is staged, after a dry run and a question", ("fixes",), "apply", 28
+    ),
+    Action("undo", ("U",), "take back...", "take back what was applied last, after consent", ("fixes",), "undo", 29),
+    Action("journal", (), "journal", "what was applied in this context", ("app",), "journal"),
     # Dialogs.
     Action("cancel", ("escape",), "close", "close the dialog", ("dialog",), "", 80),
     Action("write", ("enter",), "write", "write the files", ("export",), "", 10),
     Action("answer", ("enter",), "stage", "the next value; after the last one stage the fix", ("answer",), "", 10),
+    Action("agree", ("y",), "yes, change it", "agree to the change, where that is enough", ("apply",), "", 10),
+    Action(
+        "write_roles", ("x",), "write roles", "write the roles that close the refusals to a file", ("coverage",), "", 20
+    ),
     Action("confirm", ("y",), "yes", "yes", ("ask",), "", 10),
     Action("confirm", ("q",), "quit", "yes, quit", ("ask-quit",)),
     Action("export", ("x",), "export", "write what is staged as patches", ("fixes", "paths"), "export", 24),

@@ -10,51 +10,39 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.worker import WorkerCancelled, get_current_worker
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ConfigError
+from workbench.preferences import Preferences, read_only_by_environment, read_preferences
 from workbench.tui import state
-from workbench.tui.actions import bindings_of
-from workbench.tui.commands import UnknownCommand, candidates, parse
-from workbench.tui.failures import failure_lines
-from workbench.tui.jobs import JobsApp
-from workbench.tui.messages import Progress
-from workbench.tui.names import end_of
-from workbench.tui.screens.base import WorkbenchScreen
-from workbench.tui.session import Session, asks, default_directory, passes, refusal, staged_message
-from workbench.tui.text import Spans, count, shown
+from workbench.tui.actions import bindings_of, commands
+from workbench.tui.applying import ApplyingApp
+from workbench.tui.commands import KIND, Known, UnknownCommand, candidates, parse
+from workbench.tui.connecting import ConnectingApp, Connector, connect_to
+from workbench.tui.loading import Loader, load_audit
+from workbench.tui.narrowing import NarrowingApp
+from workbench.tui.screens.base import Asked, WorkbenchScreen
+from workbench.tui.text import shown
 from workbench.tui.theme import THEMES, variables_of
 from workbench.tui.widgets.frame import HeaderState
 
 if TYPE_CHECKING:
-    from workbench.analysis.choke import ChokePoint
-    from workbench.engine import Audit, ExportResult, PathQuery, PathReport, Preview, WhatIfReport
-    from workbench.remediation.records import Fix
     from workbench.sources import SourceRequest
-
-T = TypeVar("T")
-
-Loader = Callable[["SourceRequest", Callable[[str, int, int], None]], "Audit"]
 
 SIGNALLED = 128
 """The exit status after a signal is this and the signal's number."""
 
 TARGETS_COMPLETED = 500
 
-CHOKE_POINTS = 50
-"""How many are asked for: nodes and edges come mixed, and some of each are shown."""
-
-PATHS_LISTED = 10_000
-"""How many paths the list holds; the worst come first, and :path narrows."""
+AGE_SHOWN = 15.0
+"""Seconds after which the age in the header is looked at again."""
 
 WIDTHS: list[tuple[int, str]] | None = [
     (0, "-tiny"),
@@ -67,8 +55,10 @@ WIDTHS: list[tuple[int, str]] | None = [
 
 VIEW_CLASSES = {
     "connect": "ConnectScreen",
+    "collecting": "CollectingScreen",
     "overview": "OverviewScreen",
     "paths": "PathsScreen",
+    "resources": "ResourcesScreen",
     "fixes": "FixesScreen",
 }
 """The class of each screen; its module in ``screens`` has the screen's id as its name."""
@@ -77,32 +67,21 @@ HEIGHTS: list[tuple[int, str]] | None = [(0, "-flat"), (16, "-short"), (36, "-ta
 """The class of a screen by the rows there are."""
 
 
-def load_audit(request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
-    """Load a source; the engine is imported here, in the worker."""
-    from workbench.engine import Audit
-
-    return Audit.load(request, progress)
-
-
-def listed_paths(sources: tuple[str, ...] = (), targets: tuple[str, ...] = ()) -> PathQuery:
-    """The query for the paths that the list shows (in a worker)."""
-    from workbench.engine import PathQuery
-
-    return PathQuery(sources=sources, targets=targets, limit=PATHS_LISTED)
-
-
-class WorkbenchApp(JobsApp):
+class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
     """The terminal interface.
 
     Args:
         request: The source to open; ``None`` begins at Connect.
         theme: ``dark``, ``light``, ``mono``, or one of Textual's.
+        read_only: Whether nothing may be changed in any cluster.
         loader: What loads a source.
+        connector: What connects to a cluster.
     """
 
     TITLE = "workbench"
     CSS_PATH: ClassVar[Any] = [
-        f"styles/{name}.tcss" for name in ("base", "connect", "overview", "paths", "fixes", "help", "dialogs")
+        f"styles/{name}.tcss"
+        for name in ("base", "connect", "collecting", "overview", "paths", "resources", "fixes", "help", "dialogs")
     ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("app")]
     ENABLE_COMMAND_PALETTE = False
@@ -112,29 +91,33 @@ class WorkbenchApp(JobsApp):
     VERTICAL_BREAKPOINTS = HEIGHTS
 
     def __init__(
-        self, request: SourceRequest | None = None, *, theme: str | None = None, loader: Loader = load_audit
+        self,
+        request: SourceRequest | None = None,
+        *,
+        theme: str | None = None,
+        read_only: bool = False,
+        loader: Loader = load_audit,
+        connector: Connector = connect_to,
     ) -> None:
         no_color = bool(os.environ.get("NO_COLOR"))
         # With its own colours of the terminal Textual strips colours for NO_COLOR; otherwise it turns them to greys.
-        super().__init__(ansi_color=True if no_color else None)
-        self.request = request
-        self.loader = loader
-        self.session: Session | None = None
+        super().__init__(request, loader, connector=connector, ansi_color=True if no_color else None)
+        self.read_only = read_only or read_only_by_environment()
+        self.preferences: Preferences | None = Preferences()
+        """What the user keeps of clusters; ``None`` if it cannot be read, and then nothing is changed anywhere."""
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.samples: list[str] = []
+        self.contexts: list[str] = []
+        """The contexts of the kubeconfig, once Connect has looked."""
         self.is_first_run = False
-        self._progress = "starting"
-        self._loading = request is not None
-        self._failure: tuple[str, list[Spans]] | None = None
         self._history: list[str] = []
-        self._exported: tuple[str, ...] = ()
         self._log: Any = None
-        self._leaving = False
         for one in THEMES:
             self.register_theme(one)
         self._theme_asked = theme
         self.theme = "mono" if no_color else theme if theme in self.available_themes else "dark"
         self._views: dict[str, WorkbenchScreen] = {}
-        self.view = "connect" if request is None else "overview"
+        self.view = "connect" if request is None else "collecting" if str(request.kind) == "context" else "overview"
 
     # -- start and end
 
@@ -159,21 +142,31 @@ class WorkbenchApp(JobsApp):
             self._take_signals()
         if self._theme_asked and self._theme_asked not in self.available_themes:
             self.say(f"no theme {self._theme_asked}; there are {', '.join(sorted(self.available_themes))}", "warning")
+        self.set_interval(AGE_SHOWN, self._grow_older)
         # Nothing that takes the interpreter's time before the first paint, which is the screen's and not the app's.
         first.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
         if self.request is not None:
-            self._load(self.request)
+            self.load(self.request)
         self.in_background("state", _open_state, self._state_opened)
 
-    def _state_opened(self, opened: tuple[Any, bool]) -> None:
-        self._log, self.is_first_run = opened
-        self._tell_screens()
+    def _state_opened(self, opened: Opened) -> None:
+        self._log, self.is_first_run = opened.log, opened.first_run
+        self.preferences = opened.preferences
+        if opened.problem:
+            self.say(f"{opened.problem}; nothing is changed in any cluster until it is mended", "error")
+        self.tell_screens()
 
     def on_unmount(self) -> None:
-        """Close the log."""
+        """Close the log, and end all requests."""
+        super().on_unmount()
         state.close_log(self._log)
+
+    def _grow_older(self) -> None:
+        """The age in the header."""
+        if self.session is not None and self.session.read_at is not None and isinstance(self.screen, WorkbenchScreen):
+            self.screen.update_frame()
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -188,12 +181,13 @@ class WorkbenchApp(JobsApp):
         self.exit(return_code=SIGNALLED + number)
 
     async def action_quit(self) -> None:
-        """Quit; asks if staged fixes would be lost."""
+        """Quit; asks if staged fixes would be lost, or while a cluster is being changed."""
         staged = tuple(fix.id for fix in self.session.basket) if self.session is not None else ()
         from workbench.tui.screens.dialogs import QuitDialog
 
-        if staged and staged != self._exported and not isinstance(self.screen, QuitDialog):
-            self.push_screen(QuitDialog(len(staged)), self._quit_answered)
+        changing = self.changes is not None and self.changes.phase == "applying"
+        if (changing or (staged and staged != self._exported)) and not isinstance(self.screen, QuitDialog):
+            self.push_screen(QuitDialog(len(staged), changing=changing), self._quit_answered)
         else:
             self.exit()
 
@@ -205,128 +199,24 @@ class WorkbenchApp(JobsApp):
         """``ctrl+c`` does not end the program by accident."""
         self.say("press q to quit")
 
-    # -- loading
-
-    def open_source(self, text: str) -> None:
-        """Open a SOURCE (``:open``)."""
-
-        def ask() -> SourceRequest:
-            from workbench.sources import parse_source
-
-            return parse_source(text)
-
-        self.in_background("request", ask, self._load)
-
-    def _load(self, request: SourceRequest, keep: Sequence[Fix] = ()) -> None:
-        self.request = request
-        self.session = None
-        self._failure = None
-        self._loading = True
-        self._progress = "starting"
-        loader = self.loader
-
-        def job() -> tuple[Audit, PathReport, list[str], list[Fix]]:
-            from workbench.tui.widgets.path_list import haystack
-
-            worker = get_current_worker()
-
-            def progress(phase: str, done: int, total: int) -> None:
-                if worker.is_cancelled:
-                    raise WorkerCancelled("another source was opened")
-                self.post_message(Progress(worker, phase, done, total))
-
-            audit = loader(request, progress)
-            self.post_message(Progress(worker, "searching paths", 0, 0))
-            report = audit.paths(listed_paths())
-            staged = []
-            for fix in keep:
-                try:
-                    staged.append(audit.fix(fix.id).answered(dict(fix.answers)))
-                except WorkbenchError:
-                    continue
-            return audit, report, [haystack(path) for path in report.paths], staged
-
-        self.in_background("load", job, lambda loaded: self._loaded(loaded, len(keep)), self._load_failed)
-        self.show_view("overview")
-        self._tell_screens()
-
-    @on(Progress)
-    def _progressed(self, event: Progress) -> None:
-        if not event.worker.is_cancelled and self._loading:
-            total = f" of {event.total:,}" if event.total else ""
-            self._progress = event.phase + (f" {event.done:,}{total}" if event.done or event.total else "")
-            if isinstance(self.screen, WorkbenchScreen):
-                self.screen.session_changed()
-
-    def _loaded(self, loaded: tuple[Audit, PathReport, list[str], list[Fix]], kept: int) -> None:
-        audit, report, haystacks, staged = loaded
-        self._loading = False
-        self.session = Session(audit, report, haystacks, tuple(audit.coverage), basket=staged)
-        if kept > len(staged):
-            self.say(f"{count(kept - len(staged), 'staged fix does', 'staged fixes do')} not apply any more", "warning")
-        self._tell_screens()
-        self._rank()
-        if staged:
-            self._basket_changed()
-
-    def _load_failed(self, error: Exception) -> None:
-        self._loading = False
-        self._failure = failure_lines(error, str(self.request))
-        self._tell_screens()
-
-    def _rank(self) -> None:
-        session = self.require_session()
-
-        def deliver(fixes: list[Fix]) -> None:
-            session.fixes = fixes
-            self._tell_screens()
-
-        def counted(points: list[ChokePoint]) -> None:
-            session.choke_points = points
-            self._tell_screens()
-
-        self.in_background("choke points", lambda: session.audit.choke_points(CHOKE_POINTS), counted)
-        self.in_background("rank", lambda: list(session.audit.fixes()), deliver)
-
-    def message_lines(self) -> tuple[str, list[Spans]]:
-        """What stands where there is nothing to show: a title and lines."""
-        if self._failure is not None:
-            return self._failure
-        if self._loading:
-            lines: list[Spans] = [
-                ((shown(f"reading {self.request}"), "strong"),),
-                ((shown(self._progress), ""),),
-                (("esc goes back to Connect", "muted"),),
-            ]
-            return "Loading", lines
-        return "Nothing open", [
-            (("no source is open", "strong"),),
-            ((":open SOURCE opens one, esc goes to Connect", "muted"),),
-        ]
-
-    def require_session(self) -> Session:
-        """What is loaded, where something must be."""
-        if self.session is None:
-            raise RuntimeError("nothing is loaded")
-        return self.session
-
-    def _tell_screens(self) -> None:
-        """Every screen that is there shows the new state; hidden ones do when they come back."""
-        for screen in self.screen_stack:
-            if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
-                screen.session_changed()
-                screen.update_frame()
-
     def header_state(self, place: str) -> HeaderState:
         """What the header of a screen says."""
         session = self.session
         if session is None:
             source = str(self.request) if self.request is not None else ""
-            word = "loading" if self._loading else "failed" if self._failure else ""
-            return HeaderState(source=shown(source, 60), kind=word, view=place)
+            word = "loading" if self.loading else "failed" if self.failure else ""
+            return HeaderState(source=shown(source, 60), kind=word, view=place, read_only=self.read_only)
+        endpoint, now = session.endpoint, self.now()
         return HeaderState(
             source=shown(session.audit.title, 60),
             kind=shown(session.audit.kind),
+            age=session.age_text(now),
+            stale=session.is_stale(now),
+            acting=shown(endpoint.impersonates, 40) if endpoint is not None else "",
+            protected=endpoint is not None and self.is_protected(endpoint.context),
+            read_only=self.read_only or (endpoint is not None and self.is_read_only(endpoint.context)),
+            unverified=endpoint is not None and not endpoint.verified,
+            namespace=shown(session.namespace),
             coverage=session.coverage_text,
             partial=bool(session.coverage),
             staged=session.staged_text,
@@ -334,6 +224,14 @@ class WorkbenchApp(JobsApp):
             basket=len(session.basket),
             chip=f"{shown(session.query, 40)} x" if session.query else "",
         )
+
+    def is_protected(self, context: str) -> bool:
+        """Whether every change in a context takes its name."""
+        return self.preferences is None or self.preferences.is_protected(context)
+
+    def is_read_only(self, context: str) -> bool:
+        """Whether nothing may be changed in a context."""
+        return self.read_only or self.preferences is None or self.preferences.is_read_only(context)
 
     # -- screens
 
@@ -353,18 +251,20 @@ class WorkbenchApp(JobsApp):
         """A numbered screen."""
         self.show_view(name)
 
-    def show_view(self, name: str, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
-        """Change to a screen, and narrow or select there what was asked for."""
+    def show_view(self, name: str, asked: Asked | None = None) -> None:
+        """Change to a screen, and go there to what was asked for."""
         while len(self.screen_stack) > 1 and self._on_help:
             self.pop_screen()
         if self.view != name:
-            self._history = [one for one in self._history if one != self.view] + [self.view]
+            # A reading that is over is nothing to come back to.
+            left = [self.view] if self.view != "collecting" else []
+            self._history = [one for one in self._history if one != self.view] + left
             self.view = name
         screen = self.screen_of(name)
         if self.screen is not screen:
             self.switch_screen(screen)
-        if filter_text or path or fix:
-            screen.call_after_refresh(screen.show_what_was_asked, filter_text=filter_text, path=path, fix=fix)
+        if asked is not None:
+            screen.call_after_refresh(screen.show_what_was_asked, asked)
 
     def action_leave(self) -> None:
         """Leave the innermost thing."""
@@ -374,6 +274,11 @@ class WorkbenchApp(JobsApp):
                 screen.update_frame()
             elif self._on_help:
                 self.pop_screen()
+            elif self.stop_changes():
+                return
+            elif self.is_collecting and self.session is None:
+                self.show_view("collecting")
+                self.ask_to_stop()
             elif self._history:
                 self.view = self._history.pop()
                 self.switch_screen(self.screen_of(self.view))
@@ -382,10 +287,8 @@ class WorkbenchApp(JobsApp):
                 self.switch_screen(self.screen_of("connect"))
             else:
                 self.bell()
-        if self._loading and self.view == "connect":
-            self._loading = False
-            self.workers.cancel_group(self, "load")
-            self.say("loading was cancelled")
+        if self.loading and self.view == "connect":
+            self.cancel_loading()
 
     def action_help(self) -> None:
         """The help of this screen."""
@@ -406,28 +309,22 @@ class WorkbenchApp(JobsApp):
             screen.refresh(repaint=True, layout=True)
         self.refresh(repaint=True, layout=True)
 
-    def action_reload(self) -> None:
-        """Read the source again; the basket stays."""
-        if self.request is not None and not self._loading:
-            self._load(self.request, list(self.session.basket) if self.session else [])
-
-    def action_coverage(self) -> None:
-        """What could not be read."""
-        if self.session is not None:
-            from workbench.tui.screens.dialogs import CoverageDialog
-
-            self.push_screen(CoverageDialog(self.session.coverage, self.session.audit.notes, self.session.audit.limits))
-        else:
-            self.say("nothing is loaded")
-
     # -- commands
 
     def candidates(self, text: str) -> Iterable[str]:
         """What the command bar completes to."""
-        targets = self.session.report.paths[:TARGETS_COMPLETED] if self.session is not None else ()
+        session = self.session
+        targets = session.report.paths[:TARGETS_COMPLETED] if session is not None else ()
         ends = dict.fromkeys(end for path in targets for end in (path.target, path.source))
         # What a suggestion shows must not be interpreted; an id that would be escaped is no good as a suggestion.
-        return candidates(text, self.samples, sorted(self.available_themes), [end for end in ends if shown(end) == end])
+        known = Known(
+            samples=self.samples,
+            themes=sorted(self.available_themes),
+            contexts=[name for name in self.contexts if shown(name) == name],
+            targets=[end for end in ends if shown(end) == end],
+            namespaces=[name for name in session.namespaces if shown(name) == name] if session is not None else (),
+        )
+        return candidates(text, known)
 
     def run_command(self, text: str) -> None:
         """Carry out what was typed in the command bar."""
@@ -439,18 +336,36 @@ class WorkbenchApp(JobsApp):
         if command is None:
             return
         if command.word == "path":
-            self._find_paths(command.arguments)
+            self.find_paths(command.arguments)
         elif command.word == "open":
             self.open_source(command.arguments[0])
         elif command.word == "theme":
             self._choose_theme(command.arguments[0])
+        elif command.word == "ctx":
+            self.open_context(command.arguments)
+        elif command.word == "apply-to":
+            self.apply_to(command.arguments[0])
+        elif command.word == "ns":
+            self.limit_to_namespace(command.arguments[0])
+        elif command.word == KIND:
+            self._show_kind(*command.arguments)
         elif command.word in VIEW_CLASSES:
             self.show_view(command.word)
         elif command.word == "q":
             self.call_later(self.action_quit)
         else:
-            target: Any = self.screen if hasattr(self.screen, f"action_{command.word}") else self
-            getattr(target, f"action_{command.word}", self.bell)()
+            name = f"action_{commands()[command.word].id.removeprefix('app.')}"
+            target: Any = self.screen if hasattr(self.screen, name) else self
+            if hasattr(target, name):
+                getattr(target, name)()
+            else:
+                self.say(f":{command.word} is not for this screen")
+
+    def _show_kind(self, kind: str, filter_text: str = "") -> None:
+        if self.session is None:
+            self.say("open a source first")
+        else:
+            self.show_view("resources", Asked(kind=kind, filter=filter_text))
 
     def _choose_theme(self, name: str) -> None:
         if name in self.available_themes:
@@ -458,142 +373,36 @@ class WorkbenchApp(JobsApp):
         else:
             self.say(f"no theme {name}; there are {', '.join(sorted(self.available_themes))}", "warning")
 
-    def _find_paths(self, arguments: Sequence[str]) -> None:
-        session = self.session
-        if session is None:
-            self.say("open a source first")
-            return
-        sources, targets = ((arguments[0],), (arguments[1],)) if len(arguments) > 1 else ((), (arguments[0],))
-        query = f"from {sources[0]} to {targets[0]}" if sources else f"to {targets[0]}"
 
-        def ask() -> tuple[PathReport, list[str]]:
-            from workbench.tui.widgets.path_list import haystack
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is kept between two starts."""
 
-            report = session.audit.paths(listed_paths(sources, targets))
-            return report, [haystack(path) for path in report.paths]
-
-        self.in_background("query", ask, lambda found: self._narrowed(session, query, *found))
-
-    def show_paths_through(self, source: str, target: str | None = None) -> None:
-        """Narrow the list to the paths through a node, or over the edge between two."""
-        session = self.require_session()
-        query = f"through {end_of(source)}" + (f" -> {end_of(target)}" if target else "")
-        report, hay = session.report, session.haystacks
-
-        def ask() -> tuple[PathReport, list[str]]:
-            places = [at for at, path in enumerate(report.paths) if passes(path, source, target)]
-            paths = [report.paths[at] for at in places]
-            return replace(report, paths=paths, total=len(paths)), [hay[at] for at in places]
-
-        self.in_background("query", ask, lambda found: self._narrowed(session, query, *found))
-
-    def _narrowed(self, session: Session, query: str, report: PathReport, hay: list[str]) -> None:
-        session.query = query
-        session.shown_report, session.shown_haystacks = report, hay
-        self.show_view("paths")
-        self._tell_screens()
-
-    def clear_query(self) -> bool:
-        """Show all paths again; whether they were narrowed."""
-        session = self.session
-        if session is None or not session.query:
-            return False
-        session.query, session.shown_report = "", None
-        self._tell_screens()
-        return True
-
-    # -- basket
-
-    def stage(self, fix: Fix) -> None:
-        """Put a fix into the basket, or say why not."""
-        session = self.require_session()
-        reason = refusal(fix)
-        if session.staged(fix):
-            self.say(f"already staged: {fix.title}")
-        elif asks(fix):
-            from workbench.tui.screens.dialogs import AnswerDialog
-
-            self.push_screen(AnswerDialog(fix), self._needs_answered)
-        elif reason:
-            self.say(f"cannot be staged: {fix.title}: {reason}", "warning")
-        else:
-            session.basket.append(fix)
-            self.say(staged_message(fix))
-            self._basket_changed()
-
-    def _needs_answered(self, fix: Fix | None) -> None:
-        if fix is not None:
-            self.stage(fix)
-
-    def unstage(self, fix: Fix) -> None:
-        """Take a fix out of the basket."""
-        session = self.require_session()
-        session.basket[:] = [staged for staged in session.basket if staged.id != fix.id]
-        self.say(f"unstaged: {fix.title}")
-        self._basket_changed()
-
-    def _basket_changed(self) -> None:
-        session = self.require_session()
-        session.what_if, session.previews, session.problem = None, (), ""
-        basket = list(session.basket)
-        audit = session.audit
-        if not basket:
-            self.workers.cancel_group(self, "what-if")
-            self._tell_screens()
-            return
-
-        def deliver(found: tuple[WhatIfReport, list[Preview]]) -> None:
-            session.what_if, session.previews = found
-            self._tell_screens()
-
-        def failed(error: Exception) -> None:
-            session.problem = str(error) if isinstance(error, WorkbenchError) else f"internal error: {error}"
-            if not isinstance(error, WorkbenchError):
-                self.report(error)
-            self._tell_screens()
-
-        self.in_background("what-if", lambda: (audit.what_if(basket), list(audit.previews(basket))), deliver, failed)
-        self._tell_screens()
-
-    # -- export
-
-    def export(self) -> None:
-        """Ask where to write what is staged."""
-        session = self.session
-        if session is None or not session.basket:
-            self.say("nothing is staged: s stages the fix of a step")
-        elif session.problem:
-            self.say(f"cannot be exported: {session.problem}", "warning")
-        else:
-            from workbench.tui.screens.dialogs import ExportDialog
-
-            self.push_screen(ExportDialog(session, default_directory(session.audit.title)), self._export_answered)
-
-    def _export_answered(self, answer: tuple[Path, bool] | None) -> None:
-        if answer is None:
-            return
-        session = self.require_session()
-        directory, force = answer
-        basket = list(session.basket)
-
-        def deliver(result: ExportResult) -> None:
-            self._exported = tuple(fix.id for fix in basket)
-            self.say(f"wrote {count(len(result.files), 'file')} to {result.directory}; next: {result.next_command}")
-
-        self.in_background("export", lambda: session.audit.export(basket, directory, force=force), deliver)
+    log: Any
+    first_run: bool
+    preferences: Preferences | None
+    problem: str = ""
+    """What is wrong with the preferences."""
 
 
-def _open_state() -> tuple[Any, bool]:
-    return state.open_log(), state.first_run()
+def _open_state() -> Opened:
+    log, first_run = state.open_log(), state.first_run()
+    try:
+        return Opened(log, first_run, read_preferences())
+    except ConfigError as error:
+        return Opened(log, first_run, None, str(error))
 
 
-def run_app(request: SourceRequest | None = None, *, theme: str | None = None, mouse: bool = True) -> int:
+def run_app(
+    request: SourceRequest | None = None, *, theme: str | None = None, mouse: bool = True, read_only: bool = False
+) -> int:
     """Run the interface until the user quits.
 
     Args:
         request: The source to open; ``None`` begins at Connect.
         theme: The name of a theme.
         mouse: Whether to take the mouse from the terminal.
+        read_only: Whether nothing may be changed in any cluster.
 
     Returns:
         The exit status: 0, or 128 and the number of the signal that ended it.
@@ -601,7 +410,7 @@ def run_app(request: SourceRequest | None = None, *, theme: str | None = None, m
     if os.environ.get("NO_COLOR") == "":
         # Set to nothing means not set (no-color.org); Textual only looks whether it is there.
         del os.environ["NO_COLOR"]
-    app = WorkbenchApp(request, theme=theme)
+    app = WorkbenchApp(request, theme=theme, read_only=read_only)
     app.run(mouse=mouse)
     sys.stderr.flush()
     return app.return_code or 0

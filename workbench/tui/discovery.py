@@ -9,12 +9,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from workbench.tui.text import count
 
-LIVE_LATER = "live clusters come next"
-KUBECONFIG_LIMIT = 4 * 1024 * 1024
+OTHERWISE = "enter opens a sample or a file"
 SCANNED = 400
 """How many entries of the working directory are looked at."""
 
@@ -30,7 +28,6 @@ class Offer:
     """A SOURCE, as ``:open`` takes it."""
     title: str
     note: str = ""
-    available: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,68 +118,28 @@ def _is_manifest(path: str) -> bool:
 
 
 def contexts_of_kubeconfig() -> tuple[tuple[Offer, ...], str]:
-    """The contexts, and one sentence: where they come from, or what is wrong and what to do.
+    """The contexts, the current one first, and one sentence: where they come from, or what is wrong and what to do."""
+    from workbench.errors import KubeconfigError
+    from workbench.kube import kubeconfig
 
-    Follows kubectl: ``KUBECONFIG`` is a list, missing files of it are passed over, of two entries with one name the
-    first counts. Reading the files is all that happens.
-    """
-    named = [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    paths = [Path(part) for part in named] or [Path.home() / ".kube" / "config"]
-    contexts: dict[str, Offer] = {}
-    current = ""
-    read: list[str] = []
-    for path in paths:
-        if not path.exists():
-            continue
-        try:
-            data = _yaml(path)
-        except ValueError as error:
-            return (), f"{path}: {error}; samples and files can be opened"
-        read.append(str(path))
-        current = current or str(data.get("current-context") or "")
-        clusters = {str(one.get("name")): one.get("cluster") for one in _items(data, "clusters")}
-        for one in _items(data, "contexts"):
-            name = str(one.get("name"))
-            body = one.get("context")
-            body = body if isinstance(body, dict) else {}
-            cluster = clusters.get(str(body.get("cluster")))
-            server = str(cluster.get("server") or "") if isinstance(cluster, dict) else ""
-            contexts.setdefault(
-                name, Offer(f"context:{name}", name, f"{server}  {body.get('user') or ''}".strip(), False)
-            )
-    if not read:
-        return (), f"no kubeconfig ({', '.join(map(str, paths))}); samples and files can be opened"
-    where = ", ".join(read)
-    if not contexts:
-        return (), f"{where}: no contexts in it; samples and files can be opened"
-    if current not in contexts:
-        said = f"current-context {current} is not in" if current else "no current-context in"
-        return tuple(contexts.values()), f"{said} {where}"
-    ordered = sorted(contexts.values(), key=lambda offer: offer.title != current)
-    return tuple(ordered), where
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
+    if kubeconfig.is_absent():
+        looked = ", ".join(kubeconfig.default_paths())
+        return (), f"no kubeconfig ({looked}); {OTHERWISE}"
     try:
-        if path.is_dir():
-            raise ValueError("is a directory")
-        if path.stat().st_size > KUBECONFIG_LIMIT:
-            raise ValueError("is larger than 4 MiB")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(getattr(error, "strerror", None) or "is not text") from error
-    try:
-        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"line {mark.line + 1}: not YAML" if mark is not None else "not YAML") from error
-    if not isinstance(data, dict):
-        raise ValueError("holds no kubeconfig")
-    return data
-
-
-def _items(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    value = data.get(key)
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+        found = kubeconfig.read()
+    except KubeconfigError as error:
+        return (), f"{'; '.join(map(str, error.faults))}; {OTHERWISE}"
+    where = ", ".join(found.files)
+    if not found.contexts:
+        return (), f"{where}: no contexts in it; {OTHERWISE}"
+    offers_found = []
+    for name in sorted(found.contexts, key=lambda name: name != found.current):
+        endpoint = found.endpoint(name)
+        marks = ["current"] if name == found.current else []
+        marks += [] if endpoint.verified else ["TLS UNVERIFIED"]
+        note = "  ".join(part for part in (endpoint.server, endpoint.user, *marks) if part)
+        offers_found.append(Offer(f"context:{name}", name, note))
+    if found.current not in found.contexts:
+        said = f"the current-context {found.current} is not in" if found.current else "no current-context in"
+        return tuple(offers_found), f"{said} {where}: choose one and press enter"
+    return tuple(offers_found), where

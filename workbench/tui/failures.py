@@ -18,6 +18,9 @@ def failure_lines(error: Exception, source: str) -> tuple[str, list[Spans]]:
     elif isinstance(error, WorkbenchError):
         lines = [((f"{shown(source)} cannot be opened.", "strong"),)]
         lines += [((f"  {shown(line, 1024)}", "warning"),) for line in str(error).splitlines()]
+        if getattr(error, "gaps", ()):
+            lines.append((("! lists what was refused, and the Role that would help.", ""),))
+            lines.append(((":ctx NAME takes another context, --as USER another user; r tries again.", ""),))
         lines.append((("r tries again, :open SOURCE opens another, esc goes to Connect.", ""),))
     else:
         lines = [

@@ -41,3 +41,25 @@ class Progress(Message):
     def can_replace(self, message: Message) -> bool:
         """Whether this one makes an older one in the queue superfluous."""
         return isinstance(message, Progress)
+
+
+@dataclass
+class KindsRead(Message):
+    """Kinds of a cluster are further on; the reading itself says how far. Only the last one counts."""
+
+    worker: Worker[Any]
+
+    def can_replace(self, message: Message) -> bool:
+        """Whether this one makes an older one in the queue superfluous."""
+        return isinstance(message, KindsRead)
+
+
+@dataclass
+class RowsChanged(Message):
+    """Rows of a batch of changes stand otherwise; the batch itself says how. Only the last one counts."""
+
+    worker: Worker[Any]
+
+    def can_replace(self, message: Message) -> bool:
+        """Whether this one makes an older one in the queue superfluous."""
+        return isinstance(message, RowsChanged)

@@ -40,6 +40,13 @@ def short(node: str) -> str:
     return f"{nodes.tag(node).lower()} {node_name(node)}"
 
 
+def full(node: str) -> str:
+    """The kind as Kubernetes writes it, and the name: ``Deployment shop/cart``."""
+    if node in (nodes.INTERNET, nodes.CLUSTER_ADMIN):
+        return node_name(node)
+    return f"{shown(nodes.kind(node))} {node_name(node)}"
+
+
 def end_of(node: str) -> str:
     """As :func:`short`, for the end of an edge, which may be a set: ``any of the secrets in shop``."""
     if not nodes.is_hub(node):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from workbench.tui.lines import status_text
+from workbench.tui.listing import Listing
 from workbench.tui.text import count, shown
 
 if TYPE_CHECKING:
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     from workbench.analysis.paths import Path, PathStep
     from workbench.engine import Audit, Document, PathReport, Preview, WhatIfReport
     from workbench.inventory.evidence import Evidence, Gap
+    from workbench.kube.api import Endpoint
     from workbench.remediation.records import Fix
     from workbench.techniques.api import Declaration
+
+STALE_AFTER = timedelta(minutes=30)
+"""When what was read of a live cluster counts as old."""
 
 StepKey = tuple[str, str, str]
 """Source, target and technique of a step."""
@@ -42,10 +47,19 @@ class Session:
     """One loaded source. The app changes it, the screens show it."""
 
     audit: Audit
-    report: PathReport
-    haystacks: Sequence[str] = ()
-    """What the filter searches, one text for each path of the report."""
+    whole: Listing
+    """All paths."""
     coverage: Sequence[Gap] = ()
+    endpoint: Endpoint | None = None
+    """Of a live cluster: where it was read."""
+    read_at: datetime | None = None
+    """Of a live cluster: when."""
+    cancelled: bool = False
+    """Whether the user stopped the reading and kept what there was."""
+    namespaces: Sequence[str] = ()
+    """Every namespace that exists or that an object names, sorted."""
+    namespace: str = ""
+    """The namespace that lists are limited to, empty for all; the graph knows nothing of it."""
     fixes: Sequence[Fix] | None = None
     """``None`` until a worker has ranked them."""
     choke_points: Sequence[ChokePoint] | None = None
@@ -62,20 +76,41 @@ class Session:
     """The other ways between the ends of paths that were looked at, by path id."""
     query: str = ""
     """How the paths were narrowed (``:path``), empty for all."""
-    shown_report: PathReport | None = None
-    """The narrowed paths."""
-    shown_haystacks: Sequence[str] = ()
+    narrowed: Listing | None = None
+    """The narrowed paths, of all namespaces."""
+
+    def __post_init__(self) -> None:
+        self._lists()
+
+    def _lists(self) -> None:
+        self._scoped = self.whole.within(self.namespace)
+        self._listed = self._scoped if self.narrowed is None else self.narrowed.within(self.namespace)
+
+    def narrow(self, query: str, found: Listing | None) -> None:
+        """List what was asked for; ``None`` for all paths again."""
+        self.query, self.narrowed = query, found
+        self._lists()
+
+    def limit_to(self, namespace: str) -> None:
+        """List what touches a namespace; an empty name for all."""
+        self.namespace = namespace
+        self._lists()
+
+    @property
+    def report(self) -> PathReport:
+        """All paths that touch the namespace."""
+        return self._scoped.report
 
     @property
     def paths(self) -> Sequence[Path]:
         """The paths that the list shows."""
-        paths: Sequence[Path] = (self.shown_report or self.report).paths
+        paths: Sequence[Path] = self._listed.report.paths
         return paths
 
     @property
     def hay(self) -> Sequence[str]:
         """What the filter searches for the paths that the list shows."""
-        return self.shown_haystacks if self.shown_report is not None else self.haystacks
+        return self._listed.haystacks
 
     @property
     def cut(self) -> frozenset[str]:
@@ -101,7 +136,21 @@ class Session:
     @property
     def coverage_text(self) -> str:
         """What the header says of what could not be read."""
+        if self.cancelled:
+            return "PARTIAL: cancelled"
         return f"PARTIAL: {len(self.coverage)}" if self.coverage else "FULL"
+
+    def age_text(self, now: datetime) -> str:
+        """When a live cluster was read, and how long ago: ``live 06:10 (4 min)``; empty for files."""
+        if self.read_at is None:
+            return ""
+        minutes = int((now - self.read_at) / timedelta(minutes=1))
+        ago = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+        return f"live {self.read_at.astimezone():%H:%M} ({ago})"
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether what was read of a live cluster is too old to be relied on."""
+        return self.read_at is not None and now - self.read_at >= STALE_AFTER
 
 
 def passes(path: Path, source: str, target: str | None) -> bool:

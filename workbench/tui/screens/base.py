@@ -14,8 +14,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from workbench.tui.actions import bindings_of, hints
-from workbench.tui.widgets.frame import HeaderState, HintBar, StatusHeader, TooSmall
+from workbench.tui.actions import CHANGING, LOADED, bindings_of, hints
+from workbench.tui.widgets.frame import Banner, HeaderState, HintBar, StatusHeader, TooSmall
 from workbench.tui.widgets.inputs import Completion, Prompt
 from workbench.tui.widgets.painting import Painted
 from workbench.tui.widgets.tab_strip import TabStrip
@@ -35,6 +35,22 @@ class Pane:
     selector: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a screen is to go to; each screen knows some of these."""
+
+    filter: str = ""
+    """What to narrow a list to."""
+    path: str = ""
+    """The id of a path."""
+    fix: str = ""
+    """The id of a fix."""
+    kind: str = ""
+    """A kind of objects."""
+    object: str = ""
+    """The id of an object."""
+
+
 def places_of(widget: Widget | None) -> list[str]:
     """The places of the registry whose actions reach from a widget, innermost first."""
     if isinstance(widget, Prompt):
@@ -46,6 +62,8 @@ def places_of(widget: Widget | None) -> list[str]:
 class WorkbenchScreen(Screen[None]):
     """A screen with header, panes, inputs and hints."""
 
+    AUTO_FOCUS: ClassVar[str | None] = ""
+    """The first pane has the keys, whatever stands first on the screen."""
     PLACE: ClassVar[str] = ""
     """The id of the screen in the registry of actions."""
     PANES: ClassVar[tuple[Pane, ...]] = ()
@@ -71,16 +89,17 @@ class WorkbenchScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The frame around what the screen gives."""
         yield StatusHeader(id="status")
+        yield Banner(id="banner")
         if len(self.PANES) > 1:
             yield TabStrip([pane.title for pane in self.PANES], id="pane-tabs")
         with Container(id="body"):
             yield from self.body()
         yield TooSmall()
-        yield Prompt("/", id="filter", placeholder="text, !text, -f fuzzy, is:critical, kind:Secret")
+        yield Prompt("/", id="filter", placeholder="text, !text, -f fuzzy, is:critical, kind:Secret, -l label=value")
         yield Prompt(
             ":",
             id="command-bar",
-            placeholder="path SEL, open SOURCE, theme NAME, q",
+            placeholder="path SEL, pods, ns NAME, open SOURCE, theme NAME, q",
             suggester=Completion(self._candidates),
         )
         yield HintBar(id="hints")
@@ -107,14 +126,15 @@ class WorkbenchScreen(Screen[None]):
     def session_changed(self) -> None:
         """The app loaded something, or the basket changed."""
 
-    def show_what_was_asked(self, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
-        """Narrow to a filter, or go to a path or a fix, where the screen has such things."""
+    def show_what_was_asked(self, asked: Asked) -> None:
+        """Narrow to a filter, or go to a path, a fix or an object, where the screen has such things."""
 
     def update_frame(self) -> None:
         """Header and hints anew."""
         if not self.is_mounted:
             return
         self.query_one(StatusHeader).state = self.header_state()
+        self.query_one(Banner).text = self.workbench.banner
         self.update_hints()
 
     def header_state(self) -> HeaderState:
@@ -130,9 +150,10 @@ class WorkbenchScreen(Screen[None]):
             return
         places = [*places_of(focused), self.PLACE, "app"]
         if self.session is None:
-            places = [place for place in places if place not in ("overview", "paths", "fixes")]
+            places = [place for place in places if place not in LOADED]
         bar.lead = focused.lead if isinstance(focused, Painted) else ""
-        bar.actions = tuple(hints(places))
+        forbidden = CHANGING if self.header_state().read_only else ()
+        bar.actions = tuple(action for action in hints(places) if action.id not in forbidden)
 
     # -- panes
 

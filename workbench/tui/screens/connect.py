@@ -1,4 +1,4 @@
-"""Connect: samples, files here, and the contexts of the kubeconfig. Nothing is contacted."""
+"""Connect: the contexts of the kubeconfig, files here, and samples. Nothing is contacted until one is opened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual import on
 from textual.widget import Widget
 
-from workbench.tui.discovery import LIVE_LATER, Offer, Offers, offers
+from workbench.tui.discovery import Offer, Offers, offers
 from workbench.tui.lines import BLANK
 from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.text import Spans, span
@@ -48,6 +48,7 @@ class ConnectScreen(WorkbenchScreen):
     def _found(self, found: Offers) -> None:
         self.offers = found
         self.workbench.samples = [offer.title for offer in found.samples]
+        self.workbench.contexts = [offer.title for offer in found.contexts]
         self._fill()
 
     def session_changed(self) -> None:
@@ -63,15 +64,15 @@ class ConnectScreen(WorkbenchScreen):
         if found is None:
             rows.append(Row((((("looking around …", "muted")),),)))
         else:
-            rows += _section("SAMPLE CLUSTERS", found.samples, "this installation holds none")
-            rows += _section("FILES HERE", found.files, "no snapshot and no manifests here; : open PATH opens others")
-            rows += _section(f"KUBECONFIG CONTEXTS ({LIVE_LATER})", found.contexts, found.kubeconfig)
+            rows += _section("KUBECONFIG CONTEXTS", found.contexts, found.kubeconfig)
             if found.contexts:
-                rows.append(Row(((("  ", ""), span(found.kubeconfig, "muted")),)))
+                rows[-1:] = [Row(((("  ", ""), span(found.kubeconfig, "muted", 2048)),)), Row((BLANK,))]
+            rows += _section("FILES HERE", found.files, "no snapshot and no manifests here; : open PATH opens others")
+            rows += _section("SAMPLE CLUSTERS", found.samples, "this installation holds none")
         listed = self.query_one(RowList)
         current = listed.current
         at = next((at for at, row in enumerate(rows) if current is not None and row.target == current.target), 0)
-        listed.entitle("Open a source", "enter opens   : open PATH")
+        listed.entitle("Open a source", "enter opens   : open PATH   nothing is contacted before")
         listed.set_items(rows, at)
 
     @on(LineList.Opened, "#offers")
@@ -80,11 +81,6 @@ class ConnectScreen(WorkbenchScreen):
         offer = row.target if isinstance(row, Row) else None
         if not isinstance(offer, Offer):
             return
-        if not offer.available:
-            self.workbench.say(
-                f"{LIVE_LATER}: {offer.title} cannot be read yet; open a sample, a snapshot or manifests"
-            )
-            return
         self.workbench.open_source(offer.source)
 
 
@@ -92,11 +88,10 @@ def _section(title: str, found: Iterable[Offer], otherwise: str) -> list[Row]:
     rows = [Row((((title, "heading"),),))]
     offers_found = list(found)
     for offer in offers_found:
-        name = span(offer.title, "strong" if offer.available else "muted", 60)
-        note = offer.note if offer.available else f"{offer.note}  {LIVE_LATER}"
-        line: Spans = (("  ", ""), name, (" " * max(2, TITLE - len(name[0])), ""), span(note, "muted"))
+        name = span(offer.title, "strong", 60)
+        line: Spans = (("  ", ""), name, (" " * max(2, TITLE - len(name[0])), ""), span(offer.note, "muted"))
         rows.append(Row((line,), offer))
     if not offers_found:
-        rows.append(Row(((("  ", ""), span(otherwise, "muted")),)))
+        rows.append(Row(((("  ", ""), span(otherwise, "muted", 2048)),)))
     rows.append(Row((BLANK,)))
     return rows

@@ -1,4 +1,4 @@
-"""Dialogs: coverage, other ways, values that a fix asks for, export, and the question before staged fixes are lost."""
+"""Dialogs: choices, other ways, values that a fix asks for, export, and the question before staged fixes are lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from textual.widgets import Input
 
 from workbench.errors import FixError
 from workbench.tui.actions import actions_of, bindings_of
-from workbench.tui.lines import BLANK, gap_lines
+from workbench.tui.lines import BLANK
 from workbench.tui.names import short
 from workbench.tui.text import Spans, count, shown, span
 from workbench.tui.widgets.frame import HintBar
@@ -26,7 +26,6 @@ from workbench.tui.widgets.severity import severity_span
 
 if TYPE_CHECKING:
     from workbench.analysis.paths import Path as AttackPath
-    from workbench.inventory.evidence import Gap
     from workbench.remediation.records import Fix
     from workbench.tui.canvas.ways import Ways
     from workbench.tui.session import Session
@@ -56,31 +55,6 @@ class Dialog(ModalScreen[T], Generic[T]):
     def action_cancel(self) -> None:
         """Close."""
         self.dismiss(None)
-
-
-class CoverageDialog(Dialog[None]):
-    """What could not be read, and what is not looked at."""
-
-    def __init__(self, gaps: Sequence[Gap], notes: Sequence[str], limits: Sequence[str]) -> None:
-        super().__init__()
-        self.gaps, self.notes, self.limits = gaps, notes, limits
-
-    def compose(self) -> ComposeResult:
-        """A text."""
-        with Vertical(classes="dialog"):
-            yield TextPane(id="coverage")
-            yield HintBar()
-
-    def on_mount(self) -> None:
-        """Fill it."""
-        super().on_mount()
-        pane = self.query_one(TextPane)
-        pane.entitle("Coverage")
-        notes: list[Spans] = [(span(note, "muted", 2048),) for note in self.notes]
-        limits: list[Spans] = [(("  ", ""), span(limit, "", 2048)) for limit in self.limits]
-        heading: Spans = (("This version does not look at", "heading"),)
-        pane.show([*gap_lines(self.gaps), *([BLANK, *notes] if notes else []), BLANK, heading, *limits])
-        pane.focus()
 
 
 class AlternativesDialog(Dialog[int]):
@@ -186,15 +160,49 @@ class AnswerDialog(Dialog["Fix | None"]):
             self._explain(shown(error))
 
 
+class ChoiceDialog(Dialog[int]):
+    """A few things to choose one of; answers with its place."""
+
+    PLACES = ("dialog", "list")
+
+    def __init__(self, title: str, choices: Sequence[str], current: int = 0) -> None:
+        super().__init__()
+        self.choices, self.current, self.heading = choices, current, title
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        with Vertical(classes="dialog"):
+            yield RowList(id="choices")
+            yield HintBar()
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        super().on_mount()
+        listed = self.query_one(RowList)
+        listed.entitle(self.heading)
+        listed.set_items([Row(((span(text),),), at) for at, text in enumerate(self.choices)], self.current)
+        listed.focus()
+
+    @on(LineList.Opened)
+    def _chosen(self, event: LineList.Opened) -> None:
+        self.dismiss(event.index)
+
+
 class QuitDialog(Dialog[bool]):
     """Asks before staged fixes that were not written are lost."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("ask"), *bindings_of("ask-quit")]
     PLACES = ("dialog", "ask")
 
-    def __init__(self, staged: int) -> None:
+    def __init__(self, staged: int, *, changing: bool = False) -> None:
+        """Ask.
+
+        Args:
+            staged: How many fixes are staged and not exported.
+            changing: Whether a cluster is being changed.
+        """
         super().__init__()
-        self.staged = staged
+        self.staged, self.changing = staged, changing
 
     def compose(self) -> ComposeResult:
         """The question."""
@@ -207,17 +215,10 @@ class QuitDialog(Dialog[bool]):
         super().on_mount()
         pane = self.query_one(TextPane)
         pane.entitle("Quit?")
-        pane.show(
-            [
-                (
-                    (
-                        f"{count(self.staged, 'staged fix', 'staged fixes')} not exported; quitting loses them.",
-                        "warning",
-                    ),
-                ),
-                (("y or q quits, esc goes back", ""),),
-            ]
-        )
+        said = f"{count(self.staged, 'staged fix', 'staged fixes')} not exported; quitting loses them."
+        if self.changing:
+            said = "A cluster is being changed; quitting stops after the object that is under way. The journal has it."
+        pane.show([((said, "warning"),), (("y or q quits, esc goes back", ""),)])
         pane.focus()
 
     def action_confirm(self) -> None:

@@ -9,17 +9,19 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
+from workbench.tui.changing import applied_lines, row_lines, subtitle
 from workbench.tui.lines import BLANK, diff_lines, risk_lines, what_if_lines
-from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
+from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.session import refusal
 from workbench.tui.text import Spans, count, shown, span
-from workbench.tui.widgets.basket import Basket
+from workbench.tui.widgets.basket import SUGGESTED, Basket
 from workbench.tui.widgets.line_list import LineList
 from workbench.tui.widgets.painting import TextPane
 from workbench.tui.widgets.severity import WORDS
 
 if TYPE_CHECKING:
     from workbench.engine import Preview
+    from workbench.remediation.records import Fix
 
 
 class FixesScreen(WorkbenchScreen):
@@ -28,6 +30,11 @@ class FixesScreen(WorkbenchScreen):
     PLACE = "fixes"
     PANES = (Pane("basket", "Basket", "#basket"), Pane("whatif", "What if", "#whatif"), Pane("diff", "Diff", "#diff"))
     BINDINGS: ClassVar = screen_bindings("fixes")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = ""
+        """The id of the fix that was asked for last."""
 
     def body(self) -> Iterable[Widget]:
         """The basket on the left, what-if and diff on the right."""
@@ -51,8 +58,13 @@ class FixesScreen(WorkbenchScreen):
             self._text("#diff", "Diff", [])
             return
         suggested = [fix for fix in session.fixes or () if not session.staged(fix)]
-        self.basket.entitle(f"Basket {len(session.basket)} staged, {len(suggested)} suggested")
-        self.basket.show_fixes(session.basket, suggested, waiting=session.fixes is None)
+        asked = next((fix for fix in suggested if fix.id == self._asked), None)
+        if asked is not None and asked not in suggested[:SUGGESTED]:
+            # What was asked for is listed, however little it cuts, and what else there is for its object.
+            suggested.sort(key=lambda fix: (fix.target.id != asked.target.id, fix is not asked))
+        changes = self.workbench.changes
+        self.basket.entitle(f"Basket {len(session.basket)} staged, {len(suggested)} suggested", subtitle(changes))
+        self.basket.show_fixes(session.basket, suggested, changes, waiting=session.fixes is None)
         self._what_if()
         self._diff()
 
@@ -100,13 +112,21 @@ class FixesScreen(WorkbenchScreen):
         """The diff of the fix under the cursor: merged with the others if it is staged, else on its own."""
         session = self.session
         fix = self.basket.fix
+        changes = self.workbench.changes
+        about = self.basket.current.about if self.basket.current is not None else ""
+        if about and changes is not None:
+            row = changes.row_of(about)
+            own = row_lines(row, changes.notes.get(about, "")) if row is not None else []
+            self._text("#diff", f"Changed  {about}", [*own, BLANK, *applied_lines(changes)[:2]])
+            return
         if session is None or fix is None:
             self._text("#diff", "Diff", [])
             return
         if session.staged(fix):
-            own = [preview for preview in session.previews if preview.target == fix.target.id]
+            previews = [preview for preview in session.previews if preview.target == fix.target.id]
             waiting: list[Spans] = [((shown(session.problem) or "computing …", "muted"),)]
-            self._text("#diff", f"Diff  {fix.target.id}  (staged)", diff_lines(own) or waiting)
+            shown_lines = [*(diff_lines(previews) or waiting), BLANK, *self._server_lines(fix)]
+            self._text("#diff", f"Diff  {fix.target.id}  (staged)", shown_lines)
             return
         lines: list[Spans] = []
         reason = refusal(fix)
@@ -125,6 +145,17 @@ class FixesScreen(WorkbenchScreen):
             self._text("#diff", f"Diff  {fix.target.id}", [*lines, ((shown(error), "warning"),)])
 
         self.workbench.in_background("preview", lambda: list(audit.previews([fix])), deliver, failed)
+
+    def _server_lines(self, fix: Fix) -> list[Spans]:
+        """What the server's dry run made of a staged fix."""
+        changes = self.workbench.changes
+        row = changes.row_of(fix.target.id) if changes is not None and not changes.undo else None
+        if row is None or changes is None:
+            refused = self.workbench.changes_refused()
+            return [
+                (("server dry-run: not yet run", "muted"), (f"   {refused}" if refused else "   v runs it", "muted"))
+            ]
+        return row_lines(row, changes.notes.get(row.id, ""))
 
     @on(LineList.Moved, "#basket")
     def _moved(self, event: LineList.Moved) -> None:
@@ -159,14 +190,28 @@ class FixesScreen(WorkbenchScreen):
         fix = self.basket.fix
         self.workbench.unstage(fix if fix is not None and session.staged(fix) else session.basket[-1])
 
+    def action_dry_run(self) -> None:
+        """Ask the server what it would make of what is staged."""
+        self.workbench.check_staged()
+
+    def action_apply(self) -> None:
+        """Apply what is staged."""
+        self.workbench.apply_staged()
+
+    def action_undo(self) -> None:
+        """Take back what was applied last."""
+        self.workbench.undo_applied()
+
     def action_export(self) -> None:
         """Write what is staged."""
         self.workbench.export()
 
-    def show_what_was_asked(self, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
+    def show_what_was_asked(self, asked: Asked) -> None:
         """Go to a fix."""
-        if fix:
-            self.select_fix(fix)
+        if asked.fix:
+            self._asked = asked.fix
+            self.session_changed()
+            self.select_fix(asked.fix)
 
     def select_fix(self, fix_id: str) -> None:
         """Move the cursor to a fix."""

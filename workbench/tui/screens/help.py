@@ -23,24 +23,47 @@ PLACE_TITLES = {
     "dialog": "dialogs",
     "export": "the export dialog",
     "answer": "the dialog that asks for values",
+    "coverage": "the coverage sheet",
+    "apply": "the question before a change",
     "ask": "questions",
     "ask-quit": "the question before quitting",
     "app": "everywhere",
     "connect": "Connect",
+    "collecting": "Collecting",
     "help": "Help",
     **{view.id: view.title for view in VIEWS},
 }
 
+DIALOGS = ("dialog", "answer", "apply", "coverage", "export", "ask", "ask-quit")
+
 INSIDE = {
     "connect": ("connect", "list", "move", "app", "dialog", "ask-quit"),
-    "overview": ("overview", "list", "move", "app", "dialog", "ask-quit"),
-    "paths": ("paths", "canvas", "list", "text", "move", "app", "dialog", "answer", "export", "ask", "ask-quit"),
-    "fixes": ("fixes", "basket", "list", "text", "move", "app", "dialog", "answer", "export", "ask", "ask-quit"),
+    "collecting": ("collecting", "text", "move", "app", "dialog", "ask-quit"),
+    "overview": ("overview", "list", "move", "app", "dialog", "coverage", "ask-quit"),
+    "paths": ("paths", "canvas", "list", "text", "move", "app", *DIALOGS),
+    "resources": ("resources", "list", "text", "move", "app", "dialog", "coverage", "ask-quit"),
+    "fixes": (
+        "fixes",
+        "basket",
+        "list",
+        "text",
+        "move",
+        "app",
+        "dialog",
+        "answer",
+        "apply",
+        "coverage",
+        "export",
+        "ask",
+        "ask-quit",
+    ),
     "help": ("help", "text", "move", "app"),
 }
 """Which places there are on a screen, the nearest first."""
 
 KEYS = 18
+
+KIND_HELP = "the table of a kind, by any name that kubectl takes; a filter may follow"
 
 
 def help_lines(place: str) -> list[Spans]:
@@ -58,6 +81,12 @@ def help_lines(place: str) -> list[Spans]:
         out += [(("OTHER SCREENS", "heading"),), *(_line(action, with_place=True) for action in others), BLANK]
     out.append((("COMMANDS", "heading"),))
     out += [((f"  :{f'{word} …':<{KEYS}}", "key"), (what, "")) for word, what in WITH_ARGUMENT.items()]
+    out.append(
+        (
+            (f"  :{'pods …':<{KEYS}}", "key"),
+            (KIND_HELP, ""),
+        )
+    )
     out += [((f"  :{action.command:<{KEYS}}", "key"), (action.help, "")) for action in ACTIONS if action.command]
     out += [BLANK, (("LEGEND", "heading"),), *((("  ", ""), *line) for line in legend_lines()), BLANK]
     out += [(("CONCEPTS", "heading"),), *(((f"  {word:<{KEYS + 1}}", "strong"), (what, "")) for word, what in CONCEPTS)]

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from workbench.graph import nodes
 from workbench.tui.lines import empty_lines
 from workbench.tui.names import end_of, short
-from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
+from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.text import Spans, count, shown, span
 from workbench.tui.widgets.line_list import LineList, Row, RowList
 from workbench.tui.widgets.painting import TextPane
@@ -33,10 +33,8 @@ class Opens:
     """Where a row leads."""
 
     view: str
-    """``paths``, ``fixes``, ``coverage`` or ``through``."""
-    filter: str = ""
-    path: str = ""
-    fix: str = ""
+    """``paths``, ``fixes``, ``resources``, ``coverage`` or ``through``."""
+    asked: Asked | None = None
     through: tuple[str, str | None] = ("", None)
     """A node, or the two ends of an edge."""
 
@@ -98,14 +96,14 @@ class OverviewScreen(WorkbenchScreen):
         if report.paths:
             for severity, number in report.severities.items():
                 line: Spans = (severity_span(severity), (f"{number:>6}", "strong" if number else "muted"))
-                rows.append(Row((line,), Opens("paths", filter=f"is:{severity}")))
+                rows.append(Row((line,), Opens("paths", Asked(filter=f"is:{severity}"))))
             rows.append(Row(((("best paths", "heading"),),)))
             for path in report.paths[:TOP_PATHS]:
                 first: Spans = (
                     (f"{path.risk:>4.1f} ", path.severity),
                     (f"{short(path.source)} -> {short(path.target)}", ""),
                 )
-                rows.append(Row((first,), Opens("paths", path=path.id)))
+                rows.append(Row((first,), Opens("paths", Asked(path=path.id))))
         else:
             lines = empty_lines(session.audit.checked(), session.coverage)
             rows = [Row((line,), Opens("paths")) for line in lines]
@@ -121,7 +119,7 @@ class OverviewScreen(WorkbenchScreen):
         kinds = [
             Row(
                 (((f"{number:>8,}  ", "strong"), span(named(kind, number))),),
-                Opens("paths", filter=f"kind:{kind}"),
+                Opens("paths", Asked(filter=f"kind:{kind}")),
             )
             for kind, number in session.audit.counts.items()
             if kind not in (nodes.INTERNET, nodes.CLUSTER_ADMIN)
@@ -142,7 +140,7 @@ class OverviewScreen(WorkbenchScreen):
                 (staged, "added"),
                 ("" if str(fix.status) == "ready" else f"  {fix.status}", "warning"),
             )
-            rows.append(Row((line,), Opens("fixes", fix=fix.id)))
+            rows.append(Row((line,), Opens("fixes", Asked(fix=fix.id))))
         if not rows:
             what = (
                 "there is no path to cut"
@@ -197,7 +195,7 @@ class OverviewScreen(WorkbenchScreen):
             elif opens.view == "through":
                 self.workbench.show_paths_through(*opens.through)
             else:
-                self.workbench.show_view(opens.view, filter_text=opens.filter, path=opens.path, fix=opens.fix)
+                self.workbench.show_view(opens.view, opens.asked)
 
 
 def named(kind: str, number: int) -> str:

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from workbench.tui.canvas.ways import Place
 from workbench.tui.lines import BLANK, empty_lines
-from workbench.tui.screens.base import Pane, WorkbenchScreen, screen_bindings
+from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.session import StepDetails, asks, refusal, step_details, step_key
 from workbench.tui.text import shown
 from workbench.tui.widgets.line_list import LineList
@@ -115,13 +115,13 @@ class PathsScreen(WorkbenchScreen):
         self.path_list.set_items(kept, at)
         self.update_frame()
 
-    def show_what_was_asked(self, *, filter_text: str = "", path: str = "", fix: str = "") -> None:
+    def show_what_was_asked(self, asked: Asked) -> None:
         """Narrow the list, or go to a path."""
-        if filter_text:
-            self.filter_text = filter_text
+        if asked.filter:
+            self.filter_text = asked.filter
             self.apply_filter()
-        if path:
-            self.select_path(path)
+        if asked.path:
+            self.select_path(asked.path)
 
     def select_path(self, path_id: str) -> None:
         """Move the cursor to a path; a filter that hides it is taken back."""
@@ -178,6 +178,10 @@ class PathsScreen(WorkbenchScreen):
         session = self.session
         if session is None:
             title, lines = self.workbench.message_lines()
+        elif not self._all and session.namespace and session.whole.report.paths:
+            title = "No paths"
+            lines = [((f"no path touches namespace {shown(session.namespace)}", "strong"),)]
+            lines.append((("0 lists all namespaces", "muted"),))
         elif not self._all and not session.query:
             title, lines = "No paths", empty_lines(session.audit.checked(), session.coverage)
         elif not self._all:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,12 +10,15 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from workbench.tui.actions import bindings_of
+from workbench.tui.changing import look_of
 from workbench.tui.lines import fix_lines
-from workbench.tui.text import Spans
+from workbench.tui.names import full
+from workbench.tui.text import Spans, shown, wrapped
 from workbench.tui.widgets.line_list import LineList
 
 if TYPE_CHECKING:
     from workbench.remediation.records import Fix
+    from workbench.tui.changing import Changes
 
 SUGGESTED = 300
 """How many suggestions are listed; the others are found at the steps they cut."""
@@ -22,12 +26,16 @@ SUGGESTED = 300
 
 @dataclass(frozen=True, slots=True)
 class BasketRow:
-    """A heading, or a fix with its number."""
+    """A heading, a fix with its number, or an object that was changed."""
 
     heading: str = ""
     fix: Fix | None = None
     number: int = 0
     staged: bool = False
+    about: str = ""
+    """Of what was applied, the id of the object."""
+    state: str = ""
+    """How it stands with it at the server, empty where nothing was asked."""
 
 
 class Basket(LineList[BasketRow]):
@@ -43,26 +51,47 @@ class Basket(LineList[BasketRow]):
         fix: Fix
 
     def paint(self, item: BasketRow, cells: int) -> list[Spans]:
-        """A heading, or the lines of a fix with its number."""
-        if item.fix is None:
-            return [((item.heading, "heading"),)]
-        return fix_lines(item.fix, cells, number=item.number, staged=item.staged)
+        """A heading, or the lines of a fix or of an object, with how it stands with it at the server."""
+        server: list[Spans] = []
+        if item.state:
+            server = [(("    server: ", "muted"), (shown(item.state, max(8, cells - 12)), look_of(item.state)))]
+        if item.fix is not None:
+            return [*fix_lines(item.fix, cells, number=item.number, staged=item.staged), *server]
+        if item.about:
+            return [*wrapped((("    ", ""), (full(item.about), "strong")), cells, 4), *server]
+        return [((item.heading, "heading"),)]
 
     def row_height(self, item: BasketRow) -> int:
         """As many lines as it takes."""
-        return len(self.paint(item, self.cells)) if item.fix is not None else 1
+        return 1 if item.heading else len(self.paint(item, self.cells))
 
     def selectable(self, item: BasketRow) -> bool:
-        """Only fixes."""
-        return item.fix is not None
+        """Fixes, and what was changed."""
+        return item.fix is not None or bool(item.about)
 
-    def show_fixes(self, staged: list[Fix], suggested: list[Fix], *, waiting: bool) -> None:
-        """Show both parts; the cursor stays on its fix, or in its place."""
+    def show_fixes(
+        self, staged: Sequence[Fix], suggested: Sequence[Fix], changes: Changes | None, *, waiting: bool
+    ) -> None:
+        """Show all parts; the cursor stays on its fix, or in its place.
+
+        Args:
+            staged: What is staged.
+            suggested: The other fixes, the best first.
+            changes: What was asked of the server.
+            waiting: Whether the fixes are still being ranked.
+        """
         current = self.current
         rows = [BasketRow("STAGED")]
-        rows += [BasketRow(fix=fix, number=number, staged=True) for number, fix in enumerate(staged, 1)]
+        state = changes.state_of if changes is not None and not changes.undo else lambda _about: ""
+        rows += [
+            BasketRow(fix=fix, number=number, staged=True, state=state(fix.target.id))
+            for number, fix in enumerate(staged, 1)
+        ]
         if not staged:
             rows.append(BasketRow("  nothing yet: space stages the fix under the cursor"))
+        if changes is not None and changes.is_applied:
+            rows.append(BasketRow("TAKEN BACK" if changes.undo else "APPLIED"))
+            rows += [BasketRow(about=row.id, state=changes.state_of(row.id)) for row in changes.rows]
         part = f", {SUGGESTED} of {len(suggested):,}" if len(suggested) > SUGGESTED else ""
         rows.append(BasketRow(f"SUGGESTED (best next first{part})"))
         if waiting:

@@ -31,6 +31,20 @@ class HeaderState:
     coverage: str = ""
     partial: bool = False
     staged: str = ""
+    age: str = ""
+    """Of a live cluster: when it was read, and how long ago."""
+    stale: bool = False
+    """Whether that is too long ago to be relied on."""
+    acting: str = ""
+    """Whom the requests impersonate."""
+    protected: bool = False
+    """Whether every change takes the context's name."""
+    read_only: bool = False
+    """Whether nothing may be changed."""
+    unverified: bool = False
+    """Whether the server's certificate is not checked."""
+    namespace: str = ""
+    """What lists are limited to, empty for all."""
     view: str = ""
     basket: int = 0
     chip: str = ""
@@ -56,21 +70,29 @@ class StatusHeader(Widget):
 
     state: reactive[HeaderState] = reactive(HeaderState())
 
+    def _facts(self) -> list[tuple[str, str, int]]:
+        """What the first row says: text, look, and when it is left out (0: never; the lower the earlier)."""
+        state = self.state
+        return [
+            ("workbench", "product", 1),
+            (state.source or "no source", "product", 0),
+            (f"as {state.acting}" if state.acting else "", "warning", 0),
+            ("PROTECTED" if state.protected else "", "warning", 0),
+            ("READ-ONLY" if state.read_only else "", "warning", 0),
+            ("TLS UNVERIFIED" if state.unverified else "", "warning", 0),
+            (f"ns: {state.namespace}" if state.namespace else "", "warning", 3),
+            (state.age or state.kind, "muted", 2),
+            ("STALE" if state.stale else "", "warning", 0),
+            (state.coverage, "warning" if state.partial else "", 0),
+            (state.chip, "warning", 4),
+        ]
+
     def first_row(self, cells: int) -> Spans:
         """The facts, those that matter least left out first where it is narrow."""
         state = self.state
-        coverage: Span = (state.coverage, "warning" if state.partial else "")
-        left: list[Span] = [
-            ("workbench", "product"),
-            (state.source or "no source", "product"),
-            (state.kind, "muted"),
-            coverage,
-        ]
-        if state.chip:
-            left.append((state.chip, "warning"))
         right = state.staged
-        for drop in ("", "workbench", state.kind):
-            left = [span for span in left if span[0] and span[0] != drop]
+        for step in range(5):
+            left: list[Span] = [(text, look) for text, look, drop in self._facts() if text and not 0 < drop <= step]
             used = sum(width(text) + 3 for text, _ in left) + width(right) + 1
             if used <= cells:
                 break
@@ -120,6 +142,26 @@ class StatusHeader(Widget):
             for start, end, view in self.second_row(self.size.width)[1]:
                 if start <= event.x < end:
                     await self.run_action(f"app.view('{view}')")
+
+
+class Banner(Widget):
+    """One row below the header that says what is wrong with the connection; hidden while nothing is."""
+
+    DEFAULT_CSS = """
+    Banner { display: none; height: 1; width: 100%; background: $panel; color: $warning; text-style: bold; }
+    """
+
+    text: reactive[str] = reactive("", init=False)
+
+    def watch_text(self) -> None:
+        """Show it if there is something to say."""
+        self.display = bool(self.text)
+
+    def render_line(self, y: int) -> Strip:
+        """The sentence."""
+        cells = self.size.width
+        spans = ((f" ! {fit(self.text, max(1, cells - 4))}", ""),)
+        return strip_of(spans, {}, self.rich_style).adjust_cell_length(cells, self.rich_style)
 
 
 class HintBar(Widget):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from workbench.graph import nodes
+from workbench.tui import filtering
 from workbench.tui.names import short
 from workbench.tui.text import Spans, count, shown
 from workbench.tui.widgets.line_list import LineList
@@ -70,57 +72,17 @@ def matching(paths: Sequence[Path], hay: Sequence[str], text: str) -> list[Path]
     Args:
         paths: All paths.
         hay: The haystack of each.
-        text: Words that must all occur; ``!word`` must not; ``is:critical`` and ``is:certain`` name a severity and
-            a verdict, ``kind:Secret`` a kind of node on the path; ``-f`` before a word makes it match fuzzily.
+        text: The filter; ``is:critical`` and ``is:certain`` name a severity and a verdict, ``kind:Secret`` a kind of
+            node on the path.
     """
-    from workbench.graph import nodes
 
-    kept = list(range(len(paths)))
-    fuzzy = False
-    for word in text.lower().split():
-        if word == "-f":
-            fuzzy = True
-            continue
-        inverse = word.startswith("!") and len(word) > 1
-        needle = word[1:] if inverse else word
-        if needle.startswith("is:"):
-            wanted = needle[3:]
-            keep = [
-                at
-                for at in kept
-                if (paths[at].severity == wanted or (wanted == "certain" and paths[at].verdict == "on")) != inverse
-            ]
-        elif needle.startswith("kind:"):
-            wanted = needle[5:]
-            keep = [
-                at
-                for at in kept
-                if any(
-                    nodes.kind(node).lower() == wanted
-                    for node in (paths[at].source, *(step.target for step in paths[at].steps))
-                )
-                != inverse
-            ]
-        elif fuzzy:
-            keep = [at for at in kept if _fuzzy(needle, hay[at]) != inverse]
-        else:
-            keep = [at for at in kept if (needle in hay[at]) != inverse]
-        kept = keep
-        fuzzy = False
-    return [paths[at] for at in kept]
+    def quality(at: int, value: str) -> bool:
+        return paths[at].severity == value or (value == "certain" and paths[at].verdict == "on")
 
+    def kind(at: int, value: str) -> bool:
+        return any(nodes.kind(node).lower() == value for node in paths[at].nodes)
 
-def _fuzzy(needle: str, text: str) -> bool:
-    """Whether the letters occur in this order within one word."""
-    for word in text.split():
-        at = 0
-        for letter in needle:
-            at = word.find(letter, at) + 1
-            if not at:
-                break
-        else:
-            return True
-    return False
+    return [paths[at] for at in filtering.matching(hay, text, {"is": quality, "kind": kind})]
 
 
 __all__ = ["PathList", "haystack", "matching", "path_lines"]

@@ -1,0 +1,36 @@
+"""What the parts of the app share: the session, and the screens that are told when it changes."""
+
+from __future__ import annotations
+
+from workbench.tui.jobs import JobsApp
+from workbench.tui.screens.base import Asked, WorkbenchScreen
+from workbench.tui.session import Session
+
+
+class SessionApp(JobsApp):
+    """An app that holds what is loaded."""
+
+    session: Session | None = None
+    """``None`` while nothing is loaded."""
+    view: str = "connect"
+    """The id of the screen that is shown."""
+
+    def require_session(self) -> Session:
+        """What is loaded, where something must be."""
+        if self.session is None:
+            raise RuntimeError("nothing is loaded")
+        return self.session
+
+    def tell_screens(self) -> None:
+        """Every screen that is there shows the new state; hidden ones do when they come back."""
+        for screen in self.screen_stack:
+            if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
+                screen.session_changed()
+                screen.update_frame()
+
+    def show_view(self, name: str, asked: Asked | None = None) -> None:
+        """Change to a screen, and go there to what was asked for."""
+        raise NotImplementedError
+
+    def session_loaded(self) -> None:
+        """A source was loaded, with what is staged of it."""
