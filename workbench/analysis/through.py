@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from workbench.analysis.paths import Path
 from workbench.analysis.session import Analysis
 from workbench.graph import nodes as node_ids
@@ -55,7 +57,7 @@ class Through:
         if node_ids.kind(node) in _PODS:
             number = self._analysis.compiled.number(node)
             if number is not None:
-                self._classes.setdefault(int(self._analysis.replicas.classes[number]), set()).add(at)
+                self._classes.setdefault(self._classes_of([number])[0], set()).add(at)
             if node_ids.kind(node) == "Volume" and not namespace:
                 self._objects.setdefault(f"PersistentVolume:{node_ids.name(node)}", set()).add(at)
             return
@@ -64,14 +66,19 @@ class Through:
 
     def _of_pod(self, pod: PodInstance) -> tuple[int, ...]:
         """The paths through the nodes of a pod, one tuple for all of its replicas."""
-        number, classes = self._analysis.compiled.number, self._analysis.replicas.classes
         nodes = (pod.id, *(container.id for container in pod.containers), *map(pod.volume_id, pod.volumes))
-        places = (number(node) for node in nodes)
-        key = tuple(sorted({int(classes[place]) for place in places if place is not None} & self._classes.keys()))
+        found_at = map(self._analysis.compiled.number, nodes)
+        places = [place for place in found_at if place is not None]
+        key = tuple(sorted(set(self._classes_of(places)) & self._classes.keys()))
         found = self._of_classes.get(key)
         if found is None:
             found = self._of_classes[key] = tuple(sorted(set[int]().union(*(self._classes[one] for one in key))))
         return found
+
+    def _classes_of(self, places: list[int]) -> list[int]:
+        """What replicas of one another share, of each of some nodes."""
+        classes: list[int] = self._analysis.replicas.classes_of(np.array(places, dtype=np.int64)).tolist()
+        return classes
 
     def _add_owners(self) -> None:
         """A path through a pod goes through its controller, and through the top owner."""
@@ -92,7 +99,7 @@ def _own_nodes(analysis: Analysis, path: Path) -> Iterator[str]:
         return
     replicas, compiled = analysis.replicas, analysis.compiled
     numbers = compiled.numbers((path.source, *path.sources)).tolist()
-    homes = [int(replicas.own_node[number]) for number in numbers]
+    homes = [replicas.own_node(number) for number in numbers]
     if homes and homes[0] >= 0 and compiled.nodes[homes[0]] in path.nodes:
         yield from (compiled.nodes[home] for home in homes if home >= 0)
 
