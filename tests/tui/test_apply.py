@@ -218,14 +218,12 @@ def preferences(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(config))
 
 
-@pytest.mark.parametrize("how", ["flag", "environment", "preferences", "faulty preferences"])
+@pytest.mark.parametrize("how", ["flag", "environment", "preferences"])
 async def test_read_only_takes_the_keys_away(opening: Opening, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     if how == "environment":
         monkeypatch.setenv("WORKBENCH_READ_ONLY", "1")
     if how == "preferences":
         preferences("readOnly: [prod]\n", monkeypatch)
-    if how == "faulty preferences":
-        preferences("readonly: [prod]\n", monkeypatch)
     server = remote.server()
     async with opening(server, "F-PRIV", read_only=how == "flag") as (app, pilot):
         shown = {action.id for action in app.screen.query_one(HintBar).actions}

@@ -404,9 +404,14 @@ async def test_preferences_that_cannot_be_read_forbid_every_change(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(config))
     said: list[str] = []
     monkeypatch.setattr(WorkbenchApp, "say", lambda _app, text, severity="": said.append(text))
-    async with opening(Cluster()) as (app, _):
+    async with opening(Cluster()) as (app, pilot):
         assert "READ-ONLY" in header(app)
         assert any("unknown key" in text and "nothing is changed" in text for text in said)
+        text = app.screen.query_one("#overview-message", TextPane).content_text
+        assert "config.yaml:1" in text
+        app.open_source("sample:shop")
+        await settled(pilot)
+        assert "READ-ONLY" in header(app), "what needs no preferences opens all the same"
 
 
 async def test_a_login_plugin_gets_the_terminal(opening: Opening, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,7 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
         if session is None:
             source = str(self.request) if self.request is not None else ""
             word = "loading" if self.loading else "failed" if self.failure else ""
-            return HeaderState(source=shown(source, 60), kind=word, view=place, read_only=self.read_only)
+            return HeaderState(source=shown(source, 60), kind=word, view=place, read_only=self.is_read_only(""))
         endpoint, now = session.endpoint, self.now()
         return HeaderState(
             source=shown(session.audit.title, 60),
@@ -214,7 +214,7 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
             stale=session.is_stale(now),
             acting=shown(endpoint.impersonates, 40) if endpoint is not None else "",
             protected=endpoint is not None and self.is_protected(endpoint.context),
-            read_only=self.read_only or (endpoint is not None and self.is_read_only(endpoint.context)),
+            read_only=self.is_read_only(endpoint.context if endpoint is not None else ""),
             unverified=endpoint is not None and not endpoint.verified,
             namespace=shown(session.namespace),
             coverage=session.coverage_text,

@@ -11,8 +11,6 @@ from textual import on
 from textual.app import SuspendNotSupported
 from textual.worker import WorkerCancelled, get_current_worker
 
-from workbench.errors import ConfigError
-from workbench.preferences import read_preferences
 from workbench.tui.collecting import Collecting
 from workbench.tui.loading import Loaded, Loader, LoadingApp
 from workbench.tui.messages import KindsRead
@@ -89,7 +87,6 @@ class ConnectingApp(LoadingApp):
         from workbench.sources import Live
 
         worker = get_current_worker()
-        request = replace(request, also=request.also or _namespaces_to_try())
 
         def hear(news: object) -> None:
             if reading.hear(news) and not worker.is_cancelled:  # type: ignore[arg-type]
@@ -305,14 +302,6 @@ class ConnectingApp(LoadingApp):
         if self.connection is not None:
             self.connection.cancel()
             self.connection.close()
-
-
-def _namespaces_to_try() -> tuple[str, ...]:
-    """Those of the preferences; without them where they cannot be read, which is said elsewhere."""
-    try:
-        return read_preferences().namespaces
-    except ConfigError:
-        return ()
 
 
 def _is_live(request: SourceRequest) -> bool:

@@ -12,6 +12,7 @@ from textual.worker import WorkerCancelled, get_current_worker
 
 from workbench.errors import WorkbenchError
 from workbench.tui.failures import failure_lines
+from workbench.tui.jobs import kept
 from workbench.tui.listing import Listing, listed_paths
 from workbench.tui.messages import Progress
 from workbench.tui.screens.base import WorkbenchScreen
@@ -106,7 +107,7 @@ class LoadingApp(SessionApp):
             self.post_message(Progress(worker, "searching paths", 0, 0))
             listing = Listing.of(audit.paths(listed_paths()))
             staged = [fix for fix in (_applying(audit, staged) for staged in keep) if fix is not None]
-            return Loaded(audit, listing, tuple(audit.namespaces), staged, len(keep) - len(staged))
+            return kept(Loaded(audit, listing, tuple(audit.namespaces), staged, len(keep) - len(staged)))
 
         self.in_background("load", job, self._loaded, self._load_failed)
         self.tell_screens()
@@ -167,7 +168,7 @@ class LoadingApp(SessionApp):
             self.tell_screens()
 
         self.in_background("choke points", lambda: session.audit.choke_points(CHOKE_POINTS), counted)
-        self.in_background("rank", lambda: list(session.audit.fixes()), deliver)
+        self.in_background("rank", lambda: kept(list(session.audit.fixes())), deliver)
 
     def message_lines(self) -> tuple[str, list[Spans]]:
         """What stands where there is nothing to show: a title and lines."""

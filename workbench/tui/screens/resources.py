@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from workbench.tui import filtering
+from workbench.tui.jobs import kept
 from workbench.tui.kinds import plural
 from workbench.tui.lines import gap_lines
 from workbench.tui.names import full
@@ -161,7 +162,7 @@ class ResourcesScreen(WorkbenchScreen):
             prepared = known
             if prepared is None:
                 found = found or audit.through(paths)
-                prepared = prepare(audit.table(kind, found))
+                prepared = kept(prepare(audit.table(kind, found)))
             return prepared, found, choose(prepared)
 
         def deliver(made: tuple[Prepared, Through | None, list[ObjectRow]]) -> None:
