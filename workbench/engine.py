@@ -19,16 +19,20 @@ from workbench.analysis.paths import Path, PathSet, PathStep
 from workbench.analysis.properties import properties
 from workbench.analysis.session import Analysis, Query
 from workbench.analysis.whatif import WhatIf
-from workbench.errors import UsageError
+from workbench.errors import InputError, UsageError
 from workbench.graph import nodes
 from workbench.graph.graph import BlockedEdge, Edge, Graph
 from workbench.inventory.changes import edited, merged
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject, NetworkPolicy
+from workbench.inventory.network_objects import POLICY_KINDS
+from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
+from workbench.network import invalid
+from workbench.network.connections import Network
+from workbench.network.ports import PortRange
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
-from workbench.sources import SourceRequest, collection_paused, load
+from workbench.sources import SourceKind, SourceRequest, collection_paused, load
 from workbench.sources.masking import as_yaml, line_of, masked, trimmed
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
@@ -266,6 +270,43 @@ def _next_to(graph: Graph, centre: set[str], *, hubs: bool) -> set[str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkAudit:
+    """The network of one loaded source: who reaches whom, without the graph."""
+
+    inventory: Inventory
+    network: Network
+    coverage: list[Gap]
+    """What could not be read; a policy that is not valid makes unknown what it might decide."""
+
+    @classmethod
+    def load(
+        cls, request: SourceRequest, progress: Progress | None = None, *, ports: Sequence[PortRange] = ()
+    ) -> NetworkAudit:
+        """Read a source and its policies.
+
+        Args:
+            request: What to read, and how.
+            progress: Hears what is being done.
+            ports: Ports that will be asked about.
+
+        Raises:
+            InputError: The source is not what it claims to be, or a policy of manifests is not valid and
+                ``keep_going`` is not set; lists every place.
+            UsageError: There is no such sample.
+            NotYetSupported: The source is of a kind that this version cannot read.
+        """
+        with collection_paused():
+            inventory = load(request, progress)
+            if progress is not None:
+                progress("reading network policies", 0, 0)
+            network = Network(inventory, ports=ports)
+            found = network.parsed.faults
+            if found and request.kind in (SourceKind.MANIFESTS, SourceKind.SAMPLE) and not request.keep_going:
+                raise InputError(invalid.faults(inventory, found))
+        return cls(inventory, network, [*inventory.coverage, *invalid.gaps(found)])
+
+
 class Audit:
     """One loaded source and everything that is asked of it. Safe to call from several threads."""
 
@@ -310,11 +351,15 @@ class Audit:
     @property
     def coverage(self) -> list[Gap]:
         """What could not be read, or is read in part; empty means everything."""
-        policies = len(self.inventory.all(NetworkPolicy))
-        if not policies:
-            return self.inventory.coverage
-        detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
-        return [*self.inventory.coverage, Gap("NetworkPolicy", None, Problem.SKIPPED, policies, detail)]
+        out = list(self.inventory.coverage)
+        for kind in POLICY_KINDS:
+            count = len(self.inventory.all(kind))
+            if count:
+                own = kind.__name__ == "NetworkPolicy"
+                detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
+                detail = detail if own else "read by workbench connectivity, not yet for attack paths"
+                out.append(Gap(kind.__name__, None, Problem.SKIPPED, count, detail))
+        return out
 
     @cached_property
     def counts(self) -> Mapping[str, int]:

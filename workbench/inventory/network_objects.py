@@ -279,6 +279,22 @@ class CalicoGlobalNetworkPolicy(KubernetesObject):
     spec: CalicoSpec | None = None
 
 
+class CalicoNetworkSetSpec(Record):
+    nets: list[str] | None = None
+
+
+class CalicoNetworkSet(KubernetesObject):
+    wire: ClassVar[str] = "NetworkSet"
+
+    spec: CalicoNetworkSetSpec | None = None
+
+
+class CalicoGlobalNetworkSet(KubernetesObject):
+    wire: ClassVar[str] = "GlobalNetworkSet"
+
+    spec: CalicoNetworkSetSpec | None = None
+
+
 # --- Gateway API ------------------------------------------------------------------------------------
 
 
@@ -441,8 +457,18 @@ NETWORK_GROUPS: dict[str, tuple[type[KubernetesObject], ...]] = {
     ),
     "route.openshift.io": (Route,),
     "cilium.io": (CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy),
-    "projectcalico.org": (CalicoNetworkPolicy, CalicoGlobalNetworkPolicy),
-    "crd.projectcalico.org": (CalicoNetworkPolicy, CalicoGlobalNetworkPolicy),
+    "projectcalico.org": (
+        CalicoNetworkPolicy,
+        CalicoGlobalNetworkPolicy,
+        CalicoNetworkSet,
+        CalicoGlobalNetworkSet,
+    ),
+    "crd.projectcalico.org": (
+        CalicoNetworkPolicy,
+        CalicoGlobalNetworkPolicy,
+        CalicoNetworkSet,
+        CalicoGlobalNetworkSet,
+    ),
 }
 """The kinds of this module by API group, but for those of ``networking.k8s.io``."""
 
@@ -453,6 +479,7 @@ NETWORK_CLUSTER_SCOPED = frozenset(
         "ClusterNetworkPolicy",
         "CiliumClusterwideNetworkPolicy",
         "CalicoGlobalNetworkPolicy",
+        "CalicoGlobalNetworkSet",
         "GatewayClass",
     }
 )

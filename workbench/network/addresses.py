@@ -66,7 +66,7 @@ class AddressSpace:
         self._base: dict[int, int] = {}
         for family, starts in self._starts.items():
             self._base[family] = len(self.atoms)
-            for low, after in zip(starts, [*starts[1:], _WHOLE[family] + 1], strict=True):
+            for low, after in zip(starts, [*starts[1:], _WHOLE[family] + 1], strict=False):
                 self.atoms.append(Span(family, low, after - 1))
         self.all = (1 << len(self.atoms)) - 1
 

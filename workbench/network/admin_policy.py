@@ -1,4 +1,4 @@
-"""AdminNetworkPolicy and BaselineAdminNetworkPolicy (v1alpha1) and ClusterNetworkPolicy (v1alpha2) as rules of the core.
+"""AdminNetworkPolicy, BaselineAdminNetworkPolicy (v1alpha1) and ClusterNetworkPolicy (v1alpha2) as rules of the core.
 
 Source: network-policy-api, the API types with their validation markers, and KEP 2091.
 """
@@ -23,7 +23,7 @@ from workbench.inventory.network_objects import (
 from workbench.network.checks import Faults, block, number, port_name, ports_between, protocol
 from workbench.network.labels import EVERYTHING, selector
 from workbench.network.ports import NamedPort, Port, PortRange
-from workbench.network.rules import Action, Anyone, Blocks, Direction, Nodes, Peer, Pods, Policy, Rule, Tier
+from workbench.network.rules import Action, Blocks, Direction, Nodes, Outside, Peer, Perhaps, Pods, Policy, Rule, Tier
 
 AnyAdminPolicy: TypeAlias = AdminNetworkPolicy | BaselineAdminNetworkPolicy | ClusterNetworkPolicy
 
@@ -94,18 +94,12 @@ def _rule(policy: AnyAdminPolicy, rule: AdminRule, direction: Direction, where: 
     side, found = ("from", rule.from_) if direction is Direction.INGRESS else ("to", rule.to)
     if not found:
         report(f"{where}.{side}", "a rule needs at least one peer")
-    peers: list[Peer] = []
-    doubt = ""
-    for index, peer in enumerate(found or ()):
-        where_peer = f"{where}.{side}[{index}]"
-        peers.append(_peer(peer, direction, where_peer, report))
-        if peer.domain_names:
-            doubt = "it names domains, whose addresses are not known"
+    peers = tuple(_peer(peer, direction, f"{where}.{side}[{index}]", report) for index, peer in enumerate(found or ()))
     if isinstance(policy, ClusterNetworkPolicy):
         ports = _cluster_ports(rule.protocols, f"{where}.protocols", report)
     else:
         ports = _ports(rule.ports, f"{where}.ports", report)
-    return Rule(actions.get(rule.action or "", Action.DENY), tuple(peers), ports, where, doubt)
+    return Rule(actions.get(rule.action or "", Action.DENY), peers, ports, where)
 
 
 def _peer(peer: AdminPeer, direction: Direction, where: str, report: Faults) -> Peer:
@@ -127,8 +121,7 @@ def _peer(peer: AdminPeer, direction: Direction, where: str, report: Faults) -> 
         selector(peer.nodes, f"{where}.nodes", report)
         return Nodes()
     if peer.domain_names is not None:
-        # Which addresses the names stand for is not known: any, and the rule is in doubt.
-        return Anyone()
+        return Perhaps(Outside(), "the addresses of its domains are not known")
     if peer.networks is not None:
         if not peer.networks:
             report(f"{where}.networks", "at least one network is needed")

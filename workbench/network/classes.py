@@ -19,7 +19,7 @@ from workbench.network.addresses import AddressSpace, Span, span
 from workbench.network.bits import bits_of, numbers_of
 from workbench.network.labels import NAMESPACE_NAME, LabelIndex, Matcher, plain_labels
 from workbench.network.ports import NamedPort, PortRange
-from workbench.network.rules import Anyone, Blocks, Both, Nodes, Not, Peer, Pods
+from workbench.network.rules import Anyone, Blocks, Both, Nodes, Not, Outside, Peer, Perhaps, Pods
 
 READS = frozenset({"Pod", "Namespace", "ServiceAccount"})
 """The kinds that classes are made from (workloads stand for pods)."""
@@ -156,6 +156,7 @@ class Columns:
         addresses: AddressSpace,
         *,
         blocks_cover_pods: bool = False,
+        calico_keys: frozenset[str] = frozenset(),
     ) -> None:
         """Index the classes.
 
@@ -164,6 +165,7 @@ class Columns:
             classes: The classes.
             addresses: The ranges of addresses.
             blocks_cover_pods: Whether a block of addresses perhaps matches the pods whose address lies in it.
+            calico_keys: The keys of labels that Calico adds to pods, as far as some selector looks at them.
         """
         self.classes = classes
         self.addresses = addresses
@@ -175,7 +177,7 @@ class Columns:
         self.hosts = bits_of((n for n, each in enumerate(classes) if each.host_network), size)
         self.pods = ((1 << size) - 1) & ~self.hosts
         self.all = ((1 << size) - 1) | self.outside | self.controller
-        self._index = LabelIndex([each.labels for each in classes])
+        self._index = LabelIndex([self._labels(view, each, calico_keys) for each in classes])
         self._names: dict[str, int] = {}
         members: dict[str, list[int]] = {}
         for number, each in enumerate(classes):
@@ -193,6 +195,17 @@ class Columns:
         self._in_namespaces: dict[Matcher, int] = {}
         self._resolved: dict[Peer, Resolved] = {}
         self._ports: dict[NamedPort, tuple[tuple[int, PortRange], ...]] = {}
+
+    @staticmethod
+    def _labels(view: Inventory, each: PodClass, calico_keys: frozenset[str]) -> dict[str, str]:
+        if not calico_keys:
+            return each.labels
+        added = {"projectcalico.org/namespace": each.namespace, "projectcalico.org/orchestrator": "k8s"}
+        if each.account:
+            added["projectcalico.org/serviceaccount"] = each.account
+        added |= {f"pcns.{key}": value for key, value in namespace_labels(view, each.namespace).items()}
+        added |= {f"pcsa.{key}": value for key, value in _account_labels(view, each).items()}
+        return each.labels | {key: value for key, value in added.items() if key in calico_keys}
 
     def namespace(self, name: str) -> int:
         """The columns of a namespace's classes."""
@@ -219,6 +232,12 @@ class Columns:
                 return self._blocks(peer)
             case Nodes():
                 return Resolved(0, self.hosts)
+            case Outside():
+                atoms = self.addresses.family(peer.family) if peer.family else self.addresses.all
+                return Resolved(atoms << self.first_address)
+            case Perhaps():
+                found = self.resolve(peer.peer)
+                return Resolved(0, found.sure | found.perhaps)
             case Both():
                 sure, possible = self.all, self.all
                 for each in peer.peers:
@@ -305,6 +324,9 @@ def namespace_labels(view: Inventory, name: str) -> Mapping[str, str]:
     labels.setdefault(NAMESPACE_NAME, name)
     return labels
 
+
+CALICO_PREFIXES = ("projectcalico.org/", "pcns.", "pcsa.")
+"""How the keys begin that Calico gives pods, with the labels of their namespaces and accounts."""
 
 ACCOUNT_NAME = "projectcalico.org/name"
 """The label that Calico gives every service account."""

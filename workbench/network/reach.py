@@ -9,11 +9,11 @@ from workbench.inventory.inventory import Inventory
 from workbench.inventory.pods import PodInstance
 from workbench.network.addresses import AddressSpace, Span
 from workbench.network.bits import bits_of, numbers_of
-from workbench.network.classes import Columns, NamedPorts, Wanted, classify
+from workbench.network.classes import CALICO_PREFIXES, Columns, NamedPorts, Wanted, classify
 from workbench.network.labels import Matcher, keys_of
 from workbench.network.ports import NamedPort, PortRange, PortSpace
-from workbench.network.rows import Evaluator, Row, Verdict
-from workbench.network.rules import Blocks, Both, Direction, Not, Peer, Pods, Policy
+from workbench.network.rows import Evaluator, Row, Step, Verdict
+from workbench.network.rules import Blocks, Both, Direction, Not, Peer, Perhaps, Pods, Policy, Rule
 
 _MANY = 8
 """From so many sources on, which part of each row a source is in is worked out for all of them at once."""
@@ -76,16 +76,18 @@ class Reachability:
         names, ranges = _ports_of(self.policies)
         matchers, blocks, by_account, with_pods = _peers_of(self.policies)
         addresses = AddressSpace(blocks)
+        keys = keys_of(matchers)
+        calico_keys = frozenset(key for key in keys if key.startswith(CALICO_PREFIXES))
         wanted = Wanted(
-            keys_of(matchers),
+            keys,
             frozenset(names),
-            by_account,
+            by_account or any(key.startswith(("pcsa.", "projectcalico.org/serviceaccount")) for key in calico_keys),
             addresses if with_pods or blocks_cover_pods else None,
         )
         classes = classify(view, wanted)
         numbers = [PortRange(protocol, number, number) for each in classes for _, protocol, number in each.named]
         self.space = PortSpace([*ranges, *numbers, *ports])
-        self.columns = Columns(view, classes, addresses, blocks_cover_pods=blocks_cover_pods)
+        self.columns = Columns(view, classes, addresses, blocks_cover_pods=blocks_cover_pods, calico_keys=calico_keys)
         self._evaluator = Evaluator(self.columns, self.space)
         self._class_of = {pod.id: number for number, each in enumerate(classes) for pod in each.pods}
         selected = {direction: self._selecting(direction) for direction in Direction}
@@ -136,6 +138,11 @@ class Reachability:
         """The policies that touch a direction of a class, by tier and rank."""
         groups = self.groups[direction]
         return groups.policies[groups.of[number]]
+
+    def steps(self, rule: Rule, direction: Direction, number: int) -> tuple[Step, ...]:
+        """What a rule of a policy that selects a class does to the columns."""
+        groups = self.groups[direction]
+        return self._evaluator.steps(rule, direction, groups.named[groups.of[number]])
 
     def gate(self, direction: Direction, number: int, column: int) -> Verdict:
         """What one side says: the policies of a class, in one direction, of one column."""
@@ -267,7 +274,7 @@ def _peers_of(policies: Iterable[Policy]) -> tuple[set[Matcher], set[Span], bool
                     blocks.update((block, *excepted))
             case Both():
                 pending.extend(peer.peers)
-            case Not():
+            case Not() | Perhaps():
                 pending.append(peer.peer)
             case _:
                 pass

@@ -83,6 +83,22 @@ class Anyone:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """Every address outside of the cluster."""
+
+    family: int = 0
+    """4 or 6; 0 for both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perhaps:
+    """Peers that are among these, though which of them is not known."""
+
+    peer: Peer
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Both:
     """What all of some peers have in common."""
 
@@ -96,7 +112,7 @@ class Not:
     peer: Peer
 
 
-Peer: TypeAlias = Pods | Blocks | Nodes | Anyone | Both | Not
+Peer: TypeAlias = Pods | Blocks | Nodes | Anyone | Outside | Perhaps | Both | Not
 
 
 @dataclass(frozen=True, slots=True)
