@@ -16,6 +16,7 @@ from workbench.network.peers import Ends
 from workbench.network.ports import LAST_PORT, PROTOCOLS, PortRange, Ranges
 from workbench.network.reach import NOTHING
 from workbench.network.rows import Verdict
+from workbench.report.cells import cell
 from workbench.report.documents import dumps
 from workbench.report.tables import Output
 from workbench.text import shown
@@ -188,15 +189,9 @@ def _csv(audit: NetworkAudit, query: Query) -> Iterator[str]:
         for verdict, mask in zip(("allowed", "unknown"), each.verdict, strict=True):
             for protocol, found in ranges(mask).items():
                 out = io.StringIO()
-                row = (_cell(each.source), _cell(each.target), protocol, _spans(found), verdict)
+                row = (cell(each.source), cell(each.target), protocol, _spans(found), verdict)
                 csv.writer(out, lineterminator="").writerow(row)
                 yield out.getvalue()
-
-
-def _cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = shown(text, sys.maxsize)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _dot(audit: NetworkAudit, query: Query) -> Iterator[str]:
