@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from workbench.inventory.records import LabelSelector
@@ -97,6 +98,14 @@ class Selector:
     """A label selector of Kubernetes: all requirements have to hold."""
 
     requirements: tuple[Requirement, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Selectors are keys of all that is evaluated once: their hash is asked for far more often than they are made.
+        object.__setattr__(self, "_hash", hash(self.requirements))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def keys(self) -> frozenset[str]:
@@ -124,6 +133,7 @@ _SYNTAX = "at most 63 letters, digits, -, _ and ., a letter or a digit at both e
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
+@lru_cache(maxsize=8192)
 def key_problem(key: str) -> str | None:
     """What is wrong with a label's key, ``None`` if nothing is (Kubernetes documentation, Labels, "Syntax")."""
     prefix, slash, name = key.rpartition("/")
@@ -134,6 +144,7 @@ def key_problem(key: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=8192)
 def value_problem(value: str) -> str | None:
     """What is wrong with a label's value, ``None`` if nothing is."""
     if value and not _NAME.fullmatch(value):
@@ -153,6 +164,12 @@ def selector(found: LabelSelector | None, field: str, report: Report) -> Selecto
     """
     if found is None:
         return EVERYTHING
+    if not found.match_expressions:
+        labels = found.match_labels
+        if not labels:
+            return EVERYTHING
+        if all(key_problem(key) is None and value_problem(value or "") is None for key, value in labels.items()):
+            return _of_labels(tuple(sorted((key, value or "") for key, value in labels.items())))
     out: list[Requirement] = []
     for key, value in sorted((found.match_labels or {}).items()):
         where = f"{field}.matchLabels"
@@ -172,6 +189,11 @@ def selector(found: LabelSelector | None, field: str, report: Report) -> Selecto
             report(f"{where}.values", f"{operator} takes no values")
         out.append(Requirement(each.key or "", operator, values))
     return Selector(tuple(sorted(out, key=lambda item: (item.key, item.operator, item.values))))
+
+
+@lru_cache(maxsize=8192)
+def _of_labels(labels: tuple[tuple[str, str], ...]) -> Selector:
+    return Selector(tuple(Requirement(key, "In", (value,)) for key, value in labels))
 
 
 def _check(report: Report, field: str, *problems: str | None) -> None:

@@ -118,7 +118,7 @@ class Evaluator:
             for together in ranks(tier, of_tier):
                 if len(together) == 1:
                     for step in self._steps(together[0], direction, named):
-                        parts = _refined(parts, step)
+                        _refine(parts, step)
                 else:
                     parts = self._in_any_order(parts, together, direction, named)
             parts = _tier_done(parts, any(direction in policy.isolates for policy in of_tier))
@@ -147,7 +147,7 @@ class Evaluator:
                 for (before, left), columns in asked.items():
                     fresh: dict[State, int] = {(begin, *before[1:]): columns}
                     for step in self._steps(policy, direction, named):
-                        fresh = _refined(fresh, step)
+                        _refine(fresh, step)
                     for made, hit in fresh.items():
                         key = (made, left & made[0])
                         after[key] = after.get(key, 0) | hit
@@ -181,19 +181,18 @@ def applied(state: State, action: Action, ports: int, *, sure: bool) -> State:
     return (rest & ~taken if sure else rest, passed, allow, deny)
 
 
-def _refined(parts: dict[State, int], step: Step) -> dict[State, int]:
-    out: dict[State, int] = {}
+def _refine(parts: dict[State, int], step: Step) -> None:
+    """Split, in place, the parts that a step says something about."""
     columns, ports = step.columns, step.ports
-    for state, found in parts.items():
-        hit = found & columns
-        if not hit or not state[0] & ports:
-            out[state] = out.get(state, 0) | found
-            continue
-        if hit != found:
-            out[state] = out.get(state, 0) | (found ^ hit)
+    touched = [(state, found, hit) for state, found in parts.items() if state[0] & ports and (hit := found & columns)]
+    for state, found, hit in touched:
+        if hit == found:
+            del parts[state]
+        else:
+            parts[state] = found ^ hit
+    for state, _, hit in touched:
         after = applied(state, step.action, ports, sure=step.sure)
-        out[after] = out.get(after, 0) | hit
-    return out
+        parts[after] = parts.get(after, 0) | hit
 
 
 def _tier_done(parts: dict[State, int], isolates: bool) -> dict[State, int]:

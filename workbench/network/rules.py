@@ -60,6 +60,13 @@ class Pods:
     namespace: str = ""
     accounts: Matcher | None = None
     """On the labels of the service account; ``None`` for any."""
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.pods, self.namespaces, self.namespace, self.accounts)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
