@@ -30,6 +30,7 @@ from workbench.inventory.network_objects import POLICY_KINDS
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
 from workbench.network import invalid
 from workbench.network.connections import Network
+from workbench.network.enforcement import Enforces, enforcement
 from workbench.network.ports import PortRange
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
 from workbench.sources import SourceKind, SourceRequest, collection_paused, load
@@ -305,6 +306,16 @@ class NetworkAudit:
             if found and request.kind in (SourceKind.MANIFESTS, SourceKind.SAMPLE) and not request.keep_going:
                 raise InputError(invalid.faults(inventory, found))
         return cls(inventory, network, [*inventory.coverage, *invalid.gaps(found)])
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the answers."""
+        if not self.network.parsed.policies:
+            return []
+        found = enforcement(self.inventory)
+        if found.verdict is not Enforces.NO:
+            return []
+        return [f"{found.plugin} ({found.object}): {found.detail}; what policies say here has no effect"]
 
 
 class Audit:

@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         audit = NetworkAudit.load(request, progress, ports=ports)
     finally:
         progress.clear()
+    for note in audit.notes:
+        options.say(note)
     options.say_gaps(audit.coverage)
     query = connectivity.Query(
         peers.ends(audit.network, args.sources or ()),

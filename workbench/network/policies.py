@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,7 +20,8 @@ from workbench.inventory.network_objects import (
 from workbench.inventory.records import KubernetesObject
 from workbench.network import admin_policy, calico, cilium, network_policy
 from workbench.network.checks import Faults, PolicyFault
-from workbench.network.rules import Direction, Policy, Tier, opaque
+from workbench.network.labels import EVERYTHING
+from workbench.network.rules import Direction, Pods, Policy, Tier, opaque
 
 READS = frozenset(
     {
@@ -62,12 +64,31 @@ def parse_policies(view: Inventory) -> Parsed:
         parsed = _parse(view, obj, report)
         if report.found:
             out.faults.extend(report.found)
+            whole = any(_SUBJECT.match(fault.field) for fault in report.found)
             parsed = [
-                opaque(each.object, each.tier, each.subject, frozenset(Direction), "it is not valid") for each in parsed
+                opaque(
+                    each.object,
+                    each.tier,
+                    _everybody(obj) if whole else each.subject,
+                    frozenset(Direction),
+                    "it is not valid",
+                )
+                for each in parsed
             ]
         out.policies.extend(parsed)
     out.faults.extend(_same_priority(view))
     return out
+
+
+_SUBJECT = re.compile(
+    r"spec\.(podSelector|subject|selector|namespaceSelector|serviceAccount)|specs?\b.*endpointSelector"
+)
+"""Fields that say whom a policy selects."""
+
+
+def _everybody(obj: KubernetesObject) -> Pods:
+    """All pods that a policy could select."""
+    return Pods(EVERYTHING, namespace=obj.namespace) if obj.namespace else Pods(EVERYTHING, EVERYTHING)
 
 
 def _objects(view: Inventory) -> Iterator[KubernetesObject]:
