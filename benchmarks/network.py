@@ -27,7 +27,7 @@ def network(data: Path) -> Result:
     from workbench.inventory.network_objects import NetworkPolicy
     from workbench.network.connections import Network
     from workbench.network.rules import Direction
-    from workbench.sources.load import load
+    from workbench.sources import load
     from workbench.sources.memory import collection_paused
     from workbench.sources.request import SourceKind, SourceRequest
 

@@ -28,10 +28,6 @@ from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.network_objects import POLICY_KINDS
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
-from workbench.network import invalid
-from workbench.network.connections import Network
-from workbench.network.enforcement import Enforces, enforcement
-from workbench.network.ports import PortRange
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
 from workbench.sources import SourceKind, SourceRequest, collection_paused, load
 from workbench.sources.masking import as_yaml, line_of, masked, trimmed
@@ -42,6 +38,9 @@ from workbench.techniques.limits import limits
 from workbench.techniques.registry import all_techniques
 
 if TYPE_CHECKING:
+    from workbench.network.connections import Network
+    from workbench.network.ports import PortRange
+
     # Fixes are asked for after the first answer, if at all, and a tenth of the time to start would go to their modules.
     from workbench.remediation.effects import Effects
     from workbench.remediation.records import Fix
@@ -297,6 +296,9 @@ class NetworkAudit:
             UsageError: There is no such sample.
             NotYetSupported: The source is of a kind that this version cannot read.
         """
+        from workbench.network import invalid
+        from workbench.network.connections import Network
+
         with collection_paused():
             inventory = load(request, progress)
             if progress is not None:
@@ -310,6 +312,8 @@ class NetworkAudit:
     @property
     def notes(self) -> list[str]:
         """What the user should know about the answers."""
+        from workbench.network.enforcement import Enforces, enforcement
+
         if not self.network.parsed.policies:
             return []
         found = enforcement(self.inventory)
