@@ -26,7 +26,7 @@ from workbench.inventory.changes import edited, merged
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.network_objects import POLICY_KINDS
+from workbench.inventory.network_objects import NETWORK_GROUPS, NetworkPolicy
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
 from workbench.sources import SourceKind, SourceRequest, collection_paused, load
@@ -367,12 +367,15 @@ class Audit:
     def coverage(self) -> list[Gap]:
         """What could not be read, or is read in part; empty means everything."""
         out = list(self.inventory.coverage)
-        for kind in POLICY_KINDS:
+        kinds: list[type[KubernetesObject]] = [NetworkPolicy]
+        for group in NETWORK_GROUPS.values():
+            kinds.extend(kind for kind in group if kind not in kinds)
+        for kind in kinds:
             count = len(self.inventory.all(kind))
             if count:
-                own = kind.__name__ == "NetworkPolicy"
-                detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
-                detail = detail if own else "read by workbench connectivity, not yet for attack paths"
+                detail = "read by workbench connectivity, not yet for attack paths"
+                if kind is NetworkPolicy:
+                    detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
                 out.append(Gap(kind.__name__, None, Problem.SKIPPED, count, detail))
         return out
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.network.worlds import TRIO, asked, network, rows, workload
+from workbench.network.addresses import span
+from workbench.network.explain import why
 
 
 def policy(kind: str, spec: dict[str, Any], name: str = "p", version: str = "", **meta: str) -> dict[str, Any]:
@@ -305,6 +307,15 @@ def test_what_cilium_decides_by_more_than_addresses_and_ports_is_unknown(egress:
     net = network(TRIO, [cnp({"endpointSelector": WEB, "egress": [egress]})])
     assert asked(net, "shop/web", "8.8.8.8") == "unknown"
     assert asked(net, "shop/web", "shop/db") == "no"
+
+
+def test_why_it_is_not_known_is_said() -> None:
+    net = network(TRIO, [cnp({"endpointSelector": WEB, "egress": [{"toFQDNs": [{"matchName": "example.com"}]}]})])
+    found = why(net, workload(net, "shop/web"), net.column_of(span("8.8.8.8")))
+    assert [(each.action, each.detail) for each in found] == [
+        ("may allow", "toFQDNs is not decided"),
+        ("deny", "it selects the pod, and no rule allows this"),
+    ]
 
 
 def test_the_api_server_is_known_by_its_endpoints() -> None:

@@ -486,15 +486,3 @@ NETWORK_CLUSTER_SCOPED = frozenset(
 """Those of them whose objects have no namespace."""
 
 GATEWAY_ROUTES: tuple[type[KubernetesObject], ...] = (HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute)
-
-POLICY_KINDS: tuple[type[KubernetesObject], ...] = (
-    NetworkPolicy,
-    AdminNetworkPolicy,
-    BaselineAdminNetworkPolicy,
-    ClusterNetworkPolicy,
-    CiliumNetworkPolicy,
-    CiliumClusterwideNetworkPolicy,
-    CalicoNetworkPolicy,
-    CalicoGlobalNetworkPolicy,
-)
-"""Every kind of network policy."""

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from workbench.network.connections import Network, Workload
 from workbench.network.rows import State, applied, ranks
-from workbench.network.rules import Direction, Policy, Tier
+from workbench.network.rules import Direction, Perhaps, Policy, Rule, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,21 @@ def _asked(  # noqa: PLR0917 - the walk's own state
                     continue
                 sure = step.sure and not open_order
                 action = step.action.value if sure else f"may {step.action.value}"
-                detail = rule.doubt or ("" if step.sure else "whether it matches is not certain")
+                detail = rule.doubt or ("" if step.sure else _doubt(network, rule, column))
                 if open_order:
                     detail = detail or "another policy has the same priority"
                 out.append(Reason(direction, policy.tier.title, action, policy.object, rule.field, taken, detail))
                 state = applied(state, step.action, step.ports, sure=step.sure)
         left &= state[0]
     return (left if open_order else state[0], *state[1:])
+
+
+def _doubt(network: Network, rule: Rule, column: int) -> str:
+    """Why a rule only perhaps matches a column."""
+    for peer in rule.peers:
+        if isinstance(peer, Perhaps) and network.reach.columns.resolve(peer).perhaps >> column & 1:
+            return peer.why
+    return "whether it matches is not certain"
 
 
 def _tier_done(direction: Direction, tier: Tier, policies: Sequence[Policy], state: State, out: list[Reason]) -> State:
