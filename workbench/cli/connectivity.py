@@ -18,7 +18,7 @@ examples:
   workbench connectivity --sample shop
   workbench connectivity --manifests deploy/ -o json
   workbench connectivity --sample shop --from internet --port 80/tcp
-  workbench connectivity --sample shop --from shop/* --to label:app --explain"""
+  workbench connectivity --sample shop --from 'shop/*' --to 'payments/*' --explain"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
