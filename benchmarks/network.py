@@ -1,7 +1,8 @@
 """Network reachability: from an inventory to classes and verdict rows, and how long a question takes.
 
-The generated clusters hold one policy for each namespace; this case adds a thousand of its own, of the forms that are met: a label for the workload, one to three rules with one to three peers, a block of
-addresses among five of them, a handful of ports.
+The generated clusters hold one policy for each namespace; this case adds a thousand of its own, of the forms that are
+met: a label for the workload, one to three rules with one to three peers, a block of addresses among five of them, a
+handful of ports.
 """
 
 from __future__ import annotations
