@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.interactive import fixes, interactive
 from benchmarks.measure import Result, run_command
+from benchmarks.network import network
 from benchmarks.startup import startup
 
 PATHS = 50
@@ -176,6 +177,7 @@ CASES: dict[str, Callable[[Path], Result]] = {
     "paths-snapshot": lambda data: command("snapshot", data),
     "interactive": interactive,
     "fixes": fixes,
+    "network": network,
     "startup": startup,
 }
 

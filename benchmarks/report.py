@@ -25,6 +25,7 @@ _SIZES = (1_000, 10_000, 30_000)
 BUDGETS: dict[tuple[str, str], tuple[float, float, float]] = {
     ("phases", "decode"): (0.1, 1.0, 3.0),
     ("phases", "rbac"): (0.05, 0.3, 0.5),
+    ("network", "network classes"): (0.05, 0.3, 1.5),
     ("phases", "build"): (0.1, 0.7, 2.5),
     ("phases", "compile, paths, choke points"): (0.05, 0.2, 0.7),
     ("answer", "total"): (0.35, 1.8, 5.0),

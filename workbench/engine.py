@@ -23,16 +23,17 @@ from workbench.analysis.relations import Relation, relations
 from workbench.analysis.session import Analysis, Query
 from workbench.analysis.through import Through
 from workbench.analysis.whatif import WhatIf
-from workbench.errors import UsageError
+from workbench.errors import InputError, UsageError
 from workbench.graph import nodes
 from workbench.graph.graph import BlockedEdge, Edge, Graph
 from workbench.inventory.changes import edited, merged
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject, NetworkPolicy
+from workbench.inventory.network_objects import NETWORK_GROUPS, NetworkPolicy
+from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
-from workbench.sources import Live, SourceRequest, collection_paused, load
+from workbench.sources import Live, SourceKind, SourceRequest, collection_paused, load
 from workbench.sources.masking import as_yaml, line_of, masked, trimmed
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
@@ -41,6 +42,9 @@ from workbench.techniques.limits import limits
 from workbench.techniques.registry import all_techniques
 
 if TYPE_CHECKING:
+    from workbench.network.connections import Network
+    from workbench.network.ports import PortRange
+
     # Fixes are asked for after the first answer, if at all, and a tenth of the time to start would go to their modules.
     from workbench.remediation.effects import Effects
     from workbench.remediation.records import Fix
@@ -270,6 +274,58 @@ def _next_to(graph: Graph, centre: set[str], *, hubs: bool) -> set[str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkAudit:
+    """The network of one loaded source: who reaches whom, without the graph."""
+
+    inventory: Inventory
+    network: Network
+    coverage: list[Gap]
+    """What could not be read; a policy that is not valid makes unknown what it might decide."""
+
+    @classmethod
+    def load(
+        cls, request: SourceRequest, progress: Progress | None = None, *, ports: Sequence[PortRange] = ()
+    ) -> NetworkAudit:
+        """Read a source and its policies.
+
+        Args:
+            request: What to read, and how.
+            progress: Hears what is being done.
+            ports: Ports that will be asked about.
+
+        Raises:
+            InputError: The source is not what it claims to be, or a policy of manifests is not valid and
+                ``keep_going`` is not set; lists every place.
+            UsageError: There is no such sample.
+            NotYetSupported: The source is of a kind that this version cannot read.
+        """
+        from workbench.network import invalid
+        from workbench.network.connections import Network
+
+        with collection_paused():
+            inventory = load(request, progress)
+            if progress is not None:
+                progress("reading network policies", 0, 0)
+            network = Network(inventory, ports=ports)
+            found = network.parsed.faults
+            if found and request.kind in (SourceKind.MANIFESTS, SourceKind.SAMPLE) and not request.keep_going:
+                raise InputError(invalid.faults(inventory, found))
+        return cls(inventory, network, [*inventory.coverage, *invalid.gaps(found)])
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the answers."""
+        from workbench.network.enforcement import Enforces, enforcement
+
+        if not self.network.parsed.policies:
+            return []
+        found = enforcement(self.inventory)
+        if found.verdict is not Enforces.NO:
+            return []
+        return [f"{found.plugin} ({found.object}): {found.detail}; what policies say here has no effect"]
+
+
 class Audit:
     """One loaded source and everything that is asked of it. Safe to call from several threads."""
 
@@ -319,11 +375,18 @@ class Audit:
     @property
     def coverage(self) -> list[Gap]:
         """What could not be read, or is read in part; empty means everything."""
-        policies = len(self.inventory.all(NetworkPolicy))
-        if not policies:
-            return self.inventory.coverage
-        detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
-        return [*self.inventory.coverage, Gap("NetworkPolicy", None, Problem.SKIPPED, policies, detail)]
+        out = list(self.inventory.coverage)
+        kinds: list[type[KubernetesObject]] = [NetworkPolicy]
+        for group in NETWORK_GROUPS.values():
+            kinds.extend(kind for kind in group if kind not in kinds)
+        for kind in kinds:
+            count = len(self.inventory.all(kind))
+            if count:
+                detail = "read by workbench connectivity, not yet for attack paths"
+                if kind is NetworkPolicy:
+                    detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
+                out.append(Gap(kind.__name__, None, Problem.SKIPPED, count, detail))
+        return out
 
     def weaknesses(self) -> list[Weakness]:
         """What each gap of the coverage means."""

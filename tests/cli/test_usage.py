@@ -16,7 +16,7 @@ SHOP = ("--sample", "shop")
 
 WRONG = {
     "command": (("samlpes",), "no command 'samlpes'; did you mean samples?"),
-    "command far from any": (("qqq",), "one of open, collect, paths, graph, who-can"),
+    "command far from any": (("qqq",), "one of open, collect, paths, graph, connectivity, who-can"),
     "source in place of a command": (("sample:shop",), "did you mean workbench open sample:shop?"),
     "directory in place of a command": (("deploy",), "did you mean workbench open deploy?"),
     "flags before the command": ((*SHOP, "paths"), "flags stand after the command: workbench paths --sample shop"),

@@ -130,9 +130,9 @@ def test_csv_holds_no_formula(source: str, capfdbinary: pytest.CaptureFixture[by
     ],
 )
 def test_a_cell(value: object, safe: str) -> None:
-    from workbench.report.paths import _cell
+    from workbench.report.cells import cell
 
-    assert _cell(value) == safe
+    assert cell(value) == safe
 
 
 def test_markdown_is_inert(source: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -22,6 +22,7 @@ COMMANDS = (
     "collect",
     "paths",
     "graph",
+    "connectivity",
     "who-can",
     "fixes",
     "export",
@@ -34,7 +35,6 @@ COMMANDS = (
 """The commands, in the order of the help; each is a module of this package."""
 
 LATER = {
-    "connectivity": "workbench graph",
     "images": "workbench graph --from Image",
     "serve": "workbench open",
     "scan": "workbench paths --fail-on SEVERITY",

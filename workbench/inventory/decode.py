@@ -30,6 +30,7 @@ from workbench.inventory.objects import (
     Record,
     Secret,
 )
+from workbench.inventory.records import wire_kind
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -197,7 +198,7 @@ def plain(obj: KubernetesObject) -> dict[str, Any]:
     """The object as plain data with the wire's names, absent fields left out, kind included."""
     # Through JSON, for to_builtins leaves tuples, which are no lists to a path.
     data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(obj))
-    return {"apiVersion": data.pop("apiVersion", ""), "kind": obj.kind, **data}
+    return {"apiVersion": data.pop("apiVersion", ""), "kind": wire_kind(type(obj)), **data}
 
 
 def _fault(error: msgspec.ValidationError, within: str = "") -> DecodeError:

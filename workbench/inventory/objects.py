@@ -12,82 +12,24 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-Labels: TypeAlias = dict[str, str | None]
-IntOrString: TypeAlias = int | str
-
-
-class Record(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False):
-    """Base of all trimmed structures: camelCase on the wire, defaults omitted when written."""
-
-
-class FrozenRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False, frozen=True):
-    """As :class:`Record`, hashable: equal rules share what is computed from them."""
-
-
-class OwnerReference(Record):
-    api_version: str | None = None
-    kind: str | None = None
-    name: str | None = None
-    uid: str | None = None
-    controller: bool | None = None
-
-
-class ManagedField(Record):
-    manager: str | None = None
-    operation: str | None = None
-    subresource: str | None = None
-    owned: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="fieldsV1")
-    """The set of fields as JSON: as objects it is larger than all the rest of an object, and few ask for it."""
-
-    @property
-    def fields_v1(self) -> dict[str, Any] | None:
-        """The set of fields, ``None`` if it is absent or no mapping."""
-        found = msgspec.json.decode(self.owned) if isinstance(self.owned, msgspec.Raw) else None
-        return found if isinstance(found, dict) else None
-
-
-class ObjectMeta(Record):
-    name: str | None = None
-    generate_name: str | None = None
-    namespace: str | None = None
-    uid: str | None = None
-    resource_version: str | None = None
-    labels: Labels | None = None
-    annotations: Labels | None = None
-    """Keys as read; a value is ``None`` unless some rule reads it (``decode.ANNOTATION_VALUES``)."""
-    owner_references: list[OwnerReference] | None = None
-    deletion_timestamp: str | None = None
-    managed_fields: list[ManagedField] | None = None
-    """Who manages which field; dropped for what no fix is aimed at: other kinds, and objects that another controls."""
-
-
-class KubernetesObject(Record):
-    """Any object that we keep; its kind is the name of its class."""
-
-    api_version: str = ""
-    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
-
-    @property
-    def kind(self) -> str:
-        return type(self).__name__
-
-    @property
-    def name(self) -> str:
-        return self.metadata.name or ""
-
-    @property
-    def namespace(self) -> str:
-        """The namespace, or the empty string for cluster-scoped objects."""
-        return self.metadata.namespace or ""
-
-    @property
-    def id(self) -> str:
-        """The node id: ``Kind:namespace/name``, or ``Kind:name`` for cluster-scoped objects."""
-        namespace = self.metadata.namespace
-        if namespace:
-            return f"{type(self).__name__}:{namespace}/{self.metadata.name}"
-        return f"{type(self).__name__}:{self.metadata.name}"
-
+from workbench.inventory.network_objects import (
+    NETWORK_CLUSTER_SCOPED,
+    NETWORK_GROUPS,
+)
+from workbench.inventory.network_objects import NetworkPolicy as NetworkPolicy
+from workbench.inventory.records import (
+    FrozenRecord,
+    wire_kind,
+)
+from workbench.inventory.records import IntOrString as IntOrString
+from workbench.inventory.records import KubernetesObject as KubernetesObject
+from workbench.inventory.records import Labels as Labels
+from workbench.inventory.records import LabelSelector as LabelSelector
+from workbench.inventory.records import ManagedField as ManagedField
+from workbench.inventory.records import ObjectMeta as ObjectMeta
+from workbench.inventory.records import OwnerReference as OwnerReference
+from workbench.inventory.records import Record as Record
+from workbench.inventory.records import SelectorRequirement as SelectorRequirement
 
 # --- pods -------------------------------------------------------------------------------------------
 
@@ -370,17 +312,6 @@ class Pod(KubernetesObject):
 
 
 # --- workloads --------------------------------------------------------------------------------------
-
-
-class SelectorRequirement(Record):
-    key: str | None = None
-    operator: str | None = None
-    values: list[str] | None = None
-
-
-class LabelSelector(Record):
-    match_labels: Labels | None = None
-    match_expressions: list[SelectorRequirement] | None = None
 
 
 class PodTemplate(Record):
@@ -713,40 +644,6 @@ class IngressClass(KubernetesObject):
     spec: IngressClassSpec | None = None
 
 
-class IPBlock(Record):
-    cidr: str | None = None
-    except_: list[str] | None = msgspec.field(default=None, name="except")
-
-
-class NetworkPolicyPeer(Record):
-    pod_selector: LabelSelector | None = None
-    namespace_selector: LabelSelector | None = None
-    ip_block: IPBlock | None = None
-
-
-class NetworkPolicyPort(Record):
-    port: IntOrString | None = None
-    end_port: int | None = None
-    protocol: str | None = None
-
-
-class NetworkPolicyEgressRule(Record):
-    to: list[NetworkPolicyPeer] | None = None
-    ports: list[NetworkPolicyPort] | None = None
-
-
-class NetworkPolicySpec(Record):
-    pod_selector: LabelSelector | None = None
-    policy_types: list[str] | None = None
-    egress: list[NetworkPolicyEgressRule] | None = None
-
-
-class NetworkPolicy(KubernetesObject):
-    """What it says of egress; reachability between pods is not analysed yet."""
-
-    spec: NetworkPolicySpec | None = None
-
-
 class RuntimeClass(KubernetesObject):
     handler: str | None = None
 
@@ -846,6 +743,7 @@ CLUSTER_SCOPED = frozenset(
         "ValidatingAdmissionPolicyBinding",
         "ClusterPolicy",
         "SecurityContextConstraints",
+        *NETWORK_CLUSTER_SCOPED,
     }
 )
 """Kinds whose objects have no namespace; ``metadata.namespace`` of one is ignored."""
@@ -868,6 +766,7 @@ GROUPS: dict[str, tuple[type[KubernetesObject], ...]] = {
     "batch": (Job, CronJob),
     "rbac.authorization.k8s.io": (Role, ClusterRole, RoleBinding, ClusterRoleBinding),
     "networking.k8s.io": (Ingress, IngressClass, NetworkPolicy),
+    **NETWORK_GROUPS,
     "discovery.k8s.io": (EndpointSlice,),
     "node.k8s.io": (RuntimeClass,),
     "apiextensions.k8s.io": (CustomResourceDefinition,),
@@ -882,7 +781,7 @@ KINDS: dict[str, type[KubernetesObject]] = {kind.__name__: kind for kinds in GRO
 
 @cache
 def _kinds_of(group: str) -> dict[str, type[KubernetesObject]]:
-    return {kind.__name__: kind for kind in GROUPS.get(group, ())}
+    return {wire_kind(kind): kind for kind in GROUPS.get(group, ())}
 
 
 def kind_of(api_version: str, kind: str) -> type[KubernetesObject] | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from typing import TYPE_CHECKING, Any
 
+from workbench.report.cells import cell
 from workbench.report.documents import document
 from workbench.report.markdown import code
 from workbench.report.tables import Output, Piece, count
 from workbench.report.values import value_text
-from workbench.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +20,8 @@ if TYPE_CHECKING:
     from workbench.engine import Audit, PathReport
     from workbench.inventory.evidence import Evidence
 
-_CELL = 4096
 _BLOCKED = 50
 """How many blocked steps people are shown; JSON has all."""
-_FORMULA = re.compile(r"(^|;)(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""What a spreadsheet takes for the beginning of a formula; a semicolon begins a cell where it separates them."""
 
 
 # --- JSON -------------------------------------------------------------------------------------------
@@ -105,7 +101,7 @@ def as_csv(report: PathReport) -> str:
     writer.writerow(["id", "severity", "risk", "source", "target", "steps", "effort", "verdict", "missing", "count"])
     for path in report.paths:
         writer.writerow(
-            _cell(value)
+            cell(value)
             for value in (
                 path.id,
                 path.severity,
@@ -120,10 +116,6 @@ def as_csv(report: PathReport) -> str:
             )
         )
     return out.getvalue()
-
-
-def _cell(value: object) -> str:
-    return _FORMULA.sub(r"\1\2'", shown(value, _CELL))
 
 
 # --- Markdown ---------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from workbench.inventory.objects import (
     ServicePort,
     ServiceSpec,
 )
+from workbench.inventory.records import wire_kind
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """The label by which an EndpointSlice names its Service (Kubernetes documentation, EndpointSlices, "Ownership")."""
@@ -34,7 +35,7 @@ def _file_names() -> dict[str, tuple[type[KubernetesObject], str]]:
     found: dict[str, tuple[type[KubernetesObject], str]] = {}
     for group, kinds in GROUPS.items():
         for kind in kinds:
-            name = _plural(kind.__name__)
+            name = _plural(wire_kind(kind))
             found[f"{name}.{group}.json" if group else f"{name}.json"] = (kind, f"{group}/v1" if group else "v1")
     return found
 

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from workbench.graph.graph import Fact
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import EndpointSlice, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPort
+from workbench.inventory.network_objects import NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPort
+from workbench.inventory.objects import EndpointSlice
 from workbench.inventory.pods import PodInstance
 from workbench.rbac import selector_matches
 from workbench.techniques.resolve.nodes import CONTROL_PLANE_PODS

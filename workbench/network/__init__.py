@@ -1,0 +1,1 @@
+"""Network reachability: who can talk to whom, on which ports, and by which rule."""

@@ -1,0 +1,116 @@
+"""IP addresses outside of the cluster, cut into ranges at the ends of every block that a policy mentions."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from workbench.network.bits import bits_of
+
+_WHOLE = {4: (1 << 32) - 1, 6: (1 << 128) - 1}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Addresses of one family, both ends included, as numbers."""
+
+    family: int
+    """4 or 6."""
+    low: int
+    high: int
+
+    def __str__(self) -> str:
+        kind = ipaddress.IPv4Address if self.family == 4 else ipaddress.IPv6Address
+        return f"{kind(self.low)}-{kind(self.high)}"
+
+
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/([12]?[0-9]|3[0-2]))?", re.ASCII)
+
+
+@lru_cache(maxsize=65536)
+def span(block: str) -> Span:
+    """The addresses of a CIDR block or of a single address; bits beyond the prefix do not count.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    quick = _IPV4.fullmatch(block)
+    if quick is not None:
+        # Nine of ten blocks, and ten times as fast as by the library, which says the same of them.
+        address = int(quick[1]) << 24 | int(quick[2]) << 16 | int(quick[3]) << 8 | int(quick[4])
+        rest = (1 << (32 - int(quick[5] or 32))) - 1
+        return Span(4, address & ~rest, address | rest)
+    network = ipaddress.ip_network(block, strict=False)
+    return Span(network.version, int(network.network_address), int(network.broadcast_address))
+
+
+EVERYWHERE = (Span(4, 0, _WHOLE[4]), Span(6, 0, _WHOLE[6]))
+
+
+class AddressSpace:
+    """The ranges that addresses are cut into; IPv6 has ranges only where an IPv6 block is mentioned.
+
+    Attributes:
+        atoms: The ranges, those of IPv4 first, ascending; a set of them is an integer with bit ``n`` for the ``n``-th.
+        all: The set of all of them.
+    """
+
+    def __init__(self, mentioned: Iterable[Span]) -> None:
+        """Cut the addresses.
+
+        Args:
+            mentioned: Every block that will be asked for.
+        """
+        cuts: dict[int, set[int]] = {4: {0}, 6: set()}
+        for each in mentioned:
+            found = cuts[each.family]
+            found.update((0, each.low))
+            if each.high < _WHOLE[each.family]:
+                found.add(each.high + 1)
+        self._starts = {family: sorted(found) for family, found in cuts.items()}
+        self.atoms: list[Span] = []
+        self._base: dict[int, int] = {}
+        for family, starts in self._starts.items():
+            self._base[family] = len(self.atoms)
+            for low, after in zip(starts, [*starts[1:], _WHOLE[family] + 1], strict=False):
+                self.atoms.append(Span(family, low, after - 1))
+        self.all = (1 << len(self.atoms)) - 1
+
+    def bits(self, block: Span) -> int:
+        """The ranges that a block touches; of one that was mentioned, exactly those that make it up."""
+        starts = self._starts[block.family]
+        if not starts:
+            return 0
+        first = bisect_right(starts, block.low) - 1
+        after = bisect_left(starts, block.high + 1)
+        return ((1 << (after - first)) - 1) << (self._base[block.family] + first)
+
+    def atom_of(self, address: str) -> int | None:
+        """The number of the range that an address lies in, ``None`` where there is none or the text is no address."""
+        try:
+            found = span(address)
+        except ValueError:
+            return None
+        starts = self._starts[found.family]
+        return self._base[found.family] + bisect_right(starts, found.low) - 1 if starts else None
+
+    def family(self, family: int) -> int:
+        """All ranges of a family."""
+        base, size = self._base[family], len(self._starts[family])
+        return bits_of(range(base, base + size), base + size)
+
+    def merged(self, atoms: Iterable[int]) -> list[Span]:
+        """Ascending numbers of ranges as ranges of which no two touch."""
+        out: list[Span] = []
+        for number in atoms:
+            atom = self.atoms[number]
+            if out and out[-1].family == atom.family and out[-1].high + 1 == atom.low:
+                out[-1] = Span(atom.family, out[-1].low, atom.high)
+            else:
+                out.append(atom)
+        return out
