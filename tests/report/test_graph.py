@@ -8,9 +8,8 @@ from typing import Any
 import networkx
 import pytest
 
-from workbench import engine
 from workbench.cli import main
-from workbench.engine import Audit
+from workbench.engine import Audit, subgraph
 from workbench.graph import nodes
 from workbench.report.graph import write
 from workbench.sources import SourceKind, SourceRequest
@@ -88,7 +87,7 @@ def test_around(centre: str, shop: Audit, capsys: pytest.CaptureFixture[str]) ->
 def test_too_large_a_graph_is_refused_before_anything_is_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(engine, "EDGE_LIMIT", 3000)
+    monkeypatch.setattr(subgraph, "EDGE_LIMIT", 3000)
     for form in ("json", "graphml", "dot"):
         assert main(["graph", "--sample", "shop", "-o", form]) == 2
         out, err = capsys.readouterr()

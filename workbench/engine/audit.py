@@ -1,12 +1,11 @@
-"""The façade that all faces call: load → graph → paths → fixes → what-if → export. It knows no terminal."""
+"""One loaded source, and everything that is asked of it."""
 
 from __future__ import annotations
 
 import difflib
 import gc
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
@@ -20,10 +19,23 @@ from workbench.analysis.object_tables import KindCount, ObjectTable, kind_counts
 from workbench.analysis.paths import Path, PathSet, PathStep
 from workbench.analysis.properties import properties
 from workbench.analysis.relations import Relation, relations
-from workbench.analysis.session import Analysis, Query
+from workbench.analysis.session import Analysis
 from workbench.analysis.through import Through
 from workbench.analysis.whatif import WhatIf
-from workbench.errors import InputError, UsageError
+from workbench.engine.records import (
+    EVERYTHING,
+    Document,
+    ExportResult,
+    Holder,
+    Neighbour,
+    PathQuery,
+    PathReport,
+    Preview,
+    Progress,
+    WhatIfReport,
+)
+from workbench.engine.subgraph import Subgraph, members_of, next_to
+from workbench.errors import UsageError
 from workbench.graph import nodes
 from workbench.graph.graph import BlockedEdge, Edge, Graph
 from workbench.inventory.changes import edited, merged
@@ -33,8 +45,8 @@ from workbench.inventory.inventory import Inventory
 from workbench.inventory.network_objects import NETWORK_GROUPS, NetworkPolicy
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
-from workbench.sources import Live, SourceKind, SourceRequest, collection_paused, load
-from workbench.sources.masking import as_yaml, line_of, masked, trimmed
+from workbench.sources import Live, SourceRequest, collection_paused, load
+from workbench.sources.masking import as_yaml, masked, trimmed
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
 from workbench.techniques.build import build
@@ -42,288 +54,11 @@ from workbench.techniques.limits import limits
 from workbench.techniques.registry import all_techniques
 
 if TYPE_CHECKING:
-    from workbench.network.connections import Network
-    from workbench.network.ports import PortRange
-
     # Fixes are asked for after the first answer, if at all, and a tenth of the time to start would go to their modules.
     from workbench.remediation.effects import Effects
     from workbench.remediation.records import Fix
 
-Progress = Callable[[str, int, int], None]
-"""Called with the phase, how much of it is done, and how much there is (0: unknown)."""
-
 _CHECKED = ("Container", "ServiceAccount", "PermissionSet", "Node", "Secret", "Endpoint")
-
-EDGE_LIMIT = 2_000_000
-"""Above this many expanded edges a graph is not written unless it is narrowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class PathQuery:
-    """Where paths start and end, what they may use, and how many are wanted."""
-
-    sources: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    limit: int | None = None
-    certain: bool = False
-    exclude: tuple[str, ...] = ()
-
-    @property
-    def query(self) -> Query:
-        """The query of the analysis, which knows no limit."""
-        return Query(self.sources, self.targets, self.certain, self.exclude)
-
-
-@dataclass(frozen=True, slots=True)
-class PathReport:
-    """The paths of a query, and what they were looked for among."""
-
-    paths: list[Path]
-    total: int
-    """How many there are without the limit."""
-    severities: Mapping[str, int]
-    """How many there are of each severity, without the limit."""
-    entry_points: int
-    crown_jewels: int
-    pairs_with_a_path: int
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """An object's text to look at, masked."""
-
-    object: str
-    title: str
-    text: str
-    first_line: int
-    """The number of the text's first line within its file."""
-    file: str | None
-
-    def lines_of(self, fields: Sequence[str]) -> set[int]:
-        """The lines (from 0, within the text) of some fields."""
-        found = (line_of(self.text, field) for field in fields if field)
-        return {line for line in found if line is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A node next to another, and what joins them."""
-
-    node: str
-    technique: str
-    outgoing: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """One subject that holds a permission."""
-
-    subject: str
-    namespace: str
-    """Where; empty for the whole cluster."""
-    binding: str
-    role: str
-    rule: int
-    names: tuple[str, ...]
-    """The objects that it is limited to; empty for all."""
-    builtin: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WhatIfReport:
-    """The paths before and after some fixes."""
-
-    paths_before: int
-    paths_after: int
-    rows: tuple[tuple[str, int, int], ...]
-    """Label, before, after."""
-    severities: Mapping[str, tuple[int, int]]
-    cut: tuple[tuple[Path, tuple[str, ...]], ...]
-    """Each closed path with the ids of the fixes that close it."""
-    stays: tuple[tuple[Path, tuple[str, ...]], ...]
-    """Each path that is left with the ids of fixes that would close it."""
-    opened: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What the chosen fixes make of one object."""
-
-    target: str
-    title: str
-    diff: tuple[tuple[str, str], ...]
-    """Sign (`` ``, ``-``, ``+``) and line."""
-    patch: str
-    """The patch as YAML; empty where the object must be created anew."""
-    filename: str = ""
-    """The file that an export would write it to."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportResult:
-    """What an export wrote."""
-
-    directory: FilePath
-    files: tuple[str, ...]
-    messages: tuple[str, ...]
-    next_command: str
-
-
-class Subgraph:
-    """A part of the graph to write: nodes, and edges on demand."""
-
-    def __init__(self, audit: Audit, chosen: set[str] | None, *, hubs: bool) -> None:
-        """Choose a part.
-
-        Raises:
-            UsageError: It has too many edges once its hubs are expanded.
-        """
-        self._audit = audit
-        self._chosen = chosen
-        self._hubs = hubs
-        # Before anything is written: a refusal must not leave half a document on standard output.
-        size = 0 if hubs else _expanded_size(audit.graph, chosen)
-        if size > EDGE_LIMIT:
-            raise UsageError(
-                f"the graph has {size:,} edges with its hubs expanded: narrow it with --from, --to or --around, "
-                "or use --hubs"
-            )
-
-    @property
-    def nodes(self) -> list[str]:
-        """The ids, sorted."""
-        return sorted(
-            node
-            for node in self._audit.graph.nodes
-            if (self._hubs or not nodes.is_hub(node)) and (self._chosen is None or node in self._chosen)
-        )
-
-    def edges(self) -> Iterator[Edge]:
-        """The edges between the nodes, hubs expanded unless they are kept; sorted by source, target, technique."""
-        edges = _kept(self._audit.graph, self._chosen) if self._hubs else _expanded(self._audit.graph, self._chosen)
-        yield from sorted(edges, key=lambda edge: (edge.source, edge.target, edge.technique))
-
-
-def _members(graph: Graph) -> dict[str, list[str]]:
-    """The concrete members of each hub."""
-    direct: dict[str, list[str]] = {}
-    for edge in graph.best_edges():
-        if nodes.is_hub(edge.source):
-            direct.setdefault(edge.source, []).append(edge.target)
-
-    def of(hub: str) -> list[str]:
-        out: list[str] = []
-        for member in direct.get(hub, ()):
-            out.extend(of(member) if nodes.is_hub(member) else [member])
-        return out
-
-    return {hub: of(hub) for hub in direct}
-
-
-def _kept(graph: Graph, chosen: set[str] | None) -> Iterator[Edge]:
-    for edge in graph.best_edges():
-        if chosen is None or (edge.source in chosen and edge.target in chosen):
-            yield edge
-
-
-def _expanded_size(graph: Graph, chosen: set[str] | None) -> int:
-    """How many edges there are at most between the chosen nodes with the hubs expanded."""
-    sizes = {
-        hub: len(found) if chosen is None else sum(member in chosen for member in found)
-        for hub, found in _members(graph).items()
-    }
-    size = 0
-    for source, target in zip(graph.source, graph.target, strict=True):
-        if chosen is None or graph.nodes[source] in chosen:
-            node = graph.nodes[target]
-            size += sizes.get(node, 0) if nodes.is_hub(node) else chosen is None or node in chosen
-    return size
-
-
-def _expanded(graph: Graph, chosen: set[str] | None) -> Iterator[Edge]:
-    members = {
-        hub: found if chosen is None else [member for member in found if member in chosen]
-        for hub, found in _members(graph).items()
-    }
-    best: dict[tuple[str, str, str], Edge] = {}
-    for edge in graph.best_edges():
-        if nodes.is_hub(edge.source) or (chosen is not None and edge.source not in chosen):
-            continue
-        for target in members.get(edge.target, ()) if nodes.is_hub(edge.target) else (edge.target,):
-            if target == edge.source or (chosen is not None and target not in chosen):
-                continue
-            concrete = Edge(edge.source, target, edge.technique, edge.effort, edge.missing, edge.cause)
-            key = (edge.source, target, edge.technique)
-            if key not in best or concrete.rank < best[key].rank:
-                best[key] = concrete
-    yield from best.values()
-
-
-def _next_to(graph: Graph, centre: set[str], *, hubs: bool) -> set[str]:
-    """The nodes, and those one step from them; hubs are looked through unless they are kept."""
-    found = set(centre)
-    members = {} if hubs else _members(graph)
-    leading = {hub for hub, inside in members.items() if not centre.isdisjoint(inside)}
-    for edge in graph.best_edges():
-        if not hubs and nodes.is_hub(edge.source):
-            continue
-        if edge.source in centre:
-            found.update(members.get(edge.target, ()) if edge.target in members else (edge.target,))
-        if edge.target in centre or edge.target in leading:
-            found.add(edge.source)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkAudit:
-    """The network of one loaded source: who reaches whom, without the graph."""
-
-    inventory: Inventory
-    network: Network
-    coverage: list[Gap]
-    """What could not be read; a policy that is not valid makes unknown what it might decide."""
-
-    @classmethod
-    def load(
-        cls, request: SourceRequest, progress: Progress | None = None, *, ports: Sequence[PortRange] = ()
-    ) -> NetworkAudit:
-        """Read a source and its policies.
-
-        Args:
-            request: What to read, and how.
-            progress: Hears what is being done.
-            ports: Ports that will be asked about.
-
-        Raises:
-            InputError: The source is not what it claims to be, or a policy of manifests is not valid and
-                ``keep_going`` is not set; lists every place.
-            UsageError: There is no such sample.
-            NotYetSupported: The source is of a kind that this version cannot read.
-        """
-        from workbench.network import invalid
-        from workbench.network.connections import Network
-
-        with collection_paused():
-            inventory = load(request, progress)
-            if progress is not None:
-                progress("reading network policies", 0, 0)
-            network = Network(inventory, ports=ports)
-            found = network.parsed.faults
-            if found and request.kind in (SourceKind.MANIFESTS, SourceKind.SAMPLE) and not request.keep_going:
-                raise InputError(invalid.faults(inventory, found))
-        return cls(inventory, network, [*inventory.coverage, *invalid.gaps(found)])
-
-    @property
-    def notes(self) -> list[str]:
-        """What the user should know about the answers."""
-        from workbench.network.enforcement import Enforces, enforcement
-
-        if not self.network.parsed.policies:
-            return []
-        found = enforcement(self.inventory)
-        if found.verdict is not Enforces.NO:
-            return []
-        return [f"{found.plugin} ({found.object}): {found.detail}; what policies say here has no effect"]
 
 
 class Audit:
@@ -428,12 +163,12 @@ class Audit:
 
     # --- paths ------------------------------------------------------------------------------------
 
-    def path_set(self, query: PathQuery = PathQuery()) -> PathSet:
+    def path_set(self, query: PathQuery = EVERYTHING) -> PathSet:
         """The searched paths of a query."""
         with self._lock:
             return self.analysis.paths(query.query)
 
-    def paths(self, query: PathQuery = PathQuery()) -> PathReport:
+    def paths(self, query: PathQuery = EVERYTHING) -> PathReport:
         """The paths of a query, by risk.
 
         Raises:
@@ -463,7 +198,7 @@ class Audit:
 
     def blocked(self) -> list[BlockedEdge]:
         """What a mitigation turns off, hubs expanded, sorted."""
-        members = _members(self.graph)
+        members = members_of(self.graph)
         found = {
             BlockedEdge(edge.source, target, edge.technique, edge.mitigation)
             for edge in self.graph.blocked
@@ -471,7 +206,7 @@ class Audit:
         }
         return sorted(found, key=lambda edge: (edge.source, edge.target, edge.technique, edge.mitigation))
 
-    def blocking(self, query: PathQuery = PathQuery()) -> list[Blocking]:
+    def blocking(self, query: PathQuery = EVERYTHING) -> list[Blocking]:
         """The blocked steps that alone would join pairs of a query which have no path.
 
         Raises:
@@ -560,8 +295,8 @@ class Audit:
             mask = reached(compiled.reverse, compiled.numbers(self.analysis.select(targets)))
             narrow({compiled.nodes[number] for number in mask.nonzero()[0]})
         if around:
-            narrow(_next_to(self.graph, set(self.analysis.select(around)), hubs=hubs))
-        return Subgraph(self, chosen, hubs=hubs)
+            narrow(next_to(self.graph, set(self.analysis.select(around)), hubs=hubs))
+        return Subgraph(self.graph, chosen, hubs=hubs)
 
     def document(self, node: str) -> Document | None:
         """The text of an object, masked; ``None`` for what is no object."""
@@ -688,27 +423,9 @@ class Audit:
         Raises:
             UsageError: An id names nothing, or several.
         """
-        from workbench.remediation.records import ready_together
+        from workbench.remediation.selection import selected
 
-        known = self.fixes()
-        chosen: dict[str, Fix] = {}
-        for identifier in wanted:
-            if identifier == "all-ready":
-                found = ready_together(known)
-            elif identifier.upper().startswith("F-"):
-                found = [fix for fix in known if fix.fix == identifier.upper()]
-                if not found:
-                    raise UsageError(f"no fix {identifier.upper()} applies here; those that do: {_kinds(known)}")
-            else:
-                found = [fix for fix in known if fix.id.startswith(identifier)]
-                if len(found) > 1:
-                    raise UsageError(f"{identifier} begins the ids of {len(found)} fixes: give more of it")
-                if not found:
-                    near = difflib.get_close_matches(identifier, [fix.id for fix in known], 3, 0.3)
-                    hint = f"; did you mean {' or '.join(near)}?" if near else " (workbench fixes lists them)"
-                    raise UsageError(f"no fix {identifier!r}{hint}")
-            chosen.update((fix.id, fix) for fix in found)
-        return list(chosen.values())
+        return selected(self.fixes(), wanted)
 
     def fix(self, identifier: str) -> Fix:
         """One fix by its id or a unique prefix of it.
@@ -795,10 +512,6 @@ class Audit:
         export.write(plan, directory, force=force)
         names = tuple(file.name for file in plan.files)
         return ExportResult(directory, names, plan.messages, plan.next_command)
-
-
-def _kinds(known: Sequence[Fix]) -> str:
-    return ", ".join(sorted({fix.fix for fix in known})) or "none does"
 
 
 def _diff(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str]]:
