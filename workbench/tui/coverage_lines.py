@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.tui.lines import BLANK
-from workbench.tui.text import Spans, count, shown, span
+from workbench.tui.text import Spans, count, shown, span, width
 
 if TYPE_CHECKING:
     from workbench.analysis.coverage import Weakness
 
-RESOURCE = 30
 NAMESPACE = 20
 TECHNIQUES = 6
 """How many techniques of a gap are named."""
@@ -32,10 +31,11 @@ def coverage_lines(
     """
     out: list[Spans] = []
     if found:
-        head = f"{'VERB':<6}{'RESOURCE':<{RESOURCE}}{'NAMESPACE':<{NAMESPACE}}STATUS"
+        wide = max(len("RESOURCE"), *(width(_resource(one)) for one in found)) + 1
+        head = f"{'VERB':<6}{'RESOURCE':<{wide}}{'NAMESPACE':<{NAMESPACE}}STATUS"
         out.append(((head, "heading"),))
         for one in found:
-            out += _gap_lines(one)
+            out += _gap_lines(one, wide)
     else:
         out.append((("FULL", "added"), (f"  {FULL}", "")))
     if notes:
@@ -49,14 +49,19 @@ def coverage_lines(
     return out
 
 
-def _gap_lines(one: Weakness) -> list[Spans]:
+def _resource(one: Weakness) -> str:
+    return one.resource or shown(one.gap.kind)
+
+
+def _gap_lines(one: Weakness, wide: int) -> list[Spans]:
     gap = one.gap
-    verb, resource = ("list", one.resource) if one.resource else ("", shown(gap.kind, RESOURCE - 1))
+    resource = _resource(one)
+    verb = "list" if one.resource else ""
     status = " ".join(part for part in (str(one.status or ""), str(gap.problem)) if part)
     lines: list[Spans] = [
         (
             (f"{verb:<6}", "muted"),
-            (f"{resource:<{RESOURCE - 1}} ", "strong"),
+            (resource + " " * (wide - width(resource)), "strong"),
             (f"{shown(gap.namespace or 'all', NAMESPACE - 1):<{NAMESPACE - 1}} ", ""),
             (status, "warning"),
             (f"  ×{gap.count:,}" if gap.count > 1 else "", "muted"),
