@@ -22,6 +22,7 @@ PICTURES: dict[str, tuple[str, tuple[int, int], Sequence[str]]] = {
         (160, 45),
         ("2", "down", "down", "down", "down", "enter", "down", "down", "vertical_line"),
     ),
+    "resources": ("shop", (120, 36), ("3",)),
     "fixes": ("shop", (120, 36), ("2", "enter", "down", "s", "7")),
     "paths-80x24": ("shop", (80, 24), ("2", "enter", "down")),
     "hardened": ("hardened", (120, 36), ("2",)),
