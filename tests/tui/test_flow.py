@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.widgets import Input
 
 from tests.tui import fake
@@ -549,3 +550,17 @@ async def test_no_question_is_asked_on_the_thread_of_the_screen(opened: Opened) 
         await press(pilot, "2", "enter", "down", "right", "s", "f", "y", "7", "space", "down", "x", "escape", "r")
     assert app.session is not None
     assert audit.main_thread_calls == []
+
+
+@pytest.mark.parametrize(("opens", "of"), [("colon", "command_bar"), ("slash", "filter_input")])
+async def test_what_is_typed_right_after_the_key_that_opens_an_input_is_in_it(
+    opened: Opened, opens: str, of: str
+) -> None:
+    async with opened() as (app, pilot):
+        await press(pilot, "2")
+        for key in (opens, "s", "colon", "slash", "q"):
+            app.post_message(events.Key(key, {"colon": ":", "slash": "/"}.get(key, key)))
+        await settled(pilot)
+        typed = getattr(app.screen, of)
+        assert isinstance(typed, Input)
+        assert (typed.is_prompting, typed.value) == (True, "s:/q")

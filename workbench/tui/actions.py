@@ -204,8 +204,9 @@ ACTIONS: tuple[Action, ...] = (
 )
 """Every action, in the order of the help."""
 
-PRIORITY = frozenset({"ctrl+q"})
-"""Keys that also reach us inside a dialog or an input."""
+PRIORITY = frozenset({"ctrl+q", "colon", "slash"})
+"""Keys that are taken before the widget with the focus gets them: ctrl+q also inside a dialog or an input, and those
+that open an input at once, so that what is typed right after them is not lost."""
 
 SHADOWED = {
     "tab": "our panes know which of them is hidden; Textual's focus order does not",

@@ -41,15 +41,17 @@ class Prompt(Input):
         self.cursor_blink = False
 
     def open(self, text: str = "") -> None:
-        """Show it and give it the keys."""
+        """Show it and give it the keys, at once: the next one may have been typed already."""
         self.add_class("-open")
+        self.display = True
         self.value = text
-        self.focus(scroll_visible=False)
+        self.screen.set_focus(self, scroll_visible=False)
         self.cursor_position = len(text)
 
     def close(self) -> None:
         """Hide it."""
         self.remove_class("-open")
+        self.display = False
 
     @property
     def is_prompting(self) -> bool:
