@@ -129,3 +129,22 @@ def test_applying_it_closes_every_gap(user: str) -> None:
     for found in weaknesses(gaps, all_techniques()):
         holders = who_can(access.real_grants(view), "list", parse_resource(found.resource))
         assert [one for holder in holders for one in holder.identities] == [identity], found.resource
+
+
+def test_the_role_names_the_kinds_of_network_policies_too() -> None:
+    kinds = ("AdminNetworkPolicy", "CiliumNetworkPolicy", "HTTPRoute", "CalicoGlobalNetworkPolicy")
+    [role] = yaml.safe_load_all(closing_roles([Gap(kind, None, Problem.FORBIDDEN) for kind in kinds]))
+    granted = {(rule["apiGroups"][0], plural) for rule in role["rules"] for plural in rule["resources"]}
+    assert granted == {
+        ("policy.networking.k8s.io", "adminnetworkpolicies"),
+        ("cilium.io", "ciliumnetworkpolicies"),
+        ("gateway.networking.k8s.io", "httproutes"),
+        ("projectcalico.org", "globalnetworkpolicies"),
+        ("crd.projectcalico.org", "globalnetworkpolicies"),
+    }
+
+
+def test_of_two_groups_the_one_that_was_asked_is_named() -> None:
+    refused = "list networkpolicies.crd.projectcalico.org: 403: no"
+    [weakness] = weaknesses([Gap("CalicoNetworkPolicy", None, Problem.FORBIDDEN, 1, refused)], all_techniques())
+    assert weakness.resource == "networkpolicies.crd.projectcalico.org"

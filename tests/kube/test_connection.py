@@ -234,6 +234,33 @@ def test_a_plugin_that_fails_sends_nothing(server: Server, tmp_path: Path) -> No
     assert server.seen == []
 
 
+def test_requests_that_wait_for_a_plugin_that_fails_do_not_each_ask_it(server: Server, tmp_path: Path) -> None:
+    wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; exit 1"
+    failed: list[LoginError] = []
+    about_to = threading.Semaphore(0)
+
+    def send() -> None:
+        about_to.release()
+        with pytest.raises(LoginError) as caught:
+            connection.send("GET", "/")
+        failed.append(caught.value)
+
+    with opened(kubeconfig(tmp_path, server.url, login(tmp_path, wait))) as connection:
+        threads = [threading.Thread(target=send) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            about_to.acquire()
+        time.sleep(0.3)
+        (tmp_path / "go").touch()
+        for thread in threads:
+            thread.join()
+        assert (len(failed), runs(tmp_path)) == (6, 1)
+        with pytest.raises(LoginError):
+            connection.send("GET", "/")
+        assert runs(tmp_path) == 2, "who asks later asks anew"
+
+
 def test_an_openid_token_that_is_none_sends_nothing(server: Server, tmp_path: Path) -> None:
     provider = {"auth-provider": {"name": "oidc", "config": {"id-token": "x.y", "client-id": "a"}}}
     with pytest.raises(LoginError, match="its id-token is none"):
@@ -325,6 +352,19 @@ def test_a_proxy_of_the_kubeconfig(server: Server, tmp_path: Path) -> None:
     [(_, path, headers, _)] = server.seen
     assert path == "http://api.prod/version"
     assert headers["proxy-authorization"] == ["Basic bWU6cGFzcyB3b3Jk"]
+
+
+def test_a_header_that_comes_several_times(server: Server, tmp_path: Path) -> None:
+    def twice(handler: Any) -> None:
+        handler.send_response(200)
+        for value in ('299 - "one"', '299 - "two"'):
+            handler.send_header("Warning", value)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    server.reply = twice
+    with opened(kubeconfig(tmp_path, server.url)) as connection:
+        assert connection.send("GET", "/").headers["warning"] == '299 - "one", 299 - "two"'
 
 
 def test_redirects_are_not_followed(server: Server, tmp_path: Path) -> None:

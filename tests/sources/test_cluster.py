@@ -10,6 +10,7 @@ import pytest
 from tests.kube.fake import FakeConnection, Request, in_turn, obj, pod, refusal
 from workbench.errors import Cancelled, ClusterError, LoginError, Unreachable
 from workbench.inventory.evidence import Gap, Problem
+from workbench.inventory.network_objects import CalicoNetworkPolicy
 from workbench.inventory.objects import ConfigMap, Pod, Secret
 from workbench.kube.api import METADATA_LIST, Answer, Endpoint
 from workbench.kube.paging import Lost
@@ -97,7 +98,39 @@ def test_without_discovery_lists_tell_what_is_absent(paths: str) -> None:
         return refusal(403, "no") if request.path.startswith(paths) and request.path in ("/api", "/apis") else None
 
     found = collect(world(script=script, resources=[one for one in BUILTIN if one.kind != "Ingress"]))
-    assert (len(found.objects), found.gaps) == (6, [])
+    assert len(found.objects) == 6
+    assert {gap.kind for gap in found.gaps} >= {"CalicoNetworkPolicy", "AdminNetworkPolicy", "ClusterPolicy"}
+    assert not {gap.kind for gap in found.gaps} & {resource.kind for resource in BUILTIN}
+    assert {gap.detail for gap in found.gaps} == {"what the server serves may not be asked: no (403)"}
+
+
+def _calico(group: str, version: str) -> Resource:
+    return Resource(group, version, "networkpolicies", "NetworkPolicy", True)
+
+
+def test_a_kind_of_calico_is_another_than_the_one_whose_name_it_shares() -> None:
+    crd = {**obj("NetworkPolicy", "same", "shop", spec={"selector": "all()"}), "apiVersion": "crd.projectcalico.org/v1"}
+    own = {**obj("NetworkPolicy", "same", "shop", spec={}), "apiVersion": "networking.k8s.io/v1"}
+    found = collect(FakeConnection(objects=[crd, own], resources=[*BUILTIN, _calico("crd.projectcalico.org", "v1")]))
+    assert ids(found) == ["CalicoNetworkPolicy:shop/same", "NetworkPolicy:shop/same"]
+    assert of(found, CalicoNetworkPolicy)["CalicoNetworkPolicy:shop/same"].spec.selector == "all()"
+
+
+def test_the_api_server_of_calico_goes_before_the_custom_resources_behind_it() -> None:
+    behind = {**obj("NetworkPolicy", "default.a", "shop"), "apiVersion": "crd.projectcalico.org/v1"}
+    front = {**obj("NetworkPolicy", "a", "shop"), "apiVersion": "projectcalico.org/v3"}
+    both = [_calico("crd.projectcalico.org", "v1"), _calico("projectcalico.org", "v3")]
+    assert ids(collect(FakeConnection(objects=[behind, front], resources=[*BUILTIN, *both]))) == [
+        "CalicoNetworkPolicy:shop/a"
+    ]
+
+
+def test_a_refusal_names_the_kind_by_its_group() -> None:
+    connection = world(
+        resources=[*BUILTIN, _calico("crd.projectcalico.org", "v1")], denied=lambda path: "projectcalico" in path
+    )
+    [gap] = gaps(collect(connection), "CalicoNetworkPolicy")
+    assert gap.detail.startswith("list networkpolicies.crd.projectcalico.org: 403: ")
 
 
 # --- secrets ------------------------------------------------------------------------------------------

@@ -257,6 +257,43 @@ async def test_a_file_is_applied_to_a_cluster_that_is_named(isolated: Path) -> N
         assert "server: verified" in basket(app)
 
 
+async def test_what_one_cluster_accepted_is_not_made_in_another(isolated: Path) -> None:
+    servers = {"prod": remote.server(), "other": remote.server()}
+    (isolated / "web.yaml").write_text(json.dumps(remote.DAEMON), encoding="utf-8")
+    request = SourceRequest(SourceKind.MANIFESTS, paths=("web.yaml",))
+    app = WorkbenchApp(request, connector=lambda options, terminal: servers[options.context])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.stage(next(fix for fix in app.session.fixes if fix.fix == "F-PRIV"))
+        app.run_command("apply-to prod")
+        await settled(pilot)
+        await press(pilot, "7", "v")
+        app.run_command("apply-to other")
+        await settled(pilot)
+        assert servers["other"].requests == []
+        await press(pilot, "A")
+        assert [one.path for one in servers["other"].patches] == [remote.AGENT], "a dry run of its own"
+        await press(pilot, "y")
+        assert (len(servers["prod"].writes), len(servers["other"].writes)) == (0, 1)
+
+
+async def test_no_other_source_is_opened_while_a_cluster_is_changed(opening: Opening) -> None:
+    server = remote.server()
+
+    def reload(_server: FakeServer, request: Request) -> Answer | None:
+        if request.writes:
+            app.call_from_thread(app.action_reload)
+        return None
+
+    async with opening(server, "F-PRIV") as (app, pilot):
+        await press(pilot, "A")
+        server.on_patch = reload
+        await press(pilot, "y")
+        assert len(server.writes) == 2
+        assert "a cluster is being changed; esc stops after the object it is at" in toasts(app)
+        assert [str(row.state) for row in app.changes.rows] == ["applied", "applied"]
+
+
 async def test_a_connection_lost_between_two_objects_says_what_is_known(opening: Opening) -> None:
     server = remote.server()
     async with opening(server, "F-PRIV") as (app, pilot):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import yaml
 
 from workbench.inventory.evidence import Gap, Problem
-from workbench.inventory.objects import GROUPS
+from workbench.inventory.objects import CLUSTER_SCOPED, GROUPS, KINDS
+from workbench.inventory.records import plural_of, wire_kind
 from workbench.kube.resources import BUILTIN, Resource
 from workbench.techniques.api import Technique
 
@@ -37,14 +38,7 @@ BLOCKING = frozenset(
 _STATUS = re.compile(r"\b([45]\d\d)\b")
 _USER = re.compile(r'User "([^"]+)" cannot ')
 
-_CUSTOM = {
-    "ClusterPolicy": "clusterpolicies",
-    "Policy": "policies",
-    "SecurityContextConstraints": "securitycontextconstraints",
-}
-"""The plurals of the kinds of others that are analysed."""
-
-_RESOURCES = {resource.kind: resource for resource in BUILTIN}
+_RESOURCES = {resource.kind: (resource,) for resource in BUILTIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,8 @@ def _weakness(gap: Gap, techniques: Sequence[Technique]) -> Weakness:
     reading = sorted(
         {one.id for one in techniques if gap.kind in one.declaration.reads and not one.declaration.internal}
     )
-    resource = _resource(gap.kind)
+    resource = next((one for one in _resources(gap.kind) if f"{one.name}:" in gap.detail), None)
+    resource = resource or next(iter(_resources(gap.kind)), None)
     status = 403 if gap.problem is Problem.FORBIDDEN else None
     found = _STATUS.search(gap.detail)
     if found is not None and gap.problem in (Problem.FORBIDDEN, Problem.NOT_COLLECTED):
@@ -90,15 +85,16 @@ def _conclusion(gap: Gap, reading: Sequence[str]) -> str:
     return f"paths{where} that need such an object may be missing: 'no path' is not proved"
 
 
-def _resource(kind: str) -> Resource | None:
+def _resources(kind: str) -> tuple[Resource, ...]:
+    """Where objects of a kind are; those of Calico may be in either of two groups."""
     known = _RESOURCES.get(kind)
     if known is not None:
         return known
-    plural = _CUSTOM.get(kind)
-    if plural is None:
-        return None
-    group = next(group for group, kinds in GROUPS.items() if any(one.__name__ == kind for one in kinds))
-    return Resource(group, "v1", plural, kind, kind == "Policy")
+    found = KINDS.get(kind)
+    if found is None:
+        return ()
+    plural, namespaced = plural_of(wire_kind(found)), kind not in CLUSTER_SCOPED
+    return tuple(Resource(group, "v1", plural, kind, namespaced) for group, kinds in GROUPS.items() if found in kinds)
 
 
 # --- the rights that close them -----------------------------------------------------------------------
@@ -137,8 +133,7 @@ def closing_roles(gaps: Sequence[Gap]) -> str:
 def _rules(kinds: Iterable[str]) -> list[dict[str, object]]:
     groups: dict[str, set[str]] = {}
     for kind in kinds:
-        resource = _resource(kind)
-        if resource is not None:
+        for resource in _resources(kind):
             groups.setdefault(resource.group, set()).add(resource.plural)
     return [
         {"apiGroups": [group], "resources": sorted(plurals), "verbs": [VERB]}

@@ -91,6 +91,16 @@ def wire_kind(kind: type[KubernetesObject]) -> str:
     return kind.wire or kind.__name__
 
 
+def plural_of(kind: str) -> str:
+    """The resource that the objects of a kind are, as the API server writes it in paths; holds for all kinds we read."""
+    name = kind.lower()
+    if name.endswith("ss"):
+        return f"{name}es"
+    if name.endswith("y"):
+        return f"{name[:-1]}ies"
+    return name if name.endswith("s") else f"{name}s"
+
+
 class SelectorRequirement(Record):
     key: str | None = None
     operator: str | None = None

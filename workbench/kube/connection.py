@@ -75,6 +75,10 @@ class KubeConnection:
         self._impersonation = _impersonation(selected.user.value if selected and selected.user else User(), options)
         self._plugin: Plugin | None = None
         self._credentials: Credentials | None = None
+        self._logins = 0
+        """How often the plugin was asked."""
+        self._login_failed: LoginError | None = None
+        """How the last time ended, if it gave nothing."""
         self._token_file = _TokenFile.of(selected)
         if selected is not None and self._token_file is None and _uses_plugin(selected):
             self._plugin = Plugin(selected, terminal, self._stop)
@@ -137,11 +141,15 @@ class KubeConnection:
             return self._transport, f"Bearer {token}", False
         if self._plugin is None:
             return self._transport, self._static_token(), True
+        asked = self._logins
         with self._lock:
+            if self._login_failed is not None and self._logins != asked:
+                # Another request asked it while this one waited: nobody is to be asked, or made to wait, once each.
+                raise LoginError(str(self._login_failed))
             known = self._credentials
             fresh = False
             if known is None or known.expired or (refused is not None and _bearer(known) == refused):
-                known = self._plugin.run()
+                known = self._run_plugin(self._plugin)
                 fresh = True
                 before = self._credentials
                 if known.certificate and (before is None or before.certificate != known.certificate):
@@ -150,6 +158,17 @@ class KubeConnection:
                     old.close()
                 self._credentials = known
             return self._transport, _bearer(known), fresh
+
+    def _run_plugin(self, plugin: Plugin) -> Credentials:
+        try:
+            found = plugin.run()
+        except LoginError as error:
+            self._login_failed = error
+            raise
+        finally:
+            self._logins += 1
+        self._login_failed = None
+        return found
 
     def _prepared(self, credentials: Credentials | None) -> tuple[Configuration, Transport]:
         """The settings and the transport, with the certificate that a plugin gave."""

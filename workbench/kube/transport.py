@@ -122,7 +122,9 @@ class Transport:
             response.close()
             raise
         response.release_conn()
-        return Answer(response.status, b"".join(parts), {key.lower(): value for key, value in response.headers.items()})
+        # A header that came several times (Warning) is one with commas (RFC 9110, 5.3).
+        headers = {key.lower(): response.headers[key] for key in response.headers}
+        return Answer(response.status, b"".join(parts), headers)
 
     def cancel(self) -> None:
         """End what is under way, and refuse what comes later."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workbench.errors import Cancelled, ClusterError, LoginError, Unreachable
-from workbench.inventory.evidence import Gap, Origin
+from workbench.inventory.evidence import Gap, Origin, Problem
 from workbench.inventory.objects import (
     CLUSTER_SCOPED,
     GROUPS,
@@ -22,6 +22,7 @@ from workbench.inventory.objects import (
     PersistentVolume,
     RoleBinding,
 )
+from workbench.inventory.records import wire_kind
 from workbench.kube.api import Connection, Endpoint
 from workbench.kube.discovery import Served, discover, server_version
 from workbench.kube.paging import Garbled, Lost, Patient, Refused
@@ -31,6 +32,9 @@ from workbench.sources.cluster_decode import ReadKind
 from workbench.sources.cluster_gaps import Reading, gaps_of, limited
 from workbench.sources.cluster_lists import Event, Listing, Outcome, listed
 from workbench.text import shown
+
+_OLDEST = "extensions"
+"""The group whose kinds all moved to others."""
 
 
 class State(enum.StrEnum):
@@ -129,8 +133,12 @@ def _served(patient: Patient) -> Served:
     except Refused as error:
         if error.status not in (401, 403):
             raise Garbled(f"{error.answer.message or 'it'} ({error.status} to the question what it serves)") from error
-        # Whoever may not ask may still read; what is absent then answers 404.
-        return Served(BUILTIN, frozenset(GROUPS))
+        # Whoever may not ask may still read; what is absent then answers 404. In which version custom resources are
+        # served, if they are, nobody else tells.
+        own = {resource.group for resource in BUILTIN}
+        reason = f"what the server serves may not be asked: {error.answer.message or 'Forbidden'} ({error.status})"
+        unread = {group: reason for group in GROUPS if group not in own and group != _OLDEST}
+        return Served(BUILTIN, frozenset(GROUPS), unread)
 
 
 def _named(endpoint: Endpoint) -> str:
@@ -305,30 +313,24 @@ class _Collector:
 
 
 def _kinds(served: Served) -> Iterable[tuple[Resource, type[KubernetesObject]]]:
-    """The kinds that are served and that the inventory knows; of two groups with one kind the newer."""
+    """The kinds that are served and that the inventory knows, by its own names for them: Calico's NetworkPolicy is
+    another than Kubernetes' own. Of two groups that serve one kind the newer, or the one that adds to it, counts.
+    """
     known = {(resource.group, resource.kind): resource for resource in served.resources}
-    seen: set[str] = set()
-    for group, kinds in GROUPS.items():
-        if group == "extensions":
-            continue
-        for kind in kinds:
-            resource = known.get((group, kind.__name__))
-            if resource is not None:
-                seen.add(kind.__name__)
-                yield resource, kind
-    for kind in GROUPS["extensions"]:
-        resource = known.get(("extensions", kind.__name__))
-        if resource is not None and kind.__name__ not in seen:
-            yield resource, kind
+    seen: set[type[KubernetesObject]] = set()
+    for group in (*(group for group in GROUPS if group != _OLDEST), _OLDEST):
+        for kind in GROUPS[group]:
+            resource = known.get((group, wire_kind(kind)))
+            if resource is not None and kind not in seen:
+                seen.add(kind)
+                yield replace(resource, kind=kind.__name__), kind
 
 
 def _unread_groups(served: Served) -> Iterable[Gap]:
-    from workbench.inventory.evidence import Problem
-
     known = {(resource.group, resource.kind) for resource in served.resources}
     for group, reason in served.unread.items():
         for kind in GROUPS.get(group, ()):
-            if (group, kind.__name__) not in known:
+            if (group, wire_kind(kind)) not in known:
                 yield Gap(kind.__name__, None, Problem.NOT_COLLECTED, 1, shown(reason))
 
 

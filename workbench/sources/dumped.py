@@ -16,26 +16,17 @@ from workbench.inventory.objects import (
     ServicePort,
     ServiceSpec,
 )
-from workbench.inventory.records import wire_kind
+from workbench.inventory.records import plural_of, wire_kind
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """The label by which an EndpointSlice names its Service (Kubernetes documentation, EndpointSlices, "Ownership")."""
-
-
-def _plural(kind: str) -> str:
-    name = kind.lower()
-    if name.endswith("ss"):
-        return f"{name}es"
-    if name.endswith("y"):
-        return f"{name[:-1]}ies"
-    return name if name.endswith("s") else f"{name}s"
 
 
 def _file_names() -> dict[str, tuple[type[KubernetesObject], str]]:
     found: dict[str, tuple[type[KubernetesObject], str]] = {}
     for group, kinds in GROUPS.items():
         for kind in kinds:
-            name = _plural(wire_kind(kind))
+            name = plural_of(wire_kind(kind))
             found[f"{name}.{group}.json" if group else f"{name}.json"] = (kind, f"{group}/v1" if group else "v1")
     return found
 

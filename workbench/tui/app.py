@@ -186,7 +186,7 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
         staged = tuple(fix.id for fix in self.session.basket) if self.session is not None else ()
         from workbench.tui.screens.dialogs import QuitDialog
 
-        changing = self.changes is not None and self.changes.phase == "applying"
+        changing = self.is_changing
         if (changing or (staged and staged != self._exported)) and not isinstance(self.screen, QuitDialog):
             self.push_screen(QuitDialog(len(staged), changing=changing), self._quit_answered)
         else:

@@ -65,6 +65,17 @@ class ApplyingApp(StagingApp):
             self.changes = None
         super().basket_changed()
 
+    def _is_current(self, changes: Changes) -> bool:
+        """Whether a batch is the last one, and of the cluster that is open: what was agreed to for one cluster is never
+        made in another.
+        """
+        return self.changes is changes and changes.connection is self.connection
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether a cluster is being changed right now."""
+        return self.changes is not None and self.changes.phase == "applying"
+
     # -- dry run
 
     def check_staged(self, then: Callable[[Changes], None] | None = None) -> None:
@@ -82,11 +93,10 @@ class ApplyingApp(StagingApp):
         elif session.problem:
             self.say(f"cannot be checked: {session.problem}", "warning")
         elif self.connection is not None:
-            self._check(Changes(False, tuple(session.basket), self.connection.endpoint), then)
+            self._check(Changes(False, tuple(session.basket), self.connection), then)
 
     def _check(self, changes: Changes, then: Callable[[Changes], None] | None) -> None:
-        connection = self.connection
-        assert connection is not None
+        connection = changes.connection
         self.changes = changes
         self.tell_screens()
 
@@ -106,6 +116,10 @@ class ApplyingApp(StagingApp):
             return changes
 
         def checked(found: Changes) -> None:
+            if not self._is_current(found):
+                # Another cluster was opened meanwhile.
+                self.changes = None if self.changes is found else self.changes
+                return
             found.phase = "checked"
             self.tell_screens()
             problems = found.problems()
@@ -145,7 +159,7 @@ class ApplyingApp(StagingApp):
         """Apply what is staged, after a dry run and consent (``A``)."""
         session, changes = self.session, self.changes
         known = session is not None and changes is not None and changes.is_fresh(session.basket)
-        if known and changes is not None and not changes.problems() and not self.changes_refused():
+        if known and changes is not None and self._is_current(changes) and not changes.problems():
             self._ask(changes)
         else:
             self.check_staged(self._ask)
@@ -165,14 +179,13 @@ class ApplyingApp(StagingApp):
         reasons = reasons_for_name(changes.rows, protected=protected)
 
         def answered(agreed: bool | None) -> None:
-            if agreed and self.changes is changes and not self.changes_refused():
+            if agreed and self._is_current(changes):
                 self._apply(changes)
 
         self.push_screen(ApplyDialog(changes, reasons, context_name(changes.endpoint)), answered)
 
     def _apply(self, changes: Changes) -> None:
-        connection = self.connection
-        assert connection is not None
+        connection = changes.connection
         changes.phase = "applying"
         changes.stop.clear()
         self.tell_screens()
@@ -224,10 +237,13 @@ class ApplyingApp(StagingApp):
             self.tell_screens()
             return
         self.say(f"{'taken back' if changes.undo else 'applied'}: {changes.summary}")
-        changes.phase = "verifying"
-        if session is not None and session.endpoint is not None:
+        if not self._is_current(changes):
+            changes.phase = "done"
+        elif session is not None and session.endpoint is not None:
+            changes.phase = "verifying"
             self.reload_quietly()
         else:
+            changes.phase = "verifying"
             self._verify_live(changes)
         self.tell_screens()
 
@@ -241,6 +257,9 @@ class ApplyingApp(StagingApp):
         changes, session = self.changes, self.require_session()
         if changes is None or changes.phase != "verifying":
             return
+        if self.target_endpoint != changes.endpoint:
+            changes.phase = "done"
+            return
         view, fixes = session.audit.inventory, changes.fixes
 
         def job() -> list[tuple[str, str]]:
@@ -252,8 +271,7 @@ class ApplyingApp(StagingApp):
 
     def _verify_live(self, changes: Changes) -> None:
         """Of a source that is a file only the objects themselves are read again."""
-        connection = self.connection
-        assert connection is not None
+        connection = changes.connection
 
         def job() -> list[tuple[str, str]]:
             from workbench.remediation.verify import verify_live
@@ -294,12 +312,12 @@ class ApplyingApp(StagingApp):
         def job() -> Changes | None:
             journal = journal_of(connection)
             entry = journal.find(identifier)[0] if identifier else journal.last()
-            return Changes(True, (), connection.endpoint, entry=entry) if entry is not None else None
+            return Changes(True, (), connection, entry=entry) if entry is not None else None
 
         def found(changes: Changes | None) -> None:
             if changes is None:
                 self.say("nothing that was applied in this context is in force")
-            else:
+            elif changes.connection is self.connection:
                 self._check(changes, self._ask)
 
         self.in_background("change", job, found)

@@ -32,7 +32,8 @@ class Changes:
     """Whether it takes back what was applied."""
     fixes: tuple[Fix, ...]
     """What it makes; of an undo nothing."""
-    endpoint: Endpoint
+    connection: Connection = field(repr=False)
+    """To the cluster that is asked, and that is changed."""
     steps: Sequence[Step] = ()
     left: Sequence[tuple[Fix, str]] = ()
     """The fixes that are not made here, with the reason."""
@@ -53,6 +54,11 @@ class Changes:
     """By object: how far its rollout is, or whether the weakness is gone."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Ends the batch between two objects, or the wait for a rollout."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The cluster that is asked, and that is changed."""
+        return self.connection.endpoint
 
     @property
     def is_running(self) -> bool:

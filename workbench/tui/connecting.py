@@ -267,6 +267,9 @@ class ConnectingApp(LoadingApp):
             return self.connector(ConnectOptions(context=context), self._lend_terminal)
 
         def connected(connection: Connection) -> None:
+            if self.is_changing or self.session is not session:
+                connection.close()
+                return
             self._let_go(self.connection)
             self.connection = connection
             self.say(f"fixes are applied to {shown(connection.endpoint.context)}: v asks for a dry run")

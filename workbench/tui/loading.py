@@ -86,6 +86,10 @@ class LoadingApp(SessionApp):
             request: What to read.
             keep: The fixes that stay staged, as far as they still apply.
         """
+        if self.is_changing:
+            # It would end the connection under the batch.
+            self.say("a cluster is being changed; esc stops after the object it is at", "warning")
+            return
         again = request == self.request and self.session is not None
         self._namespace = self.session.namespace if again and self.session is not None else ""
         self.request = request

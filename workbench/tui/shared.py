@@ -21,6 +21,11 @@ class SessionApp(JobsApp):
             raise RuntimeError("nothing is loaded")
         return self.session
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether a cluster is being changed right now."""
+        return False
+
     def tell_screens(self) -> None:
         """Every screen that is there shows the new state; hidden ones do when they come back."""
         for screen in self.screen_stack:
