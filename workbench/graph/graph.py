@@ -8,7 +8,7 @@ effort, fewest missing facts). The edge goes when its last cause goes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -128,6 +128,12 @@ class Graph:
     def number(self, node: str) -> int:
         """The number of a node, which is added if it is new."""
         return self.numbers[node]
+
+    def add_nodes(self, nodes: Iterable[str]) -> None:
+        """Number many nodes in their order; those that are known keep their number."""
+        new = [node for node in dict.fromkeys(nodes) if node not in self.numbers]
+        self.numbers.update(zip(new, range(len(self.nodes), len(self.nodes) + len(new)), strict=True))
+        self.nodes += new
 
     def fact_number(self, missing: tuple[Fact, ...]) -> int:
         """The number of a set of missing facts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from workbench.graph import nodes
@@ -17,6 +17,7 @@ from workbench.inventory.pods import PodInstance
 from workbench.rbac.subjects import AUTHENTICATED, SERVICE_ACCOUNTS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Found, SubjectType, Technique
+from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.registry import all_techniques
 from workbench.techniques.resolve.nodes import api_server_flags
 
@@ -42,8 +43,7 @@ def build(view: Inventory, techniques: Sequence[Technique] | None = None) -> Gra
     """
     chosen = all_techniques() if techniques is None else techniques
     graph = Graph([technique.id for technique in chosen])
-    for node in all_nodes(view):
-        graph.number(node)
+    graph.add_nodes(all_nodes(view))
     for number, technique in enumerate(chosen):
         _add(graph, view, number, technique)
     return graph
@@ -57,20 +57,30 @@ processor's cache until then."""
 def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> None:
     """Add the records of one technique; a subject that has none gets no bucket."""
     filling = _Filling(graph, technique)
-    records, keys, ends = filling.records, filling.keys, filling.ends
-    take, detect = records.extend, technique.detect
-    end = 0
-    for subject in technique.subjects(view):
-        take(detect(view, subject))
-        if len(records) != end:
-            end = len(records)
-            keys.append(key_of(subject))
-            ends.append(end)
-            if end > _TOGETHER:
-                filling.empty()
-                end = 0
-    filling.empty()
+    if isinstance(technique, ManyTechnique):
+        for subject in technique.subjects(view):
+            filling.put(key_of(subject), technique.many(view, subject))
+    else:
+        detect: Callable[[Inventory, Any], Iterable[Record | Blocked]] = technique.detect
+        if isinstance(technique, RecordTechnique):
+            detect = technique.records
+        records, keys, ends = filling.records, filling.keys, filling.ends
+        end = 0
+        for subject in technique.subjects(view):
+            records.extend(detect(view, subject))
+            if len(records) != end:
+                end = len(records)
+                keys.append(subject if isinstance(subject, str) else subject.id)
+                ends.append(end)
+                if end > _TOGETHER:
+                    filling.empty()
+                    end = 0
+        filling.empty()
     graph.add(number, filling.columns, filling.subjects, filling.starts)
+
+
+_EDGES = frozenset({Found, tuple})
+"""The types of what is no :class:`Blocked`."""
 
 
 class _Filling:
@@ -88,7 +98,7 @@ class _Filling:
     def __init__(self, graph: Graph, technique: Technique) -> None:
         self._graph = graph
         self._technique = technique
-        self.records: list[Found | Blocked] = []
+        self.records: list[Record | Blocked] = []
         self.keys: list[str] = []
         self.ends: list[int] = []
         self.columns = Columns()
@@ -97,9 +107,11 @@ class _Filling:
 
     def empty(self) -> None:
         """Move the records to the columns, each column by one call: a loop over them takes several times as long."""
+        if not self.records:
+            return
         before = len(self.columns.source)
         found: list[Any] = self.records
-        if set(map(type, found)) == {Found}:
+        if set(map(type, found)) <= _EDGES:
             self.subjects += self.keys
             self.starts.append(before)
             self.starts += [before + end for end in self.ends[:-1]]
@@ -111,25 +123,50 @@ class _Filling:
             facts = list(map(graph.fact_numbers.__getitem__, missing))
             columns.source.extend(map(graph.numbers.__getitem__, sources))
             columns.target.extend(map(graph.numbers.__getitem__, targets))
-            columns.effort += [
-                effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)
-            ]
+            if any(facts):
+                columns.effort += [
+                    effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)
+                ]
+            else:
+                columns.effort += efforts
             columns.missing += facts
             columns.causes += causes
         for done in (self.records, self.keys, self.ends):
             done.clear()
 
-    def _edges_only(self, before: int) -> list[Found]:
+    def put(self, key: str, found: Iterable[Many | Blocked]) -> None:
+        """Add one bucket to the columns at once."""
+        graph, columns = self._graph, self.columns
+        before = len(columns.source)
+        for each in found:
+            if isinstance(each, Blocked):
+                graph.blocked.append(_blocked(self._technique, each))
+                continue
+            source, targets, effort, missing, causes = each
+            count = len(targets)
+            if not count:
+                continue
+            fact = graph.fact_numbers[missing]
+            columns.source += [graph.numbers[source]] * count
+            columns.target.extend(map(graph.numbers.__getitem__, targets))
+            columns.effort += [effort + SURCHARGE if fact else effort] * count
+            columns.missing += [fact] * count
+            columns.causes += [None] * count if causes is None else causes
+        if len(columns.source) != before:
+            self.subjects.append(key)
+            self.starts.append(before)
+
+    def _edges_only(self, before: int) -> list[Record]:
         """The records without what a mitigation turns off, which the graph keeps apart; buckets for those that stay."""
-        found: list[Found] = []
+        found: list[Record] = []
         begin = 0
         for key, end in zip(self.keys, self.ends, strict=True):
             known = len(found)
             for record in self.records[begin:end]:
-                if isinstance(record, Found):
-                    found.append(record)
-                else:
+                if isinstance(record, Blocked):
                     self._graph.blocked.append(_blocked(self._technique, record))
+                else:
+                    found.append(record)
             if len(found) != known:
                 self.subjects.append(key)
                 self.starts.append(before + known)
@@ -144,8 +181,7 @@ def all_nodes(view: Inventory) -> Iterator[str]:
     yield from access.object_nodes(view)
     for pod in view.pods:
         yield pod.id
-        for container in pod.containers:
-            yield container.id
+        yield from [container.id for container in pod.containers]
 
 
 class Bucket:

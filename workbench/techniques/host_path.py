@@ -15,6 +15,7 @@ from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstanc
 from workbench.rbac.abilities import Ability
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.many import Many, ManyTechnique
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.confinement import host_files_evidence, host_files_open
 from workbench.techniques.resolve.container import node_evidence, node_of, on_linux, shares_node
@@ -386,7 +387,7 @@ def _is_microk8s(view: Inventory, pod: PodInstance) -> bool:
     return node is not None and "microk8s.io/cluster" in (node.metadata.labels or {})
 
 
-class HostTraverse(Technique):
+class HostTraverse(ManyTechnique):
     """EXPLOIT_HOST_TRAVERSE: the tokens of the node's other pods."""
 
     declaration = _declare(
@@ -412,7 +413,7 @@ class HostTraverse(Technique):
                 found[node] = None
         return list(found)
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
         starts = [
             (container, mount)
@@ -425,6 +426,8 @@ class HostTraverse(Technique):
         if not starts:
             return
         tokens = _tokens_on_disk(view, pods)
+        accounts = list(tokens)
+        first: dict[str, list[tuple[str, str]]] = {}
         for container, mount in starts:
             base = all_of(_root_uses_files(view, container), _takes(mount.missing))
             if base.off is not None:
@@ -432,12 +435,14 @@ class HostTraverse(Technique):
                 continue
             source, effort, key = container.id, self.declaration.effort, mount.key
             if subject != UNKNOWN_NODE:
-                for account, holders in tokens.items():
-                    yield Found(source, account, effort, base.missing, (key, holders[0].id))
+                causes = first.get(key)
+                if causes is None:
+                    causes = first[key] = [(key, holders[0].id) for holders in tokens.values()]
+                yield Many(source, accounts, effort, base.missing, causes)
                 continue
             for account, holders in tokens.items():
                 holder, shares = _nearest(view, container.pod, holders)
-                yield Found(source, account, effort, all_of(base, shares).missing, (key, holder.id))
+                yield Many(source, [account], effort, all_of(base, shares).missing, [(key, holder.id)])
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
