@@ -84,10 +84,10 @@ class Columns:
     __slots__ = ("causes", "effort", "missing", "source", "target")
 
     def __init__(self) -> None:
-        self.source: list[int] = []
-        self.target: list[int] = []
-        self.effort: list[int] = []
-        self.missing: list[int] = []
+        self.source = array("i")
+        self.target = array("i")
+        self.effort = array("B")
+        self.missing = array("i")
         self.causes: list[Any] = []
 
 
@@ -149,12 +149,11 @@ class Graph:
             starts: Where in the columns each bucket begins.
         """
         before = len(self.source)
-        # A list grows at a fraction of what an array takes for each item, and an array is filled from one at once.
-        self.source.fromlist(columns.source)
-        self.target.fromlist(columns.target)
-        self.technique.extend(array("H", (technique,)) * len(columns.source))
-        self.effort.fromlist(columns.effort)
-        self.missing.fromlist(columns.missing)
+        self.source += columns.source
+        self.target += columns.target
+        self.technique += array("H", (technique,)) * len(columns.source)
+        self.effort += columns.effort
+        self.missing += columns.missing
         self.causes += columns.causes
         self._bucket_keys[technique] = subjects
         self._bucket_starts[technique] = array("i", [before + start for start in starts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -121,15 +122,16 @@ class _Filling:
             graph, columns = self._graph, self.columns
             sources, targets, efforts, missing, causes = zip(*found, strict=True)
             facts = list(map(graph.fact_numbers.__getitem__, missing))
-            columns.source.extend(map(graph.numbers.__getitem__, sources))
-            columns.target.extend(map(graph.numbers.__getitem__, targets))
+            number = graph.numbers.__getitem__
+            # An array takes a list at once, and anything else item by item, which is several times as long.
+            columns.source.fromlist(list(map(number, sources)))
+            columns.target.fromlist(list(map(number, targets)))
             if any(facts):
-                columns.effort += [
-                    effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)
-                ]
-            else:
-                columns.effort += efforts
-            columns.missing += facts
+                efforts = tuple(
+                    [effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)]
+                )
+            columns.effort.fromlist(list(efforts))
+            columns.missing.fromlist(facts)
             columns.causes += causes
         for done in (self.records, self.keys, self.ends):
             done.clear()
@@ -147,10 +149,10 @@ class _Filling:
             if not count:
                 continue
             fact = graph.fact_numbers[missing]
-            columns.source += [graph.numbers[source]] * count
-            columns.target.extend(map(graph.numbers.__getitem__, targets))
-            columns.effort += [effort + SURCHARGE if fact else effort] * count
-            columns.missing += [fact] * count
+            columns.source += array("i", (graph.numbers[source],)) * count
+            columns.target.fromlist(list(map(graph.numbers.__getitem__, targets)))
+            columns.effort += array("B", (effort + SURCHARGE if fact else effort,)) * count
+            columns.missing += array("i", (fact,)) * count
             columns.causes += [None] * count if causes is None else causes
         if len(columns.source) != before:
             self.subjects.append(key)

@@ -68,11 +68,10 @@ class _ThroughMount(Technique):
     def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
         blocked = ""
         found = False
-        mounts = host_mounts(view, subject)
-        if not mounts or not on_linux(view, subject.pod):
-            return
-        for mount in mounts:
+        for mount in host_mounts(view, subject):
             for effort, answer, cause in self.ways(view, subject, mount):
+                if not on_linux(view, subject.pod):
+                    return
                 if answer.off is not None:
                     blocked = blocked or answer.off
                 else:
@@ -475,11 +474,17 @@ def _on_disk(view: Inventory, container: ContainerInstance) -> list[TokenMount]:
 def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, list[ContainerInstance]]:
     """The accounts whose tokens lie on a node's disk, with one container of each pod that mounts one."""
     out: dict[str, list[ContainerInstance]] = {}
+    memo: dict[ContainerInstance, list[str]] = view.memo("accounts on disk", WITH_TOKENS)
     for pod in pods:
         for container in pod.containers:
-            for token in _on_disk(view, container):
-                holders = out.setdefault(token.account, [])
-                if not holders or holders[-1].pod is not pod:
+            accounts = memo.get(container.alike)
+            if accounts is None:
+                accounts = memo[container.alike] = [token.account for token in _on_disk(view, container)]
+            for account in accounts:
+                holders = out.get(account)
+                if holders is None:
+                    out[account] = [container]
+                elif holders[-1].pod is not pod:
                     holders.append(container)
     return out
 
