@@ -7,6 +7,7 @@ EXPLOIT_HOST_* and CE_VAR_LOG_SYMLINK ignore user namespaces and sandboxes: the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
@@ -330,8 +331,7 @@ class RuntimeSocket(_ThroughMount):
         if path is None:
             return
         pod = container.pod
-        socket = next((socket for socket in SOCKETS if at_or_above(path, socket)), "")
-        init_socket = next((socket for socket in INIT_SOCKETS if at_or_above(path, socket)), "")
+        socket, init_socket = _sockets_below(path)
         if not socket and not init_socket:
             return
         group = needs("C-GID", pod.node)
@@ -364,6 +364,13 @@ class RuntimeSocket(_ThroughMount):
             fields += [pod.field(f"securityContext.{name}") for name in names]
             out = [*out, *(view.evidence(obj, field) for field in fields)]
         return out
+
+
+@lru_cache(maxsize=1024)
+def _sockets_below(path: str) -> tuple[str, str]:
+    """The first socket of a runtime, and of an init system, that a path holds or is; empty if there is none."""
+    first, other = (next((each for each in known if at_or_above(path, each)), "") for known in (SOCKETS, INIT_SOCKETS))
+    return first, other
 
 
 def owns_socket(container: ContainerInstance) -> Answer:

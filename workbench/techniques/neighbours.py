@@ -8,17 +8,16 @@ step leaves the pod.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from workbench.graph.graph import Edge
+from workbench.graph.graph import Edge, Fact
 from workbench.inventory import fields
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, PODS_BY_NAMESPACE, PODS_BY_NODE, Inventory
 from workbench.inventory.objects import VolumeMount
 from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance, Trait
-from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
-from workbench.techniques.many import Many, ManyTechnique
+from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.capabilities import (
     Capabilities,
@@ -160,7 +159,7 @@ def _process_evidence(view: Inventory, *containers: ContainerInstance) -> list[E
 # --- the node's namespaces ----------------------------------------------------------------------------
 
 
-class _HostNamespace(ManyTechnique):
+class _HostNamespace(RecordTechnique):
     """From a container in a namespace of the node to the other containers of the node."""
 
     def __init__(self, declaration: Declaration, trait: Trait, field: str) -> None:
@@ -171,7 +170,7 @@ class _HostNamespace(ManyTechnique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return list(dict.fromkeys(c.pod.node for c in view.index(CONTAINERS_BY_TRAIT)[self._trait]))
 
-    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
+    def records(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
         starts: list[tuple[ContainerInstance, Answer]] = []
         for pod in pods:
@@ -197,6 +196,7 @@ class _HostNamespace(ManyTechnique):
                     else:
                         others.append(container)
         memo = view.memo("reach of processes", _READS_NODE)
+        effort = self.declaration.effort
         for container, base in starts:
             own = target_of(container)
             beside = {target_of(other) for other in container.pod.containers}
@@ -210,20 +210,21 @@ class _HostNamespace(ManyTechnique):
                 if target not in beside and subject != UNKNOWN_NODE:
                     if apart.off is None:
                         missing = all_of(base, apart).missing
-                        yield Many(container.id, [other.id for other in others], self.declaration.effort, missing)
+                        for other in others:
+                            yield container.id, other.id, effort, missing, None
                 else:
                     yield from self._each(container, others, all_of(base, within), all_of(base, apart))
 
     def _each(
         self, container: ContainerInstance, others: Iterable[ContainerInstance], within: Answer, apart: Answer
-    ) -> Iterator[Many]:
+    ) -> Iterator[Record]:
         pod = container.pod
         for other in others:
             if other is not container:
                 # No sandbox stands between the containers of one pod.
                 answer = all_of(within if other.pod is pod else apart, shares_node(pod, other.pod))
                 if answer.off is None:
-                    yield Many(container.id, [other.id], self.declaration.effort, answer.missing)
+                    yield container.id, other.id, self.declaration.effort, answer.missing, None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)
@@ -317,8 +318,7 @@ def _sharing(pod: PodInstance) -> Iterator[tuple[ContainerInstance, ContainerIns
 # --- volumes ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(NamedTuple):
     """One mount of a volume that several containers may mount."""
 
     container: ContainerInstance
@@ -331,11 +331,12 @@ class _Use:
         path = self.mount.sub_path or self.mount.sub_path_expr or ""
         return "" if "$(" in path else path.strip("/") + "/" if path.strip("/") else ""
 
-    def overlaps(self, other: _Use) -> bool:
-        return self.below.startswith(other.below) or other.below.startswith(self.below)
+
+def _executes(use: _Use) -> tuple[Fact, ...]:
+    return fact("C-EXEC", use.container.pod.obj.id)
 
 
-class _SharedVolume(Technique):
+class _SharedVolume(RecordTechnique):
     """From a container that writes to a volume to one that uses what is in it."""
 
     declaration = Declaration(
@@ -358,7 +359,7 @@ class _SharedVolume(Technique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return list(dict.fromkeys(c.pod.namespace for c in view.index(CONTAINERS_BY_TRAIT)[Trait.SHARED_VOLUME]))
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def records(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         groups: dict[tuple[str, str], list[_Use]] = {}
         for pod in view.index(PODS_BY_NAMESPACE)[subject]:
             if len(pod.containers) == 1 and not any(v.persistent_volume_claim for v in pod.spec.volumes or ()):
@@ -368,21 +369,18 @@ class _SharedVolume(Technique):
                 if Trait.SHARED_VOLUME in container.traits:
                     for key, use in _uses(container):
                         groups.setdefault(key, []).append(use)
+        effort = self.declaration.effort
         for uses in groups.values():
             if len(uses) < 2:
                 continue
+            others = [(use.container, use.below, use.mount.mount_path or "", _executes(use)) for use in uses]
             for use in uses:
                 if not use.writable:
                     continue
-                for other in uses:
-                    if other.container is not use.container and use.overlaps(other):
-                        yield Found(
-                            use.container.id,
-                            other.container.id,
-                            self.declaration.effort,
-                            needs("C-EXEC", other.container.pod.obj.id).missing,
-                            (use.mount.mount_path or "", other.mount.mount_path or ""),
-                        )
+                container, below, path = use.container, use.below, use.mount.mount_path or ""
+                for other, beside, where, missing in others:
+                    if other is not container and (below.startswith(beside) or beside.startswith(below)):
+                        yield container.id, other.id, effort, missing, (path, where)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)
