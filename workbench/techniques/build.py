@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import compress, islice
+from operator import ne
 from typing import Any
 
 from workbench.graph import nodes
@@ -58,17 +60,20 @@ processor's cache until then."""
 def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> None:
     """Add the records of one technique; a subject that has none gets no bucket."""
     filling = _Filling(graph, technique)
+    subjects = technique.subjects(view)
     if isinstance(technique, ManyTechnique):
-        for subject in technique.subjects(view):
+        for subject in subjects:
             filling.put(key_of(subject), technique.many(view, subject))
+    elif isinstance(technique, RecordTechnique) and technique.from_subject:
+        filling.take(technique.records(view, subjects))
     else:
-        detect: Callable[[Inventory, Any], Iterable[Record | Blocked]] = technique.detect
-        if isinstance(technique, RecordTechnique):
-            detect = technique.records
         records, keys, ends = filling.records, filling.keys, filling.ends
         end = 0
-        for subject in technique.subjects(view):
-            records.extend(detect(view, subject))
+        for subject in subjects:
+            if isinstance(technique, RecordTechnique):
+                records.extend(technique.records(view, (subject,)))
+            else:
+                records.extend(technique.detect(view, subject))
             if len(records) != end:
                 end = len(records)
                 keys.append(subject if isinstance(subject, str) else subject.id)
@@ -118,23 +123,40 @@ class _Filling:
             self.starts += [before + end for end in self.ends[:-1]]
         else:
             found = self._edges_only(before)
-        if found:
-            graph, columns = self._graph, self.columns
-            sources, targets, efforts, missing, causes = zip(*found, strict=True)
-            facts = list(map(graph.fact_numbers.__getitem__, missing))
-            number = graph.numbers.__getitem__
-            # An array takes a list at once, and anything else item by item, which is several times as long.
-            columns.source.fromlist(list(map(number, sources)))
-            columns.target.fromlist(list(map(number, targets)))
-            if any(facts):
-                efforts = tuple(
-                    [effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)]
-                )
-            columns.effort.fromlist(list(efforts))
-            columns.missing.fromlist(facts)
-            columns.causes += causes
+        self._move(found)
         for done in (self.records, self.keys, self.ends):
             done.clear()
+
+    def _move(self, found: list[Any]) -> None:
+        if not found:
+            return
+        graph, columns = self._graph, self.columns
+        sources, targets, efforts, missing, causes = zip(*found, strict=True)
+        facts = list(map(graph.fact_numbers.__getitem__, missing))
+        number = graph.numbers.__getitem__
+        # An array takes a list at once, and anything else item by item, which is several times as long.
+        columns.source.fromlist(list(map(number, sources)))
+        columns.target.fromlist(list(map(number, targets)))
+        if any(facts):
+            efforts = tuple(
+                [effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)]
+            )
+        columns.effort.fromlist(list(efforts))
+        columns.missing.fromlist(facts)
+        columns.causes += causes
+
+    def take(self, records: Iterator[Record | Blocked]) -> None:
+        """Move records that each start at their subject to the columns; the buckets follow from the sources."""
+        while found := list(islice(records, _TOGETHER)):
+            if not set(map(type, found)) <= _EDGES:
+                blocked = [each for each in found if isinstance(each, Blocked)]
+                self._graph.blocked += [_blocked(self._technique, each) for each in blocked]
+                found = [each for each in found if not isinstance(each, Blocked)]
+            self._move(found)
+        source = self.columns.source
+        if source:
+            self.starts = [0, *compress(range(1, len(source)), map(ne, source, source[1:]))]
+            self.subjects = [self._graph.nodes[source[start]] for start in self.starts]
 
     def put(self, key: str, found: Iterable[Many | Blocked]) -> None:
         """Add one bucket to the columns at once."""

@@ -482,7 +482,11 @@ class EndpointExploit(RecordTechnique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return namespaces(view)
 
-    def records(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for subject in subjects:
+            yield from self._of(view, subject)
+
+    def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         facts: dict[str | None, tuple[tuple[str, str], ...]] = {}
         for endpoint in endpoints_of(view, subject):
             source = endpoint.id

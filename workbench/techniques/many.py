@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from workbench.graph.graph import Fact
 from workbench.inventory.inventory import Inventory
@@ -31,12 +31,15 @@ class Many(NamedTuple):
 class RecordTechnique(Technique):
     """A technique with many subjects that have a few edges each: it gives plain records."""
 
+    from_subject: ClassVar[bool] = False
+    """Whether each edge starts at its subject, so that the edges of all subjects need not be asked for one by one."""
+
     @abstractmethod
-    def records(self, view: Inventory, subject: Any) -> Iterator[Record | Blocked]:
-        """The edges of one subject."""
+    def records(self, view: Inventory, subjects: Iterable[Any]) -> Iterator[Record | Blocked]:
+        """The edges of some subjects, one subject after the other."""
 
     def detect(self, view: Inventory, subject: Any) -> Iterator[Found | Blocked]:
-        for record in self.records(view, subject):
+        for record in self.records(view, (subject,)):
             yield record if isinstance(record, Blocked) else Found(*record)
 
 

@@ -170,7 +170,11 @@ class _HostNamespace(RecordTechnique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return list(dict.fromkeys(c.pod.node for c in view.index(CONTAINERS_BY_TRAIT)[self._trait]))
 
-    def records(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for subject in subjects:
+            yield from self._of(view, subject)
+
+    def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
         starts: list[tuple[ContainerInstance, Answer]] = []
         for pod in pods:
@@ -359,7 +363,11 @@ class _SharedVolume(RecordTechnique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return list(dict.fromkeys(c.pod.namespace for c in view.index(CONTAINERS_BY_TRAIT)[Trait.SHARED_VOLUME]))
 
-    def records(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for subject in subjects:
+            yield from self._of(view, subject)
+
+    def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         groups: dict[tuple[str, str], list[_Use]] = {}
         for pod in view.index(PODS_BY_NAMESPACE)[subject]:
             if len(pod.containers) == 1 and not any(v.persistent_volume_claim for v in pod.spec.volumes or ()):

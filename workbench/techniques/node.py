@@ -157,11 +157,11 @@ class TokenSteal(RecordTechnique):
     def subjects(self, view: Inventory) -> Iterable[PodInstance]:
         return view.pods
 
-    def records(self, view: Inventory, subject: PodInstance) -> Iterator[Record | Blocked]:
-        if not subject.spec.volumes or not subject.containers:
-            return
-        for volume, account, secret in token_volumes(view, subject):
-            yield subject.volume_id(volume), account, 1, (), (subject.id, secret)
+    def records(self, view: Inventory, subjects: Iterable[PodInstance]) -> Iterator[Record | Blocked]:
+        for pod in subjects:
+            if pod.spec.volumes and pod.containers:
+                for volume, account, secret in token_volumes(view, pod):
+                    yield pod.volume_id(volume), account, 1, (), (pod.id, secret)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         pod_id, secret = edge.cause

@@ -43,10 +43,12 @@ class ContainerAttach(RecordTechnique):
     def subjects(self, view: Inventory) -> Iterable[PodInstance]:
         return view.pods
 
-    def records(self, view: Inventory, subject: PodInstance) -> Iterator[Record | Blocked]:
-        pod = subject.id
-        for container in subject.containers:
-            yield pod, container.id, 1, (), None
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[PodInstance]) -> Iterator[Record | Blocked]:
+        for pod in subjects:
+            for container in pod.containers:
+                yield pod.id, container.id, 1, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.target)
@@ -94,17 +96,22 @@ class IdentityAssume(RecordTechnique):
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         return view.containers
 
-    def records(self, view: Inventory, subject: ContainerInstance) -> Iterator[Record | Blocked]:
-        tokens = api_tokens(view, subject)
-        missing = reaches_api_server(view, subject.pod) if tokens else ()
-        for token in tokens:
-            yield subject.id, token.account, 1, missing, token
-        if not tokens and not subject.pod.mirror and not automount(view, subject.pod):
-            yield Blocked(
-                subject.id,
-                subject.pod.account,
-                "automountServiceAccountToken: false keeps the token out, and no other volume brings one",
-            )
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        for container in subjects:
+            pod = container.pod
+            tokens = api_tokens(view, container)
+            if tokens:
+                missing = reaches_api_server(view, pod)
+                for token in tokens:
+                    yield container.id, token.account, 1, missing, token
+            elif not pod.mirror and not automount(view, pod):
+                yield Blocked(
+                    container.id,
+                    pod.account,
+                    "automountServiceAccountToken: false keeps the token out, and no other volume brings one",
+                )
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -139,11 +146,14 @@ class GroupMember(RecordTechnique):
                 known.setdefault(f"User:system:node:{node.removeprefix('Node:')}")
         return known
 
-    def records(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
-        if subject.startswith("Group:") or not (access.is_identity(view, subject) or _is_kubelet(view, subject)):
-            return
-        for group in access.groups_of(view, subject):
-            yield subject, group, 1, (), None
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for identity in subjects:
+            if identity.startswith("Group:") or not (access.is_identity(view, identity) or _is_kubelet(view, identity)):
+                continue
+            for group in access.groups_of(view, identity):
+                yield identity, group, 1, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         user = nodes.name(edge.source)

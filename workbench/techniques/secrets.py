@@ -59,23 +59,26 @@ class VolumeDiscover(RecordTechnique):
             return [*found, *(container for container in devices if Trait.MOUNTS not in container.traits)]
         return found
 
-    def records(self, view: Inventory, subject: ContainerInstance) -> Iterator[Record | Blocked]:
-        pod = subject.pod
-        source = subject.id
-        prefix = f"Volume:{pod.namespace}/{pod.name}/"
-        seen: set[str | None] = set()
-        # A token that the container cannot use against the API server is no way to its account by this volume either.
-        shut = reaches_api_server(view, pod)
-        tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
-        for mount in subject.spec.volume_mounts or ():
-            name = mount.name
-            if name not in seen:
-                seen.add(name)
-                yield source, f"{prefix}{name}", 1, shut if name in tokens else (), "volumeMounts"
-        for device in subject.spec.volume_devices or ():
-            if device.name not in seen:
-                seen.add(device.name)
-                yield source, f"{prefix}{device.name}", 1, (), "volumeDevices"
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        for container in subjects:
+            pod, spec = container.pod, container.spec
+            source = container.id
+            prefix = f"Volume:{pod.namespace}/{pod.name}/"
+            seen: set[str | None] = set()
+            # A token that the container cannot use against the API server is no way to its account by this volume.
+            shut = reaches_api_server(view, pod)
+            tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
+            for mount in spec.volume_mounts or ():
+                name = mount.name
+                if name not in seen:
+                    seen.add(name)
+                    yield source, f"{prefix}{name}", 1, shut if name in tokens else (), "volumeMounts"
+            for device in spec.volume_devices or ():
+                if device.name not in seen:
+                    seen.add(device.name)
+                    yield source, f"{prefix}{device.name}", 1, (), "volumeDevices"
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -106,15 +109,19 @@ class _Reads(RecordTechnique):
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         return view.index(CONTAINERS_BY_TRAIT)[self.trait]
 
-    def records(self, view: Inventory, subject: ContainerInstance) -> Iterator[Record | Blocked]:
-        declaration = self.declaration
-        memo = view.memo(declaration.id, declaration.reads)
-        known: list[tuple[str, tuple[Fact, ...], Where]] | None = memo.get(subject.alike)
-        if known is None:
-            known = memo[subject.alike] = list(self._resolved(view, subject))
-        source, renamed = subject.id, subject.pod.renamed
-        for target, missing, where in known:
-            yield source, target, 1, missing, placed(subject.pod, where) if renamed else where
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        known: dict[ContainerInstance, list[tuple[str, tuple[Fact, ...], Where]]]
+        known = view.memo(f"{self.id} of replicas", self.declaration.reads)
+        for container in subjects:
+            found = known.get(container.alike)
+            if found is None:
+                found = known[container.alike] = list(self._resolved(view, container))
+            if found:
+                source, pod = container.id, container.pod
+                for target, missing, where in found:
+                    yield source, target, 1, missing, placed(pod, where) if pod.renamed else where
 
     def _resolved(self, view: Inventory, container: ContainerInstance) -> Iterator[tuple[str, tuple[Fact, ...], Where]]:
         """What is there of the references, or may be: the object, what that takes, and the place."""
