@@ -8,7 +8,7 @@ effort, fewest missing facts). The edge goes when its last cause goes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -84,10 +84,10 @@ class Columns:
     __slots__ = ("causes", "effort", "missing", "source", "target")
 
     def __init__(self) -> None:
-        self.source: list[int] = []
-        self.target: list[int] = []
-        self.effort: list[int] = []
-        self.missing: list[int] = []
+        self.source = array("i")
+        self.target = array("i")
+        self.effort = array("B")
+        self.missing = array("i")
         self.causes: list[Any] = []
 
 
@@ -129,6 +129,12 @@ class Graph:
         """The number of a node, which is added if it is new."""
         return self.numbers[node]
 
+    def add_nodes(self, nodes: Iterable[str]) -> None:
+        """Number many nodes in their order; those that are known keep their number."""
+        new = [node for node in dict.fromkeys(nodes) if node not in self.numbers]
+        self.numbers.update(zip(new, range(len(self.nodes), len(self.nodes) + len(new)), strict=True))
+        self.nodes += new
+
     def fact_number(self, missing: tuple[Fact, ...]) -> int:
         """The number of a set of missing facts."""
         return self.fact_numbers[missing]
@@ -143,12 +149,11 @@ class Graph:
             starts: Where in the columns each bucket begins.
         """
         before = len(self.source)
-        # A list grows at a fraction of what an array takes for each item, and an array is filled from one at once.
-        self.source.fromlist(columns.source)
-        self.target.fromlist(columns.target)
-        self.technique.extend(array("H", (technique,)) * len(columns.source))
-        self.effort.fromlist(columns.effort)
-        self.missing.fromlist(columns.missing)
+        self.source += columns.source
+        self.target += columns.target
+        self.technique += array("H", (technique,)) * len(columns.source)
+        self.effort += columns.effort
+        self.missing += columns.missing
         self.causes += columns.causes
         self._bucket_keys[technique] = subjects
         self._bucket_starts[technique] = array("i", [before + start for start in starts])

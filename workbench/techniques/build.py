@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import compress, islice
+from operator import ne
 from typing import Any
 
 from workbench.graph import nodes
@@ -17,6 +20,7 @@ from workbench.inventory.pods import PodInstance
 from workbench.rbac.subjects import AUTHENTICATED, SERVICE_ACCOUNTS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Found, SubjectType, Technique
+from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.registry import all_techniques
 from workbench.techniques.resolve.nodes import api_server_flags
 
@@ -42,8 +46,7 @@ def build(view: Inventory, techniques: Sequence[Technique] | None = None) -> Gra
     """
     chosen = all_techniques() if techniques is None else techniques
     graph = Graph([technique.id for technique in chosen])
-    for node in all_nodes(view):
-        graph.number(node)
+    graph.add_nodes(all_nodes(view))
     for number, technique in enumerate(chosen):
         _add(graph, view, number, technique)
     return graph
@@ -57,20 +60,33 @@ processor's cache until then."""
 def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> None:
     """Add the records of one technique; a subject that has none gets no bucket."""
     filling = _Filling(graph, technique)
-    records, keys, ends = filling.records, filling.keys, filling.ends
-    take, detect = records.extend, technique.detect
-    end = 0
-    for subject in technique.subjects(view):
-        take(detect(view, subject))
-        if len(records) != end:
-            end = len(records)
-            keys.append(key_of(subject))
-            ends.append(end)
-            if end > _TOGETHER:
-                filling.empty()
-                end = 0
-    filling.empty()
+    subjects = technique.subjects(view)
+    if isinstance(technique, ManyTechnique):
+        for subject in subjects:
+            filling.put(key_of(subject), technique.many(view, subject))
+    elif isinstance(technique, RecordTechnique) and technique.from_subject:
+        filling.take(technique.records(view, subjects))
+    else:
+        records, keys, ends = filling.records, filling.keys, filling.ends
+        end = 0
+        for subject in subjects:
+            if isinstance(technique, RecordTechnique):
+                records.extend(technique.records(view, (subject,)))
+            else:
+                records.extend(technique.detect(view, subject))
+            if len(records) != end:
+                end = len(records)
+                keys.append(subject if isinstance(subject, str) else subject.id)
+                ends.append(end)
+                if end > _TOGETHER:
+                    filling.empty()
+                    end = 0
+        filling.empty()
     graph.add(number, filling.columns, filling.subjects, filling.starts)
+
+
+_EDGES = frozenset({Found, tuple})
+"""The types of what is no :class:`Blocked`."""
 
 
 class _Filling:
@@ -88,7 +104,7 @@ class _Filling:
     def __init__(self, graph: Graph, technique: Technique) -> None:
         self._graph = graph
         self._technique = technique
-        self.records: list[Found | Blocked] = []
+        self.records: list[Record | Blocked] = []
         self.keys: list[str] = []
         self.ends: list[int] = []
         self.columns = Columns()
@@ -97,39 +113,84 @@ class _Filling:
 
     def empty(self) -> None:
         """Move the records to the columns, each column by one call: a loop over them takes several times as long."""
+        if not self.records:
+            return
         before = len(self.columns.source)
         found: list[Any] = self.records
-        if set(map(type, found)) == {Found}:
+        if set(map(type, found)) <= _EDGES:
             self.subjects += self.keys
             self.starts.append(before)
             self.starts += [before + end for end in self.ends[:-1]]
         else:
             found = self._edges_only(before)
-        if found:
-            graph, columns = self._graph, self.columns
-            sources, targets, efforts, missing, causes = zip(*found, strict=True)
-            facts = list(map(graph.fact_numbers.__getitem__, missing))
-            columns.source.extend(map(graph.numbers.__getitem__, sources))
-            columns.target.extend(map(graph.numbers.__getitem__, targets))
-            columns.effort += [
-                effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)
-            ]
-            columns.missing += facts
-            columns.causes += causes
+        self._move(found)
         for done in (self.records, self.keys, self.ends):
             done.clear()
 
-    def _edges_only(self, before: int) -> list[Found]:
+    def _move(self, found: list[Any]) -> None:
+        if not found:
+            return
+        graph, columns = self._graph, self.columns
+        sources, targets, efforts, missing, causes = zip(*found, strict=True)
+        facts = list(map(graph.fact_numbers.__getitem__, missing))
+        number = graph.numbers.__getitem__
+        # An array takes a list at once, and anything else item by item, which is several times as long.
+        columns.source.fromlist(list(map(number, sources)))
+        columns.target.fromlist(list(map(number, targets)))
+        if any(facts):
+            efforts = tuple(
+                [effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)]
+            )
+        columns.effort.fromlist(list(efforts))
+        columns.missing.fromlist(facts)
+        columns.causes += causes
+
+    def take(self, records: Iterator[Record | Blocked]) -> None:
+        """Move records that each start at their subject to the columns; the buckets follow from the sources."""
+        while found := list(islice(records, _TOGETHER)):
+            if not set(map(type, found)) <= _EDGES:
+                blocked = [each for each in found if isinstance(each, Blocked)]
+                self._graph.blocked += [_blocked(self._technique, each) for each in blocked]
+                found = [each for each in found if not isinstance(each, Blocked)]
+            self._move(found)
+        source = self.columns.source
+        if source:
+            self.starts = [0, *compress(range(1, len(source)), map(ne, source, source[1:]))]
+            self.subjects = [self._graph.nodes[source[start]] for start in self.starts]
+
+    def put(self, key: str, found: Iterable[Many | Blocked]) -> None:
+        """Add one bucket to the columns at once."""
+        graph, columns = self._graph, self.columns
+        before = len(columns.source)
+        for each in found:
+            if isinstance(each, Blocked):
+                graph.blocked.append(_blocked(self._technique, each))
+                continue
+            source, targets, effort, missing, causes = each
+            count = len(targets)
+            if not count:
+                continue
+            fact = graph.fact_numbers[missing]
+            columns.source += array("i", (graph.numbers[source],)) * count
+            columns.target.fromlist(list(map(graph.numbers.__getitem__, targets)))
+            columns.effort += array("B", (effort + SURCHARGE if fact else effort,)) * count
+            columns.missing += array("i", (fact,)) * count
+            columns.causes += [None] * count if causes is None else causes
+        if len(columns.source) != before:
+            self.subjects.append(key)
+            self.starts.append(before)
+
+    def _edges_only(self, before: int) -> list[Record]:
         """The records without what a mitigation turns off, which the graph keeps apart; buckets for those that stay."""
-        found: list[Found] = []
+        found: list[Record] = []
         begin = 0
         for key, end in zip(self.keys, self.ends, strict=True):
             known = len(found)
             for record in self.records[begin:end]:
-                if isinstance(record, Found):
-                    found.append(record)
-                else:
+                if isinstance(record, Blocked):
                     self._graph.blocked.append(_blocked(self._technique, record))
+                else:
+                    found.append(record)
             if len(found) != known:
                 self.subjects.append(key)
                 self.starts.append(before + known)
@@ -144,8 +205,7 @@ def all_nodes(view: Inventory) -> Iterator[str]:
     yield from access.object_nodes(view)
     for pod in view.pods:
         yield pod.id
-        for container in pod.containers:
-            yield container.id
+        yield from [container.id for container in pod.containers]
 
 
 class Bucket:

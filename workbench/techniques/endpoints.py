@@ -33,7 +33,8 @@ from workbench.inventory.objects import (
     ServicePort,
 )
 from workbench.inventory.pods import ContainerInstance, ContainerType, PodInstance
-from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, fact
+from workbench.techniques.many import Record, RecordTechnique
 
 READS = frozenset({"Pod", "Service", "EndpointSlice", "Ingress"})
 """The kinds that the Endpoints of a namespace depend on."""
@@ -456,7 +457,7 @@ def is_loopback(address: str) -> bool:
 # --- exploiting them --------------------------------------------------------------------------------
 
 
-class EndpointExploit(Technique):
+class EndpointExploit(RecordTechnique):
     """ENDPOINT_EXPLOIT: who reaches a listener with a remotely exploitable defect runs code in its container."""
 
     declaration = Declaration(
@@ -481,7 +482,11 @@ class EndpointExploit(Technique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return namespaces(view)
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for subject in subjects:
+            yield from self._of(view, subject)
+
+    def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         facts: dict[str | None, tuple[tuple[str, str], ...]] = {}
         for endpoint in endpoints_of(view, subject):
             source = endpoint.id
@@ -492,7 +497,7 @@ class EndpointExploit(Technique):
                     missing = facts.get(image)
                     if missing is None:
                         missing = facts[image] = fact("C-VULN", container.image)
-                    yield Found(source, container.id, 6, missing, cause)
+                    yield source, container.id, 6, missing, cause
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.target)

@@ -182,8 +182,9 @@ class ExposeExternalIP(_ServiceTechnique):
 
 
 def _on_host(pod: PodInstance) -> Iterable[str]:
-    for _ in host_ports(pod):
-        return ("yes",)
+    for container in pod.containers:
+        if container.spec.ports:
+            return ("yes",) if any(True for _ in host_ports(pod)) else ()
     return ()
 
 

@@ -7,6 +7,7 @@ EXPLOIT_HOST_* and CE_VAR_LOG_SYMLINK ignore user namespaces and sandboxes: the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
@@ -15,6 +16,7 @@ from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstanc
 from workbench.rbac.abilities import Ability
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.many import Many, ManyTechnique
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.confinement import host_files_evidence, host_files_open
 from workbench.techniques.resolve.container import node_evidence, node_of, on_linux, shares_node
@@ -67,11 +69,10 @@ class _ThroughMount(Technique):
     def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
         blocked = ""
         found = False
-        mounts = host_mounts(view, subject)
-        if not mounts or not on_linux(view, subject.pod):
-            return
-        for mount in mounts:
+        for mount in host_mounts(view, subject):
             for effort, answer, cause in self.ways(view, subject, mount):
+                if not on_linux(view, subject.pod):
+                    return
                 if answer.off is not None:
                     blocked = blocked or answer.off
                 else:
@@ -330,8 +331,7 @@ class RuntimeSocket(_ThroughMount):
         if path is None:
             return
         pod = container.pod
-        socket = next((socket for socket in SOCKETS if at_or_above(path, socket)), "")
-        init_socket = next((socket for socket in INIT_SOCKETS if at_or_above(path, socket)), "")
+        socket, init_socket = _sockets_below(path)
         if not socket and not init_socket:
             return
         group = needs("C-GID", pod.node)
@@ -366,6 +366,13 @@ class RuntimeSocket(_ThroughMount):
         return out
 
 
+@lru_cache(maxsize=1024)
+def _sockets_below(path: str) -> tuple[str, str]:
+    """The first socket of a runtime, and of an init system, that a path holds or is; empty if there is none."""
+    first, other = (next((each for each in known if at_or_above(path, each)), "") for known in (SOCKETS, INIT_SOCKETS))
+    return first, other
+
+
 def owns_socket(container: ContainerInstance) -> Answer:
     """Whether a process that is not root may open the runtime's socket: by its group, which the node decides.
 
@@ -386,7 +393,7 @@ def _is_microk8s(view: Inventory, pod: PodInstance) -> bool:
     return node is not None and "microk8s.io/cluster" in (node.metadata.labels or {})
 
 
-class HostTraverse(Technique):
+class HostTraverse(ManyTechnique):
     """EXPLOIT_HOST_TRAVERSE: the tokens of the node's other pods."""
 
     declaration = _declare(
@@ -412,7 +419,7 @@ class HostTraverse(Technique):
                 found[node] = None
         return list(found)
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
         starts = [
             (container, mount)
@@ -425,6 +432,8 @@ class HostTraverse(Technique):
         if not starts:
             return
         tokens = _tokens_on_disk(view, pods)
+        accounts = list(tokens)
+        first: dict[str, list[tuple[str, str]]] = {}
         for container, mount in starts:
             base = all_of(_root_uses_files(view, container), _takes(mount.missing))
             if base.off is not None:
@@ -432,12 +441,14 @@ class HostTraverse(Technique):
                 continue
             source, effort, key = container.id, self.declaration.effort, mount.key
             if subject != UNKNOWN_NODE:
-                for account, holders in tokens.items():
-                    yield Found(source, account, effort, base.missing, (key, holders[0].id))
+                causes = first.get(key)
+                if causes is None:
+                    causes = first[key] = [(key, holders[0].id) for holders in tokens.values()]
+                yield Many(source, accounts, effort, base.missing, causes)
                 continue
             for account, holders in tokens.items():
                 holder, shares = _nearest(view, container.pod, holders)
-                yield Found(source, account, effort, all_of(base, shares).missing, (key, holder.id))
+                yield Many(source, [account], effort, all_of(base, shares).missing, [(key, holder.id)])
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -470,11 +481,17 @@ def _on_disk(view: Inventory, container: ContainerInstance) -> list[TokenMount]:
 def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, list[ContainerInstance]]:
     """The accounts whose tokens lie on a node's disk, with one container of each pod that mounts one."""
     out: dict[str, list[ContainerInstance]] = {}
+    memo: dict[ContainerInstance, list[str]] = view.memo("accounts on disk", WITH_TOKENS)
     for pod in pods:
         for container in pod.containers:
-            for token in _on_disk(view, container):
-                holders = out.setdefault(token.account, [])
-                if not holders or holders[-1].pod is not pod:
+            accounts = memo.get(container.alike)
+            if accounts is None:
+                accounts = memo[container.alike] = [token.account for token in _on_disk(view, container)]
+            for account in accounts:
+                holders = out.get(account)
+                if holders is None:
+                    out[account] = [container]
+                elif holders[-1].pod is not pod:
                     holders.append(container)
     return out
 

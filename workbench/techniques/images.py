@@ -12,6 +12,7 @@ from workbench.inventory.inventory import CONTAINERS_BY_IMAGE, IndexOf, Inventor
 from workbench.inventory.objects import ClusterPolicy, Container
 from workbench.inventory.pods import ContainerType, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.many import Many, ManyTechnique
 
 DEFAULT_REGISTRY = "docker.io"
 _DOCKER_HUB = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -51,7 +52,7 @@ PODS_BY_IMAGE: IndexOf[str, PodInstance] = IndexOf("pods by image", "pods", _ima
 """The pods by the id of every image that they name, those of init containers too."""
 
 
-class ImageBackdoor(Technique):
+class ImageBackdoor(ManyTechnique):
     """IMAGE_BACKDOOR: who controls an image controls the containers that run it."""
 
     declaration = Declaration(
@@ -74,11 +75,9 @@ class ImageBackdoor(Technique):
         images = view.index(CONTAINERS_BY_IMAGE).keys()
         return (image for image in images if image != "Image:")
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
-        if subject == "Image:":
-            return
-        for container in view.index(CONTAINERS_BY_IMAGE)[subject]:
-            yield Found(subject, container.id, 1)
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
+        if subject != "Image:":
+            yield Many(subject, [container.id for container in view.index(CONTAINERS_BY_IMAGE)[subject]], 1)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.target)

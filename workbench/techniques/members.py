@@ -30,7 +30,8 @@ from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance
 from workbench.rbac import MASTERS, Ability
 from workbench.rbac.subjects import ANONYMOUS, AUTHENTICATED
 from workbench.techniques import access
-from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
+from workbench.techniques.many import Many, ManyTechnique
 from workbench.techniques.resolve import binding, permissions
 from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.references import pod_references
@@ -182,7 +183,7 @@ def _declare(identifier: str, title: str, target: str, reads: Iterable[str], sub
     )
 
 
-class _Internal(Technique):
+class _Internal(ManyTechnique):
     """Membership has no evidence of its own: the edge into the hub has it."""
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
@@ -210,14 +211,12 @@ class _Members(_Internal):
                 found.update(permissions.namespaces_of_bound_accounts(view))
         return sorted(found - {""})
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         hub = nodes.hub(self._hub, subject)
         if subject == nodes.ANYWHERE:
-            for namespace in self._namespaces(view):
-                yield Found(hub, nodes.hub(self._hub, namespace), 0)
-            return
-        for member in self._members(view, subject):
-            yield Found(hub, member, 0)
+            yield Many(hub, [nodes.hub(self._hub, namespace) for namespace in self._namespaces(view)], 0)
+        else:
+            yield Many(hub, list(self._members(view, subject)), 0)
 
 
 def all_nodes(view: Inventory) -> list[str]:
@@ -265,9 +264,8 @@ class _ClusterMembers(_Internal):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return (nodes.ANYWHERE,)
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
-        for member in self._members(view):
-            yield Found(self._hub, member, 0)
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
+        yield Many(self._hub, list(self._members(view)), 0)
 
 
 class _Unbound(_Internal):
@@ -287,7 +285,7 @@ class _Unbound(_Internal):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return (nodes.ANYWHERE,)
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         filled: set[tuple[str, str]] = set()
         for grant in binding.bindable(view).virtual.values():
             hub = binding.hub_of(grant)
@@ -295,8 +293,8 @@ class _Unbound(_Internal):
                 continue
             if (hub, grant.namespace) not in filled:
                 filled.add((hub, grant.namespace))
-                yield Found(nodes.hub(hub, nodes.ANYWHERE), nodes.hub(hub, grant.namespace), 0)
-            yield Found(nodes.hub(hub, grant.namespace), grant.id, 0)
+                yield Many(nodes.hub(hub, nodes.ANYWHERE), [nodes.hub(hub, grant.namespace)], 0)
+            yield Many(nodes.hub(hub, grant.namespace), [grant.id], 0)
 
 
 class _Beside(_Internal):
@@ -311,10 +309,10 @@ class _Beside(_Internal):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return (nodes.ANYWHERE,)
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         for namespace in sorted(view.namespaces_of(self._kind)):
             for members in BESIDE:
-                yield Found(beside(members, self._kind), nodes.hub(members, namespace), 0)
+                yield Many(beside(members, self._kind), [nodes.hub(members, namespace)], 0)
 
 
 TECHNIQUES: tuple[Technique, ...] = (

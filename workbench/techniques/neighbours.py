@@ -7,18 +7,18 @@ step leaves the pod.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from workbench.graph.graph import Edge
+from workbench.graph.graph import Edge, Fact
 from workbench.inventory import fields
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, PODS_BY_NAMESPACE, PODS_BY_NODE, Inventory
 from workbench.inventory.objects import VolumeMount
 from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance, Trait
-from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
-from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs
+from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+from workbench.techniques.many import Record, RecordTechnique
+from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.capabilities import (
     Capabilities,
     capabilities_evidence,
@@ -57,17 +57,38 @@ class _Processes(NamedTuple):
 _READS_NODE = frozenset({"Pod", "Node", "RuntimeClass"})
 
 
-def _processes(view: Inventory, container: ContainerInstance) -> _Processes:
-    """The same, once for all replicas on nodes with one runtime."""
-    runtime = runtime_of_node(view, container.pod.node)
-    if runtime is None:
-        # Each container's status may tell.
-        return _Processes.of(view, container)
-    memo = view.memo(f"processes on {runtime}", _READS_NODE)
-    found: _Processes | None = memo.get(container.alike)
-    if found is None:
-        found = memo[container.alike] = _Processes.of(view, container)
-    return found
+class _Target:
+    """What decides whether the containers of a node are open to one in its namespaces. One object for all that are
+    equal, so that it is quick to look up."""
+
+    __slots__ = ("processes", "sandbox", "users")
+
+    def __init__(self, processes: _Processes, sandbox: Answer, users: Answer) -> None:
+        self.processes = processes
+        self.sandbox = sandbox
+        self.users = users
+
+
+def _targets(view: Inventory, node: str) -> Callable[[ContainerInstance], _Target]:
+    """What tells it of each container of a node: once for all replicas on nodes with one runtime."""
+    runtime = runtime_of_node(view, node)
+    known: dict[ContainerInstance, _Target] = view.memo(f"processes on {runtime}", _READS_NODE)
+    equal: dict[tuple[_Processes, Answer, Answer], _Target] = view.memo("equal processes", _READS_NODE)
+
+    def target(container: ContainerInstance) -> _Target:
+        # Where the node does not name its runtime, each container's status may.
+        alike = container.alike if runtime is not None else container
+        found = known.get(alike)
+        if found is None:
+            pod = container.pod
+            parts = _Processes.of(view, container), no_sandbox(view, pod), no_user_namespace(view, pod)
+            found = equal.get(parts)
+            if found is None:
+                found = equal[parts] = _Target(*parts)
+            known[alike] = found
+        return found
+
+    return target
 
 
 def _as_user(own: _Processes) -> list[tuple[bool, Answer]]:
@@ -117,9 +138,14 @@ def _reaches(own: _Processes, other: _Processes, *, by_setuid: bool) -> Answer |
     return min(options, key=lambda answer: len(answer.missing)) if options else None
 
 
-def _covered(own: _Processes, users: Answer) -> Answer:
-    """Other user namespaces have other users; SYS_PTRACE on the node covers those as well."""
-    return HOLDS if own.traces else users
+def _to(own: _Processes, target: _Target) -> tuple[Answer, Answer]:
+    """What it takes to get from processes to a target: in the same pod, and in another one."""
+    reach = _reaches(own, target.processes, by_setuid=False)
+    if reach is None:
+        reach = ruled_out("neither the users nor the capabilities allow it")
+    # Other user namespaces have other users; SYS_PTRACE on the node covers those as well.
+    within = all_of(reach, HOLDS if own.traces else target.users)
+    return within, all_of(within, target.sandbox)
 
 
 def _process_evidence(view: Inventory, *containers: ContainerInstance) -> list[Evidence]:
@@ -133,7 +159,7 @@ def _process_evidence(view: Inventory, *containers: ContainerInstance) -> list[E
 # --- the node's namespaces ----------------------------------------------------------------------------
 
 
-class _HostNamespace(Technique):
+class _HostNamespace(RecordTechnique):
     """From a container in a namespace of the node to the other containers of the node."""
 
     def __init__(self, declaration: Declaration, trait: Trait, field: str) -> None:
@@ -144,7 +170,11 @@ class _HostNamespace(Technique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return list(dict.fromkeys(c.pod.node for c in view.index(CONTAINERS_BY_TRAIT)[self._trait]))
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for subject in subjects:
+            yield from self._of(view, subject)
+
+    def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
         starts: list[tuple[ContainerInstance, Answer]] = []
         for pod in pods:
@@ -156,42 +186,49 @@ class _HostNamespace(Technique):
         if not starts:
             return
         # Containers alike are decided once: nodes run many of them.
-        alike: dict[tuple[_Processes, Answer, Answer], list[ContainerInstance]] = {}
+        alike: dict[_Target, list[ContainerInstance]] = {}
         any_target = self._trait is Trait.HOST_PID
+        target_of = _targets(view, subject)
         for pod in pods:
-            sandbox, users = no_sandbox(view, pod), no_user_namespace(view, pod)
             for container in pod.containers:
                 # Processes are visible to the node whatever namespace they are in; shared memory is not.
                 if any_target or self._trait in container.traits:
-                    alike.setdefault((_processes(view, container), sandbox, users), []).append(container)
+                    target = target_of(container)
+                    others = alike.get(target)
+                    if others is None:
+                        alike[target] = [container]
+                    else:
+                        others.append(container)
+        memo = view.memo("reach of processes", _READS_NODE)
+        effort = self.declaration.effort
         for container, base in starts:
-            own = _Processes.of(view, container)
-            for (processes, sandbox, users), others in alike.items():
-                reach = _reaches(own, processes, by_setuid=False)
-                if reach is not None:
-                    yield from self._to(view, container, others, (base, reach, sandbox, _covered(own, users)))
+            own = target_of(container)
+            beside = {target_of(other) for other in container.pod.containers}
+            for target, others in alike.items():
+                answers = memo.get((own, target))
+                if answers is None:
+                    answers = memo[own, target] = _to(own.processes, target)
+                within, apart = answers
+                if within.off is not None:
+                    continue
+                if target not in beside and subject != UNKNOWN_NODE:
+                    if apart.off is None:
+                        missing = all_of(base, apart).missing
+                        for other in others:
+                            yield container.id, other.id, effort, missing, None
+                else:
+                    yield from self._each(container, others, all_of(base, within), all_of(base, apart))
 
-    def _to(
-        self,
-        view: Inventory,
-        container: ContainerInstance,
-        others: Iterable[ContainerInstance],
-        answers: tuple[Answer, Answer, Answer, Answer],
-    ) -> Iterator[Found]:
-        base, reach, _, users = answers
+    def _each(
+        self, container: ContainerInstance, others: Iterable[ContainerInstance], within: Answer, apart: Answer
+    ) -> Iterator[Record]:
         pod = container.pod
-        apart = all_of(*answers)
-        known = pod.node != UNKNOWN_NODE
-        source, effort = container.id, self.declaration.effort
         for other in others:
-            if other is container:
-                continue
-            # No sandbox stands between the containers of one pod.
-            answer = all_of(base, reach, users) if other.pod is pod else apart
-            if not known:
-                answer = all_of(answer, shares_node(pod, other.pod))
-            if answer.off is None:
-                yield Found(source, other.id, effort, answer.missing)
+            if other is not container:
+                # No sandbox stands between the containers of one pod.
+                answer = all_of(within if other.pod is pod else apart, shares_node(pod, other.pod))
+                if answer.off is None:
+                    yield container.id, other.id, self.declaration.effort, answer.missing, None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)
@@ -285,8 +322,7 @@ def _sharing(pod: PodInstance) -> Iterator[tuple[ContainerInstance, ContainerIns
 # --- volumes ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(NamedTuple):
     """One mount of a volume that several containers may mount."""
 
     container: ContainerInstance
@@ -299,11 +335,12 @@ class _Use:
         path = self.mount.sub_path or self.mount.sub_path_expr or ""
         return "" if "$(" in path else path.strip("/") + "/" if path.strip("/") else ""
 
-    def overlaps(self, other: _Use) -> bool:
-        return self.below.startswith(other.below) or other.below.startswith(self.below)
+
+def _executes(use: _Use) -> tuple[Fact, ...]:
+    return fact("C-EXEC", use.container.pod.obj.id)
 
 
-class _SharedVolume(Technique):
+class _SharedVolume(RecordTechnique):
     """From a container that writes to a volume to one that uses what is in it."""
 
     declaration = Declaration(
@@ -326,7 +363,11 @@ class _SharedVolume(Technique):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return list(dict.fromkeys(c.pod.namespace for c in view.index(CONTAINERS_BY_TRAIT)[Trait.SHARED_VOLUME]))
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for subject in subjects:
+            yield from self._of(view, subject)
+
+    def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         groups: dict[tuple[str, str], list[_Use]] = {}
         for pod in view.index(PODS_BY_NAMESPACE)[subject]:
             if len(pod.containers) == 1 and not any(v.persistent_volume_claim for v in pod.spec.volumes or ()):
@@ -336,21 +377,18 @@ class _SharedVolume(Technique):
                 if Trait.SHARED_VOLUME in container.traits:
                     for key, use in _uses(container):
                         groups.setdefault(key, []).append(use)
+        effort = self.declaration.effort
         for uses in groups.values():
             if len(uses) < 2:
                 continue
+            others = [(use.container, use.below, use.mount.mount_path or "", _executes(use)) for use in uses]
             for use in uses:
                 if not use.writable:
                     continue
-                for other in uses:
-                    if other.container is not use.container and use.overlaps(other):
-                        yield Found(
-                            use.container.id,
-                            other.container.id,
-                            self.declaration.effort,
-                            needs("C-EXEC", other.container.pod.obj.id).missing,
-                            (use.mount.mount_path or "", other.mount.mount_path or ""),
-                        )
+                container, below, path = use.container, use.below, use.mount.mount_path or ""
+                for other, beside, where, missing in others:
+                    if other is not container and (below.startswith(beside) or beside.startswith(below)):
+                        yield container.id, other.id, effort, missing, (path, where)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)

@@ -7,6 +7,7 @@ share a node (C-NODE), except for the pods of a DaemonSet without nodeSelector o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from workbench.graph import nodes
 from workbench.graph.graph import Edge, Fact
@@ -15,9 +16,10 @@ from workbench.inventory.fields import literal
 from workbench.inventory.inventory import PODS_BY_NODE, Inventory
 from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.resolve.container import on_every_node
 from workbench.techniques.resolve.nodes import ROLE_LABELS, control_plane, control_plane_evidence, node_ids
-from workbench.techniques.resolve.references import dotted, optional, placed, pod_references
+from workbench.techniques.resolve.references import Where, dotted, optional, placed, pod_references
 from workbench.techniques.resolve.token import ACCOUNT_NAME, token_volumes
 
 NODES_GROUP = "Group:system:nodes"
@@ -47,11 +49,16 @@ def _scheduled(view: Inventory, pod: PodInstance) -> list[Evidence]:
     return found
 
 
-class _NodeTechnique(Technique):
+class _NodeTechnique(ManyTechnique):
     """A technique whose subjects are all nodes, or all that run a pod."""
 
     def subjects(self, view: Inventory) -> Iterable[str]:
         return view.index(PODS_BY_NODE).keys()
+
+
+def _by_sharing(node: str, pods: Iterable[PodInstance]) -> Iterable[tuple[tuple[Fact, ...], Iterable[PodInstance]]]:
+    """Pods of a node with what it takes to get from it to them, in their order."""
+    return groupby(pods, shares_node) if node == UNKNOWN_NODE else [(_ON, pods)]
 
 
 class PodAttach(_NodeTechnique):
@@ -73,11 +80,10 @@ class PodAttach(_NodeTechnique):
         family="node",
     )
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
-        known = subject != UNKNOWN_NODE
-        for pod in view.index(PODS_BY_NODE)[subject]:
-            if pod.containers:
-                yield Found(subject, pod.id, 1, _ON if known else shares_node(pod))
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
+        running = [pod for pod in view.index(PODS_BY_NODE)[subject] if pod.containers]
+        for missing, pods in _by_sharing(subject, running):
+            yield Many(subject, [pod.id for pod in pods], 1, missing)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         pod = view.pods.get(edge.target)
@@ -108,17 +114,18 @@ class VolumeAccess(_NodeTechnique):
         family="node",
     )
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
-        known = subject != UNKNOWN_NODE
-        for pod in view.index(PODS_BY_NODE)[subject]:
-            volumes = pod.spec.volumes
-            if not volumes or not pod.containers:
-                continue
-            missing = _ON if known else shares_node(pod)
-            prefix = f"Volume:{pod.namespace}/{pod.name}/"
-            cause = pod.id
-            for volume in volumes:
-                yield Found(subject, f"{prefix}{volume.name}", 1, missing, cause)
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
+        running = [pod for pod in view.index(PODS_BY_NODE)[subject] if pod.containers]
+        for missing, pods in _by_sharing(subject, running):
+            targets: list[str] = []
+            causes: list[str] = []
+            for pod in pods:
+                volumes = pod.spec.volumes
+                if volumes:
+                    prefix = f"Volume:{pod.namespace}/{pod.name}/"
+                    targets += [f"{prefix}{volume.name}" for volume in volumes]
+                    causes += [pod.id] * len(volumes)
+            yield Many(subject, targets, 1, missing, causes)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         pod = view.pods.get(edge.cause)
@@ -128,7 +135,7 @@ class VolumeAccess(_NodeTechnique):
         return [view.evidence(pod.obj, pod.field(f"volumes[name={volume}]")), *_scheduled(view, pod)]
 
 
-class TokenSteal(Technique):
+class TokenSteal(RecordTechnique):
     """TOKEN_STEAL: a volume that holds a token of the API gives the account."""
 
     declaration = Declaration(
@@ -150,11 +157,11 @@ class TokenSteal(Technique):
     def subjects(self, view: Inventory) -> Iterable[PodInstance]:
         return view.pods
 
-    def detect(self, view: Inventory, subject: PodInstance) -> Iterator[Found | Blocked]:
-        if not subject.spec.volumes or not subject.containers:
-            return
-        for volume, account, secret in token_volumes(view, subject):
-            yield Found(subject.volume_id(volume), account, 1, (), (subject.id, secret))
+    def records(self, view: Inventory, subjects: Iterable[PodInstance]) -> Iterator[Record | Blocked]:
+        for pod in subjects:
+            if pod.spec.volumes and pod.containers:
+                for volume, account, secret in token_volumes(view, pod):
+                    yield pod.volume_id(volume), account, 1, (), (pod.id, secret)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         pod_id, secret = edge.cause
@@ -227,21 +234,24 @@ class NodeSecrets(_NodeTechnique):
         api_only=True,
     )
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         known = subject != UNKNOWN_NODE
-        best: dict[str, Found] = {}
+        best: dict[str, tuple[tuple[Fact, ...], tuple[str, Where]]] = {}
         for pod in view.index(PODS_BY_NODE)[subject]:
             if not bound(pod):
                 continue
             shared = _ON if known else shares_node(pod)
             for target, where, is_optional in pod_references(view, pod):
                 found = best.get(target)
-                if found is not None and (shared or not found.missing):
+                if found is not None and (shared or not found[0]):
                     continue
                 named = optional(view, target) if is_optional else _ON
-                if named is not None and (found is None or len(shared) + len(named) < len(found.missing)):
-                    best[target] = Found(subject, target, 1, shared + named, (pod.id, placed(pod, where)))
-        yield from best.values()
+                if named is not None and (found is None or len(shared) + len(named) < len(found[0])):
+                    best[target] = shared + named, (pod.id, placed(pod, where) if pod.renamed else where)
+        for missing, run in groupby(best.items(), lambda item: item[1][0]):
+            together = list(run)
+            causes = [cause for _, (_, cause) in together]
+            yield Many(subject, [target for target, _ in together], 1, missing, causes)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         pod_id, where = edge.cause
@@ -277,7 +287,7 @@ class NodeToken(_NodeTechnique):
         api_only=True,
     )
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         known = subject != UNKNOWN_NODE
         best: dict[tuple[str, str], PodInstance] = {}
         for pod in view.index(PODS_BY_NODE)[subject]:
@@ -287,8 +297,9 @@ class NodeToken(_NodeTechnique):
             first = best.get(key)
             if first is None or (not known and shares_node(first) and not shares_node(pod)):
                 best[key] = pod
-        for pod in best.values():
-            yield Found(subject, pod.account, 2, _ON if known else shares_node(pod), pod.id)
+        for missing, pods in _by_sharing(subject, best.values()):
+            together = list(pods)
+            yield Many(subject, [pod.account for pod in together], 2, missing, [pod.id for pod in together])
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         pod = view.pods.get(edge.cause)

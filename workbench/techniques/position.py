@@ -14,6 +14,7 @@ from workbench.rbac.rules import is_cluster_admin
 from workbench.rbac.subjects import MASTERS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
 from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.token import api_tokens, automount, token_evidence
@@ -21,7 +22,7 @@ from workbench.techniques.resolve.token import api_tokens, automount, token_evid
 _RBAC = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 
 
-class ContainerAttach(Technique):
+class ContainerAttach(RecordTechnique):
     """CONTAINER_ATTACH: who controls a pod controls its running containers (R1)."""
 
     declaration = Declaration(
@@ -42,10 +43,12 @@ class ContainerAttach(Technique):
     def subjects(self, view: Inventory) -> Iterable[PodInstance]:
         return view.pods
 
-    def detect(self, view: Inventory, subject: PodInstance) -> Iterator[Found | Blocked]:
-        pod = subject.id
-        for container in subject.containers:
-            yield Found(pod, container.id, 1)
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[PodInstance]) -> Iterator[Record | Blocked]:
+        for pod in subjects:
+            for container in pod.containers:
+                yield pod.id, container.id, 1, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.target)
@@ -65,7 +68,7 @@ class ContainerAttach(Technique):
         ]
 
 
-class IdentityAssume(Technique):
+class IdentityAssume(RecordTechnique):
     """IDENTITY_ASSUME: a container may use the API token that it mounts (R8)."""
 
     declaration = Declaration(
@@ -93,17 +96,22 @@ class IdentityAssume(Technique):
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         return view.containers
 
-    def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
-        tokens = api_tokens(view, subject)
-        missing = reaches_api_server(view, subject.pod) if tokens else ()
-        for token in tokens:
-            yield Found(subject.id, token.account, 1, missing, token)
-        if not tokens and not subject.pod.mirror and not automount(view, subject.pod):
-            yield Blocked(
-                subject.id,
-                subject.pod.account,
-                "automountServiceAccountToken: false keeps the token out, and no other volume brings one",
-            )
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        for container in subjects:
+            pod = container.pod
+            tokens = api_tokens(view, container)
+            if tokens:
+                missing = reaches_api_server(view, pod)
+                for token in tokens:
+                    yield container.id, token.account, 1, missing, token
+            elif not pod.mirror and not automount(view, pod):
+                yield Blocked(
+                    container.id,
+                    pod.account,
+                    "automountServiceAccountToken: false keeps the token out, and no other volume brings one",
+                )
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -112,7 +120,7 @@ class IdentityAssume(Technique):
         return [*token_evidence(view, container, edge.cause), *egress_evidence(view, container.pod)]
 
 
-class GroupMember(Technique):
+class GroupMember(RecordTechnique):
     """GROUP_MEMBER: an identity has the rights of its groups (R9)."""
 
     declaration = Declaration(
@@ -138,11 +146,14 @@ class GroupMember(Technique):
                 known.setdefault(f"User:system:node:{node.removeprefix('Node:')}")
         return known
 
-    def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
-        if subject.startswith("Group:") or not (access.is_identity(view, subject) or _is_kubelet(view, subject)):
-            return
-        for group in access.groups_of(view, subject):
-            yield Found(subject, group, 1)
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for identity in subjects:
+            if identity.startswith("Group:") or not (access.is_identity(view, identity) or _is_kubelet(view, identity)):
+                continue
+            for group in access.groups_of(view, identity):
+                yield identity, group, 1, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         user = nodes.name(edge.source)

@@ -12,6 +12,7 @@ from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.objects import Secret, ServiceAccount
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
 from workbench.techniques.resolve.references import (
     Reference,
@@ -32,7 +33,7 @@ _BOOTSTRAP_PREFIX = "bootstrap-token-"
 _BOOTSTRAP_NAMESPACE = "kube-system"
 
 
-class VolumeDiscover(Technique):
+class VolumeDiscover(RecordTechnique):
     """VOLUME_DISCOVER: a container sees the volumes that it mounts."""
 
     declaration = Declaration(
@@ -58,23 +59,26 @@ class VolumeDiscover(Technique):
             return [*found, *(container for container in devices if Trait.MOUNTS not in container.traits)]
         return found
 
-    def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
-        pod = subject.pod
-        source = subject.id
-        prefix = f"Volume:{pod.namespace}/{pod.name}/"
-        seen: set[str | None] = set()
-        # A token that the container cannot use against the API server is no way to its account by this volume either.
-        shut = reaches_api_server(view, pod)
-        tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
-        for mount in subject.spec.volume_mounts or ():
-            name = mount.name
-            if name not in seen:
-                seen.add(name)
-                yield Found(source, f"{prefix}{name}", 1, shut if name in tokens else (), "volumeMounts")
-        for device in subject.spec.volume_devices or ():
-            if device.name not in seen:
-                seen.add(device.name)
-                yield Found(source, f"{prefix}{device.name}", 1, (), "volumeDevices")
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        for container in subjects:
+            pod, spec = container.pod, container.spec
+            source = container.id
+            prefix = f"Volume:{pod.namespace}/{pod.name}/"
+            seen: set[str | None] = set()
+            # A token that the container cannot use against the API server is no way to its account by this volume.
+            shut = reaches_api_server(view, pod)
+            tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
+            for mount in spec.volume_mounts or ():
+                name = mount.name
+                if name not in seen:
+                    seen.add(name)
+                    yield source, f"{prefix}{name}", 1, shut if name in tokens else (), "volumeMounts"
+            for device in spec.volume_devices or ():
+                if device.name not in seen:
+                    seen.add(device.name)
+                    yield source, f"{prefix}{device.name}", 1, (), "volumeDevices"
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -93,7 +97,7 @@ def _mounted(container: ContainerInstance) -> set[str | None]:
     return {mount.name for mount in container.spec.volume_mounts or ()}
 
 
-class _Reads(Technique):
+class _Reads(RecordTechnique):
     """A technique by which a container reads one kind of object, through volumes, the environment, or both."""
 
     trait: ClassVar[Trait]
@@ -105,14 +109,19 @@ class _Reads(Technique):
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         return view.index(CONTAINERS_BY_TRAIT)[self.trait]
 
-    def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
-        memo = view.memo(f"{self.id} of replicas", self.declaration.reads)
-        known: list[tuple[str, tuple[Fact, ...], Where]] | None = memo.get(subject.alike)
-        if known is None:
-            known = memo[subject.alike] = list(self._resolved(view, subject))
-        source, renamed = subject.id, subject.pod.renamed
-        for target, missing, where in known:
-            yield Found(source, target, 1, missing, placed(subject.pod, where) if renamed else where)
+    from_subject = True
+
+    def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        known: dict[ContainerInstance, list[tuple[str, tuple[Fact, ...], Where]]]
+        known = view.memo(f"{self.id} of replicas", self.declaration.reads)
+        for container in subjects:
+            found = known.get(container.alike)
+            if found is None:
+                found = known[container.alike] = list(self._resolved(view, container))
+            if found:
+                source, pod = container.id, container.pod
+                for target, missing, where in found:
+                    yield source, target, 1, missing, placed(pod, where) if pod.renamed else where
 
     def _resolved(self, view: Inventory, container: ContainerInstance) -> Iterator[tuple[str, tuple[Fact, ...], Where]]:
         """What is there of the references, or may be: the object, what that takes, and the place."""

@@ -58,7 +58,7 @@ def all_of(*answers: Answer) -> Answer:
                 missing.update(facts)
             elif only is None:
                 only = answer
-            else:
+            elif facts != only.missing:
                 missing = {*only.missing, *facts}
     if missing is not None:
         return Answer(tuple(sorted(missing)))

@@ -33,7 +33,10 @@ def on_linux(view: Inventory, pod: PodInstance) -> bool:
     spec = pod.spec
     if spec.os is not None and spec.os.name is not None:
         return spec.os.name != "windows"
-    system = node_info(node_of(view, pod)).operating_system
+    memo = view.memo("operating systems of nodes", _NODES)
+    system: str | None = memo.get(pod.node, "")
+    if system == "":
+        system = memo[pod.node] = node_info(node_of(view, pod)).operating_system
     if system is not None:
         return system != "windows"
     return (spec.node_selector or {}).get(OS_LABEL) != "windows"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workbench.inventory import fields
 from workbench.inventory.evidence import Evidence
@@ -43,8 +43,7 @@ class TokenSource(enum.StrEnum):
     """The volume that admission will add to a pod that is not yet admitted."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenMount:
+class TokenMount(NamedTuple):
     """A token of the Kubernetes API that a container can read."""
 
     account: str
