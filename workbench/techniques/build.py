@@ -157,7 +157,7 @@ class Bucket:
         blocked: What a mitigation turns off.
     """
 
-    __slots__ = ("_edges", "_found", "_name", "blocked", "subject", "technique")
+    __slots__ = ("_difference", "_edges", "_found", "_name", "blocked", "subject", "technique")
 
     def __init__(self, technique: int, subject: str, edges: list[Edge], blocked: list[BlockedEdge]) -> None:
         self.technique = technique
@@ -166,13 +166,18 @@ class Bucket:
         self._edges: list[Edge] | None = edges
         self._name = ""
         self._found: list[Found] = []
+        self._difference: tuple[list[int], list[Edge]] | None = None
 
     @classmethod
     def of(cls, technique: Technique, number: int, subject: str, found: Iterable[Found | Blocked]) -> Bucket:
         """A bucket of what a detector yields; most of it is there already, so edges are made when somebody asks."""
         new = cls(number, subject, [], [])
         new._edges, new._name = None, technique.id
-        for each in found:
+        every: list[Any] = list(found)
+        if set(map(type, every)) <= {Found}:
+            new._found = every
+            return new
+        for each in every:
             if isinstance(each, Found):
                 new._found.append(each)
             else:
@@ -187,7 +192,21 @@ class Bucket:
         return self._edges
 
     def difference(self, graph: Graph) -> tuple[list[int], list[Edge]]:
-        """The positions of the graph's records that are here no more, and the records that are new."""
+        """The positions of the records that are here no more, and the records that are new.
+
+        Args:
+            graph: The graph that the bucket was recomputed for; it is the same each time.
+        """
+        if self._difference is None:
+            self._difference = self._compared(graph)
+        return self._difference
+
+    def changes(self, graph: Graph) -> bool:
+        """Whether anything differs from the graph (:meth:`difference`)."""
+        removed, added = self.difference(graph)
+        return bool(removed or added)
+
+    def _compared(self, graph: Graph) -> tuple[list[int], list[Edge]]:
         old = graph.bucket(self.technique, self.subject)
         count = len(self._found) if self._edges is None else len(self._edges)
         if not old or not count:
