@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from workbench.graph import nodes
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import (
@@ -20,6 +21,7 @@ from workbench.inventory.objects import (
 )
 from workbench.inventory.pods import PodInstance
 from workbench.rbac import Ability, Effective, Grant, Names, Need, mask_of
+from workbench.rbac.subjects import username_of
 from workbench.techniques.resolve import binding, distinct
 from workbench.techniques.resolve.permissions import (
     RBAC_KINDS,
@@ -39,6 +41,7 @@ __all__ = [
     "RBAC_KINDS",
     "account_exists",
     "changed_grants",
+    "changed_names",
     "changed_subjects",
     "effective",
     "grant",
@@ -47,6 +50,7 @@ __all__ = [
     "grants_in",
     "grants_limited_by_name",
     "grants_limited_in",
+    "grants_naming",
     "grants_of",
     "grants_with",
     "groups_of",
@@ -139,6 +143,21 @@ def _limited_in(view: Inventory) -> dict[str, list[Grant]]:
     return found
 
 
+def grants_naming(view: Inventory, names: Iterable[str]) -> Iterator[Grant]:
+    """Those of :func:`grants_limited_by_name` whose rules hold one of some names."""
+    found = _settled(view).derived("permission sets by the names that they are limited to", binding.READS, _by_name)
+    for name in names:
+        yield from found.get(name, ())
+
+
+def _by_name(view: Inventory) -> dict[str, list[Grant]]:
+    found: dict[str, list[Grant]] = {}
+    for grant in grants_limited_by_name(view):
+        for name in frozenset().union(*grant.compiled.names.values()):
+            found.setdefault(name, []).append(grant)
+    return found
+
+
 def grants_in(view: Inventory, namespace: str) -> list[Grant]:
     """The permission sets that count in one namespace alone; those of the whole cluster, if it is empty."""
     return _settled(view).derived("all permission sets by namespace", binding.READS, _by_namespace).get(namespace, [])
@@ -169,6 +188,35 @@ def changed_subjects(view: Inventory) -> set[str]:
     sides = [view] if view.base is None else [view.base, view]
     found = (grant(side, key) for key in changed_grants(view) for side in sides)
     return {identity for each in found if each is not None for identity in each.identities}
+
+
+def changed_names(view: Inventory) -> frozenset[str]:
+    """The names that ``resourceNames`` may hold of what an overlay changes in RBAC: roles, bindings and subjects."""
+    return view.derived("names of changed permissions", binding.READS, _changed_names)
+
+
+def _changed_names(view: Inventory) -> frozenset[str]:
+    found: set[str] = set()
+    for kind in RBAC_KINDS:
+        for pair in view.replaced.get(kind, ()):
+            found.update(name for obj in pair if obj is not None for name in (obj.name, obj.namespace))
+            if kind in ("RoleBinding", "ClusterRoleBinding"):
+                found.update(name for obj in pair if obj is not None for name in _names_of(subjects_of(obj)))
+    sides = [view] if view.base is None else [view.base, view]
+    for key in changed_grants(view):
+        for side in sides:
+            each = grant(side, key)
+            if each is not None:
+                found.update((each.binding.name, each.role_name, *_names_of(each.identities)))
+    return frozenset(found - {""})
+
+
+def _names_of(identities: Iterable[str]) -> Iterator[str]:
+    for identity in identities:
+        yield from (nodes.name(identity), nodes.namespace(identity))
+        user = username_of(identity)
+        if user is not None:
+            yield user
 
 
 def names_for(found: Grant, abilities: Iterable[Ability]) -> Names:

@@ -56,8 +56,8 @@ class SubjectType(enum.StrEnum):
     """An object of one of the kinds in ``Declaration.subject_kinds``."""
     GRANT = "grant"
     """A ``Grant``: one permission set. A set of objects that it reaches is a hub, so that of single pods, and of other
-    permission sets, its edges depend only by names that the rules hold (``resourceNames``), of workloads only by
-    whether there is one; and what lies in another namespace than that of its RoleBinding does not concern it."""
+    permission sets, bindings, roles and whom they name, its edges depend only by names that the rules hold (``resourceNames``),
+    of workloads only by whether there is one; and what lies in another namespace than that of its RoleBinding does not concern it."""
     IDENTITY = "identity"
     """The id of a service account, user or group as text. Its edges depend on no pods but its own (of a node's user:
     those of the node), and on no bindings but those that name it."""

@@ -446,13 +446,9 @@ def _grants_touched(view: Inventory, kind: str, item: Any) -> set[str] | None:
         pod = item if kind == "pods" else item.pod
         return {grant.id for grant in access.grants_limited_in(view, pod.namespace)}
     if kind in _RBAC:
-        places = {item.namespace}
-        if kind == "RoleBinding":
-            # The accounts that a binding names lie in namespaces of their own.
-            places.update(nodes.namespace(identity) for identity in access.subjects_of(item))
-        if "" not in places:
-            return {grant.id for place in places for grant in access.grants_limited_in(view, place)}
-        return {grant.id for grant in access.grants_limited_by_name(view)}
+        base = view.base
+        assert base is not None, "only an overlay has changes"
+        return {grant.id for grant in access.grants_naming(base, access.changed_names(view))}
     namespace = item.name if kind == "Namespace" else item.metadata.namespace
     if not namespace:
         return ALL
