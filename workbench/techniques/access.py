@@ -22,7 +22,7 @@ from workbench.inventory.objects import (
 from workbench.inventory.pods import PodInstance
 from workbench.rbac import Ability, Effective, Grant, Names, Need, mask_of
 from workbench.rbac.subjects import username_of
-from workbench.techniques.resolve import binding, distinct
+from workbench.techniques.resolve import binding, distinct, permissions
 from workbench.techniques.resolve.permissions import (
     RBAC_KINDS,
     account_exists,
@@ -87,6 +87,11 @@ def _by_id(view: Inventory) -> dict[str, Grant]:
 def _compute_by_id(view: Inventory) -> dict[str, Grant]:
     if view.base is not None and pods_stay(view) and view.replaced.keys().isdisjoint(binding.READS - {"Pod"}):
         return _by_id(view.base)
+    if view.base is not None and not binding.changes(view):
+        below = _by_id(view.base)
+        pairs = permissions.changed(view)
+        if all(old is not None and new is not None and old.id == new.id for old, new in pairs):
+            return {**below, **{new.id: new for _, new in pairs if new is not None}} if pairs else below
     found = {grant.id: grant for grant in real_grants(view)}
     found.update(binding.bindable(view).virtual)
     if view.base is not None:
@@ -118,7 +123,14 @@ def grants_with(view: Inventory, abilities: Iterable[Ability]) -> list[Grant]:
     """The permission sets that grant one of the abilities, for any object."""
     wanted = tuple(abilities)
     name = f"permission sets with {mask_of(wanted):x}"
-    return _settled(view).derived(name, binding.READS, lambda seen: holding(_by_id(seen).values(), wanted))
+
+    def compute(seen: Inventory) -> list[Grant]:
+        base = seen.base
+        if base is not None and not (binding.changes(seen) or permissions.concerns(seen, wanted)):
+            return grants_with(base, wanted)
+        return holding(_by_id(seen).values(), wanted)
+
+    return _settled(view).derived(name, binding.READS, compute)
 
 
 def grants_limited_by_name(view: Inventory) -> list[Grant]:
@@ -178,6 +190,8 @@ def changed_grants(view: Inventory) -> set[str]:
 def _changed_grants(view: Inventory) -> set[str]:
     if view.base is None or _settled(view) is not view:
         return set()
+    if not binding.changes(view):
+        return {grant.id for pair in permissions.changed(view) for grant in pair if grant is not None}
     before, after = _by_id(view.base), _by_id(view)
     found = {key for key, grant in after.items() if before.get(key) is not grant}
     return found.union(key for key in before if key not in after)

@@ -18,6 +18,7 @@ from workbench.rbac.subjects import AUTHENTICATED, SERVICE_ACCOUNTS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Found, SubjectType, Technique
 from workbench.techniques.registry import all_techniques
+from workbench.techniques.resolve import permissions
 from workbench.techniques.resolve.nodes import api_server_flags
 
 ALL = None
@@ -336,6 +337,8 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
             continue
         if single and kind in ("pods", "containers") and access.pods_stay(view):
             continue
+        if single and kind in _RBAC and not technique.touched_by_permissions(view):
+            continue
         if kind in ("pods", "containers"):
             of_objects = declaration.subject_type is SubjectType.OBJECT
             found = technique.touched_by_pods(view) if of_objects else _touched_by_pods(technique, view, kind)
@@ -355,6 +358,14 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
                 if found is ALL:
                     return ALL
                 keys |= found
+    if (
+        declaration.subject_type is SubjectType.SCOPE
+        and view.replaced.keys() <= _RBAC
+        and permissions.named_stay(view)
+        and all(old is not None and new is not None for pairs in view.replaced.values() for old, new in pairs)
+    ):
+        # The namespaces that have bindings are the same.
+        keys.discard(nodes.ANYWHERE)
     return keys
 
 

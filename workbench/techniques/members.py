@@ -287,6 +287,9 @@ class _Unbound(_Internal):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return (nodes.ANYWHERE,)
 
+    def touched_by_permissions(self, view: Inventory) -> bool:
+        return binding.changes(view)
+
     def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
         filled: set[tuple[str, str]] = set()
         for grant in binding.bindable(view).virtual.values():
