@@ -173,14 +173,31 @@ def reached(matrix: Any, starts: Iterable[int]) -> Bools:
     if len(first) == 1:
         out[breadth_first_order(matrix, int(first[0]), return_predecessors=False)] = True
         return out
-    # One extra node in front of all starts turns many searches into one.
-    indptr = np.append(matrix.indptr, matrix.indptr[-1] + len(first)).astype(np.int32)
-    indices = np.concatenate([matrix.indices, first.astype(np.int32)])
-    data = np.ones(len(indices), np.float64)
-    joined = csr_array((data, indices, indptr), shape=(size + 1, size + 1))
-    order = breadth_first_order(joined, size, return_predecessors=False)
+    order = breadth_first_order(_with_start(matrix, first), size, return_predecessors=False)
     out[order[order < size]] = True
     return out
+
+
+def visited(matrix: Any, starts: Iterable[int]) -> tuple[Bools, Int32s]:
+    """The same, and for each node the one before it on one way there, -1 for the starts and what is not reached."""
+    size = matrix.shape[0]
+    out = np.zeros(size, np.bool_)
+    first = np.unique(np.fromiter(starts, np.int64))
+    if len(first) == 0:
+        return out, np.full(size, -1, np.int32)
+    order, before = breadth_first_order(_with_start(matrix, first), size, return_predecessors=True)
+    out[order[order < size]] = True
+    before = before[:size].astype(np.int32)
+    before[(before < 0) | (before == size)] = -1
+    return out, before
+
+
+def _with_start(matrix: Any, first: Ints) -> Any:
+    """One extra node in front of all starts turns many searches into one."""
+    size = matrix.shape[0]
+    indptr = np.append(matrix.indptr, matrix.indptr[-1] + len(first)).astype(np.int32)
+    indices = np.concatenate([matrix.indices, first.astype(np.int32)])
+    return csr_array((np.ones(len(indices), np.float64), indices, indptr), shape=(size + 1, size + 1))
 
 
 def reached_without(

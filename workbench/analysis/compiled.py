@@ -22,7 +22,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.sparse.csgraph import breadth_first_order
 
 from workbench.analysis.arrays import (
     Arrays,
@@ -38,6 +37,7 @@ from workbench.analysis.arrays import (
 )
 from workbench.analysis.catalogue import Catalogue, Conditions
 from workbench.analysis.merged import Pairs, Records, chosen, rank
+from workbench.analysis.reach import Reach
 from workbench.graph import nodes as node_ids
 from workbench.graph.graph import Edge, Graph
 from workbench.techniques.api import Technique
@@ -253,13 +253,13 @@ class Compiled:
         base = self._base
         if base is None or "arrays" in self.__dict__:
             return reached(self.reverse if backward else self.forward, starts)
-        gone, came = self._edits
+        gone, came = self.edits
         if backward:
             gone, came = ([(target, source) for source, target in pairs] for pairs in (gone, came))
         return reached_without(base.reverse if backward else base.forward, starts, gone, came, len(self.nodes))
 
     @cached_property
-    def _edits(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    def edits(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """The pairs of nodes that a what-if joins no more, and those that it joins anew."""
         assert self._base is not None, "only a what-if has edits"
         gone: list[tuple[int, int]] = []
@@ -276,8 +276,10 @@ class Compiled:
         internet = self.number(node_ids.INTERNET)
         if internet is None:
             return 0
-        if self._base is not None and self._base._still_from_internet(*self._edits):
-            return self._base.pods_from_internet
+        if self._base is not None:
+            lost = self._base._from_internet.after(*self.edits)
+            if lost is not None:
+                return self._base._pods_without(lost)
         pods, count = self._pods
         inside = pods[self.led_to([internet])]
         found = np.zeros(count, np.bool_)
@@ -285,24 +287,23 @@ class Compiled:
         return int(np.count_nonzero(found))
 
     @cached_property
-    def _from_internet(self) -> tuple[Bools, Int32s]:
-        """Which nodes the internet leads to, and for each of them the one before it on one way there."""
+    def _from_internet(self) -> Reach:
+        """What the internet leads to."""
         internet = self.number(node_ids.INTERNET)
-        found = np.zeros(len(self.nodes), np.bool_)
-        if internet is None:
-            return found, np.empty(0, np.int32)
-        order, before = breadth_first_order(self.forward, internet, return_predecessors=True)
-        found[order] = True
-        return found, before
+        return Reach(self.forward, self.reverse, [] if internet is None else [internet])
 
-    def _still_from_internet(self, gone: Iterable[tuple[int, int]], came: Iterable[tuple[int, int]]) -> bool:
-        """Whether the internet leads to the same nodes without some pairs and with others: no search is needed then."""
-        found, before = self._from_internet
-        size = len(found)
-        return not (
-            any(found[source] and before[target] == source for source, target in gone)
-            or any(source < size and found[source] and not (target < size and found[target]) for source, target in came)
-        )
+    def _pods_without(self, lost: Ints) -> int:
+        """How many pods the internet leads into if it does not lead to some nodes any more."""
+        pods, _ = self._pods
+        gone = pods[lost]
+        return int(np.count_nonzero(self._entered - np.bincount(gone[gone >= 0], minlength=len(self._entered))))
+
+    @cached_property
+    def _entered(self) -> Ints:
+        """For each pod the number of nodes of it that the internet leads to."""
+        pods, count = self._pods
+        inside = pods[self._from_internet.found]
+        return np.bincount(inside[inside >= 0], minlength=count)
 
     @cached_property
     def _pods(self) -> tuple[Ints, int]:

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from workbench.analysis.arrays import Arrays, Bools, Floats, Ints, Joined, ranges, reached
 from workbench.analysis.compiled import Compiled
+from workbench.analysis.reach import Reach
 
 
 class Leading:
@@ -53,6 +54,7 @@ class Leading:
             whole.conditions[edge],
         )
         self.hub = compiled.hub[self.nodes]
+        self._reach: Reach | None = None
 
     def after(self, compiled: Compiled, goals: Iterable[int]) -> Leading:
         """The same after a what-if, at the cost of the difference where it brings nothing that leads here.
@@ -72,10 +74,28 @@ class Leading:
             return Leading(compiled, goals)
         new = Leading.__new__(Leading)
         new.compiled, new.nodes, new.hub, new._places = compiled, self.nodes, self.hub, self._places
+        new._reach = None
         new.arrays = self.arrays.edited(joined, len(self.nodes)) if joined else self.arrays
         if "id_rank" in self.__dict__:
             new.__dict__["id_rank"] = self.id_rank
         return new
+
+    def lost(self, compiled: Compiled, goals: Iterable[int]) -> Ints | None:
+        """The places that lead to no target any more after a what-if, which keeps the targets.
+
+        Args:
+            compiled: The graph with the changes.
+            goals: The targets.
+
+        Returns:
+            ``None`` if only a search can tell.
+        """
+        gone, came = ([(self.place(target), self.place(source)) for source, target in edit] for edit in compiled.edits)
+        if any(source < 0 <= target for target, source in came):
+            return None
+        if self._reach is None:
+            self._reach = Reach(self.arrays.reverse, self.arrays.forward, [self.place(goal) for goal in goals])
+        return self._reach.after([each for each in gone if min(each) >= 0], [each for each in came if min(each) >= 0])
 
     def place(self, number: int) -> int:
         """The place of a node, -1 if it is not here."""

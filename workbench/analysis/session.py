@@ -242,21 +242,22 @@ class Analysis:
     # --- what-if ----------------------------------------------------------------------------------
 
     def recomputed(self, changes: Iterable[Change]) -> tuple[Inventory, list[Bucket]]:
-        """The overlay of some changes, and the buckets that they touch, computed anew.
+        """The overlay of some changes, and the buckets that they change, computed anew.
 
         Raises:
             FixError: A change does not fit its object.
             Conflict: Two changes contradict each other.
         """
         view = overlay(self.view, changes)
-        return view, list(recompute(self.graph, view, self.techniques))
+        # Most buckets come out as they were; nothing is to be kept of them.
+        return view, [bucket for bucket in recompute(self.graph, view, self.techniques) if bucket.changes(self.graph)]
 
     def after(self, view: Inventory, buckets: Sequence[Bucket]) -> Self:
         """The analysis of an overlay, at the cost of the difference; equal to analysing it from the start.
 
         Args:
             view: An overlay of this analysis' view.
-            buckets: The buckets that it touches.
+            buckets: The buckets that it changes; others do not matter.
         """
         new = type(self).__new__(type(self))
         new.view, new.graph, new.techniques = view, self.graph, self.techniques

@@ -152,12 +152,18 @@ class WhatIf:
 
     @cached_property
     def _entries_leading(self) -> int:
+        before, starts = self.before, self._starts
+        if self._jewels.keys() == before.jewels.keys():
+            lost = before.leading.lost(self._compiled, before.compiled.numbers(before.jewels).tolist())
+            if lost is not None:
+                if not len(lost) and starts is before.starts:
+                    return before.entries_leading
+                leads = np.ones(len(before.leading.nodes), np.bool_)
+                leads[lost] = False
+                return int(np.count_nonzero(leads[before.leading.inside(starts.numbers)]))
         leading = self._leading
-        same = leading.arrays is self.before.leading.arrays and self._starts is self.before.starts
-        if same and self._jewels.keys() == self.before.jewels.keys():
-            return self.before.entries_leading
         leads = leading.leading_to(leading.compiled.numbers(self._jewels).tolist())
-        return int(np.count_nonzero(leads[leading.inside(self._starts.numbers)]))
+        return int(np.count_nonzero(leads[leading.inside(starts.numbers)]))
 
     @property
     def severities(self) -> dict[str, tuple[int, int]]:

@@ -133,7 +133,9 @@ class _OverlaidIndex(Index[K, T]):
         return self._base[key] if found is None else found
 
     def keys(self) -> Iterable[K]:
-        yield from (key for key in self._base.keys() if self[key])  # noqa: SIM118 - an index, not a dict
+        touched = self._lists
+        # No key of an index is without items, so that only those that were touched are looked up.
+        yield from (key for key in self._base.keys() if key not in touched or touched[key])  # noqa: SIM118
         for key, items in self._lists.items():
             if items and not self._base[key]:
                 yield key

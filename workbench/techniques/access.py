@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from workbench.graph import nodes
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import (
@@ -20,7 +21,8 @@ from workbench.inventory.objects import (
 )
 from workbench.inventory.pods import PodInstance
 from workbench.rbac import Ability, Effective, Grant, Names, Need, mask_of
-from workbench.techniques.resolve import binding, distinct
+from workbench.rbac.subjects import username_of
+from workbench.techniques.resolve import binding, distinct, permissions
 from workbench.techniques.resolve.permissions import (
     RBAC_KINDS,
     account_exists,
@@ -39,6 +41,7 @@ __all__ = [
     "RBAC_KINDS",
     "account_exists",
     "changed_grants",
+    "changed_names",
     "changed_subjects",
     "effective",
     "grant",
@@ -47,6 +50,7 @@ __all__ = [
     "grants_in",
     "grants_limited_by_name",
     "grants_limited_in",
+    "grants_naming",
     "grants_of",
     "grants_with",
     "groups_of",
@@ -83,6 +87,11 @@ def _by_id(view: Inventory) -> dict[str, Grant]:
 def _compute_by_id(view: Inventory) -> dict[str, Grant]:
     if view.base is not None and pods_stay(view) and view.replaced.keys().isdisjoint(binding.READS - {"Pod"}):
         return _by_id(view.base)
+    if view.base is not None and not binding.changes(view):
+        below = _by_id(view.base)
+        pairs = permissions.changed(view)
+        if all(old is not None and new is not None and old.id == new.id for old, new in pairs):
+            return {**below, **{new.id: new for _, new in pairs if new is not None}} if pairs else below
     found = {grant.id: grant for grant in real_grants(view)}
     found.update(binding.bindable(view).virtual)
     if view.base is not None:
@@ -114,7 +123,14 @@ def grants_with(view: Inventory, abilities: Iterable[Ability]) -> list[Grant]:
     """The permission sets that grant one of the abilities, for any object."""
     wanted = tuple(abilities)
     name = f"permission sets with {mask_of(wanted):x}"
-    return _settled(view).derived(name, binding.READS, lambda seen: holding(_by_id(seen).values(), wanted))
+
+    def compute(seen: Inventory) -> list[Grant]:
+        base = seen.base
+        if base is not None and not (binding.changes(seen) or permissions.concerns(seen, wanted)):
+            return grants_with(base, wanted)
+        return holding(_by_id(seen).values(), wanted)
+
+    return _settled(view).derived(name, binding.READS, compute)
 
 
 def grants_limited_by_name(view: Inventory) -> list[Grant]:
@@ -139,6 +155,21 @@ def _limited_in(view: Inventory) -> dict[str, list[Grant]]:
     return found
 
 
+def grants_naming(view: Inventory, names: Iterable[str]) -> Iterator[Grant]:
+    """Those of :func:`grants_limited_by_name` whose rules hold one of some names."""
+    found = _settled(view).derived("permission sets by the names that they are limited to", binding.READS, _by_name)
+    for name in names:
+        yield from found.get(name, ())
+
+
+def _by_name(view: Inventory) -> dict[str, list[Grant]]:
+    found: dict[str, list[Grant]] = {}
+    for grant in grants_limited_by_name(view):
+        for name in frozenset().union(*grant.compiled.names.values()):
+            found.setdefault(name, []).append(grant)
+    return found
+
+
 def grants_in(view: Inventory, namespace: str) -> list[Grant]:
     """The permission sets that count in one namespace alone; those of the whole cluster, if it is empty."""
     return _settled(view).derived("all permission sets by namespace", binding.READS, _by_namespace).get(namespace, [])
@@ -159,6 +190,8 @@ def changed_grants(view: Inventory) -> set[str]:
 def _changed_grants(view: Inventory) -> set[str]:
     if view.base is None or _settled(view) is not view:
         return set()
+    if not binding.changes(view):
+        return {grant.id for pair in permissions.changed(view) for grant in pair if grant is not None}
     before, after = _by_id(view.base), _by_id(view)
     found = {key for key, grant in after.items() if before.get(key) is not grant}
     return found.union(key for key in before if key not in after)
@@ -169,6 +202,35 @@ def changed_subjects(view: Inventory) -> set[str]:
     sides = [view] if view.base is None else [view.base, view]
     found = (grant(side, key) for key in changed_grants(view) for side in sides)
     return {identity for each in found if each is not None for identity in each.identities}
+
+
+def changed_names(view: Inventory) -> frozenset[str]:
+    """The names that ``resourceNames`` may hold of what an overlay changes in RBAC: roles, bindings and subjects."""
+    return view.derived("names of changed permissions", binding.READS, _changed_names)
+
+
+def _changed_names(view: Inventory) -> frozenset[str]:
+    found: set[str] = set()
+    for kind in RBAC_KINDS:
+        for pair in view.replaced.get(kind, ()):
+            found.update(name for obj in pair if obj is not None for name in (obj.name, obj.namespace))
+            if kind in ("RoleBinding", "ClusterRoleBinding"):
+                found.update(name for obj in pair if obj is not None for name in _names_of(subjects_of(obj)))
+    sides = [view] if view.base is None else [view.base, view]
+    for key in changed_grants(view):
+        for side in sides:
+            each = grant(side, key)
+            if each is not None:
+                found.update((each.binding.name, each.role_name, *_names_of(each.identities)))
+    return frozenset(found - {""})
+
+
+def _names_of(identities: Iterable[str]) -> Iterator[str]:
+    for identity in identities:
+        yield from (nodes.name(identity), nodes.namespace(identity))
+        user = username_of(identity)
+        if user is not None:
+            yield user
 
 
 def names_for(found: Grant, abilities: Iterable[Ability]) -> Names:

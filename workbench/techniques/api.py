@@ -56,8 +56,9 @@ class SubjectType(enum.StrEnum):
     """An object of one of the kinds in ``Declaration.subject_kinds``."""
     GRANT = "grant"
     """A ``Grant``: one permission set. A set of objects that it reaches is a hub, so that of single pods, and of other
-    permission sets, its edges depend only by names that the rules hold (``resourceNames``), of workloads only by
-    whether there is one; and what lies in another namespace than that of its RoleBinding does not concern it."""
+    permission sets, bindings, roles and whom they name, its edges depend only by names that the rules hold
+    (``resourceNames``), of workloads only by whether there is one; and what lies in another namespace than that of its
+    RoleBinding does not concern it."""
     IDENTITY = "identity"
     """The id of a service account, user or group as text. Its edges depend on no pods but its own (of a node's user:
     those of the node), and on no bindings but those that name it."""
@@ -65,7 +66,7 @@ class SubjectType(enum.StrEnum):
     """The id of an image as text."""
     SCOPE = "scope"
     """A namespace as text, or ``*``: for the membership of hubs. A binding belongs to its namespace and to those of the
-    accounts that it names. Of pods the edges of ``*`` depend only on which namespaces have some."""
+    accounts that it names. Of pods and bindings the edges of ``*`` depend only on which namespaces have some."""
     SINGLETON = "singleton"
     """The one text ``*``: a technique that does not depend on any one object. Of pods its edges depend only on which
     there are, on which nodes and with which accounts, of workloads on which there are."""
@@ -152,6 +153,13 @@ class Technique(ABC):
             ``None``: it is not known, so that all are computed anew.
         """
         return None
+
+    def touched_by_permissions(self, view: Inventory) -> bool:
+        """Whether an overlay's changes of roles and bindings touch its one bucket; it may err wide, never narrow.
+
+        Only for techniques that do not depend on any one object (``SubjectType.SINGLETON``).
+        """
+        return True
 
     @abstractmethod
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:

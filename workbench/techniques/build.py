@@ -22,6 +22,7 @@ from workbench.techniques import access
 from workbench.techniques.api import Blocked, Found, SubjectType, Technique
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.registry import all_techniques
+from workbench.techniques.resolve import permissions
 from workbench.techniques.resolve.nodes import api_server_flags
 
 ALL = None
@@ -217,7 +218,7 @@ class Bucket:
         blocked: What a mitigation turns off.
     """
 
-    __slots__ = ("_edges", "_found", "_name", "blocked", "subject", "technique")
+    __slots__ = ("_difference", "_edges", "_found", "_name", "blocked", "subject", "technique")
 
     def __init__(self, technique: int, subject: str, edges: list[Edge], blocked: list[BlockedEdge]) -> None:
         self.technique = technique
@@ -226,13 +227,18 @@ class Bucket:
         self._edges: list[Edge] | None = edges
         self._name = ""
         self._found: list[Found] = []
+        self._difference: tuple[list[int], list[Edge]] | None = None
 
     @classmethod
     def of(cls, technique: Technique, number: int, subject: str, found: Iterable[Found | Blocked]) -> Bucket:
         """A bucket of what a detector yields; most of it is there already, so edges are made when somebody asks."""
         new = cls(number, subject, [], [])
         new._edges, new._name = None, technique.id
-        for each in found:
+        every: list[Any] = list(found)
+        if set(map(type, every)) <= {Found}:
+            new._found = every
+            return new
+        for each in every:
             if isinstance(each, Found):
                 new._found.append(each)
             else:
@@ -247,7 +253,21 @@ class Bucket:
         return self._edges
 
     def difference(self, graph: Graph) -> tuple[list[int], list[Edge]]:
-        """The positions of the graph's records that are here no more, and the records that are new."""
+        """The positions of the records that are here no more, and the records that are new.
+
+        Args:
+            graph: The graph that the bucket was recomputed for; it is the same each time.
+        """
+        if self._difference is None:
+            self._difference = self._compared(graph)
+        return self._difference
+
+    def changes(self, graph: Graph) -> bool:
+        """Whether anything differs from the graph (:meth:`difference`)."""
+        removed, added = self.difference(graph)
+        return bool(removed or added)
+
+    def _compared(self, graph: Graph) -> tuple[list[int], list[Edge]]:
         old = graph.bucket(self.technique, self.subject)
         count = len(self._found) if self._edges is None else len(self._edges)
         if not old or not count:
@@ -377,6 +397,8 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
             continue
         if single and kind in ("pods", "containers") and access.pods_stay(view):
             continue
+        if single and kind in _RBAC and not technique.touched_by_permissions(view):
+            continue
         if kind in ("pods", "containers"):
             of_objects = declaration.subject_type is SubjectType.OBJECT
             found = technique.touched_by_pods(view) if of_objects else _touched_by_pods(technique, view, kind)
@@ -396,6 +418,14 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
                 if found is ALL:
                     return ALL
                 keys |= found
+    if (
+        declaration.subject_type is SubjectType.SCOPE
+        and view.replaced.keys() <= _RBAC
+        and permissions.named_stay(view)
+        and all(old is not None and new is not None for pairs in view.replaced.values() for old, new in pairs)
+    ):
+        # The namespaces that have bindings are the same.
+        keys.discard(nodes.ANYWHERE)
     return keys
 
 
@@ -487,13 +517,9 @@ def _grants_touched(view: Inventory, kind: str, item: Any) -> set[str] | None:
         pod = item if kind == "pods" else item.pod
         return {grant.id for grant in access.grants_limited_in(view, pod.namespace)}
     if kind in _RBAC:
-        places = {item.namespace}
-        if kind == "RoleBinding":
-            # The accounts that a binding names lie in namespaces of their own.
-            places.update(nodes.namespace(identity) for identity in access.subjects_of(item))
-        if "" not in places:
-            return {grant.id for place in places for grant in access.grants_limited_in(view, place)}
-        return {grant.id for grant in access.grants_limited_by_name(view)}
+        base = view.base
+        assert base is not None, "only an overlay has changes"
+        return {grant.id for grant in access.grants_naming(base, access.changed_names(view))}
     namespace = item.name if kind == "Namespace" else item.metadata.namespace
     if not namespace:
         return ALL

@@ -285,6 +285,9 @@ class _Unbound(_Internal):
     def subjects(self, view: Inventory) -> Iterable[str]:
         return (nodes.ANYWHERE,)
 
+    def touched_by_permissions(self, view: Inventory) -> bool:
+        return binding.changes(view)
+
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         filled: set[tuple[str, str]] = set()
         for grant in binding.bindable(view).virtual.values():

@@ -19,7 +19,7 @@ from workbench.techniques.members import ABSENT_ACCOUNTS, ACCOUNTS, GROUPS, USER
 from workbench.techniques.rbac_common import declare, scope_of
 from workbench.techniques.resolve import CLUSTER, binding, distinct, permissions
 from workbench.techniques.resolve.binding import BIND_IN_CLUSTER, BIND_IN_NAMESPACE, ROLES, Cause
-from workbench.techniques.resolve.holders import Reached, Step, smallest_holders, steps_of_grants
+from workbench.techniques.resolve.holders import Reached, Step, holders_stay, smallest_holders, steps_of_grants
 
 _PREVENTION = (
     "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping"
@@ -53,6 +53,9 @@ class RoleBind(_HolderTechnique):
         source=_HOLDERS,
         subject_type=SubjectType.SINGLETON,
     )
+
+    def touched_by_permissions(self, view: Inventory) -> bool:
+        return binding.changes(view)
 
     def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
         for step in binding.bindable(view).binds:
@@ -98,6 +101,9 @@ class RoleEscalate(_HolderTechnique):
         source=_HOLDERS,
         subject_type=SubjectType.SINGLETON,
     )
+
+    def touched_by_permissions(self, view: Inventory) -> bool:
+        return binding.changes(view)
 
     def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
         for step in binding.bindable(view).escalates:
@@ -145,6 +151,15 @@ class IdentityImpersonate(_HolderTechnique):
         subject_type=SubjectType.SINGLETON,
     )
 
+    def touched_by_permissions(self, view: Inventory) -> bool:
+        return not (
+            holders_stay(view, _IN_GROUPS)
+            and not permissions.concerns(view, _SOMEBODY)
+            and permissions.named_stay(view)
+            and not binding.changes(view)
+            and not any(extra_groups(view, user) for user in _changed_users(view))
+        )
+
     def detect(self, view: Inventory, subject: str) -> Iterator[Found | Blocked]:
         for step in (*_as_users(view), *_as_accounts(view), *_in_groups(view)):
             yield Found(step.holder, step.target, EFFORT, (), step.cause)
@@ -179,6 +194,14 @@ def _need(edge: Edge) -> Need:
 
 _SOMEBODY = (Ability.IMPERSONATE_USERS, Ability.IMPERSONATE_SERVICEACCOUNTS)
 """Groups can be named only beside a user, and that may be a service account."""
+
+
+_IN_GROUPS = ((Ability.IMPERSONATE_GROUPS,), _SOMEBODY)
+
+
+def _changed_users(view: Inventory) -> set[str]:
+    """The users whose own permission sets an overlay changes: those may stand for a user (:func:`user_members`)."""
+    return {identity for identity in access.changed_subjects(view) if identity.startswith("User:")}
 
 
 def _as_users(view: Inventory) -> Iterator[Step]:
@@ -236,7 +259,7 @@ def _in_groups(view: Inventory) -> Iterator[Step]:
     def covers(reached: Reached, node: str) -> bool:
         return node in reached or (every_group in reached and nodes.kind(node) == "Group")
 
-    yield from smallest_holders(view, ((Ability.IMPERSONATE_GROUPS,), _SOMEBODY), reach, covers)
+    yield from smallest_holders(view, _IN_GROUPS, reach, covers)
     virtual = [grant for grant in access.grants_with(view, (Ability.IMPERSONATE_GROUPS,)) if grant.virtual]
     for source, reached in steps_of_grants(virtual, reach).items():
         yield from (Step(source, node, cause) for node, cause in reached.items())

@@ -28,7 +28,7 @@ from workbench.rbac import (
     virtual_grant,
 )
 from workbench.techniques.resolve import CLUSTER, permissions
-from workbench.techniques.resolve.holders import Reached, Step, smallest_holders, steps_of_grants
+from workbench.techniques.resolve.holders import Reached, Step, holders_stay, smallest_holders, steps_of_grants
 
 CLUSTER_ROLE_SETS = "cluster-role-permission-sets"
 ROLE_SETS = "role-permission-sets"
@@ -67,6 +67,14 @@ ROLES = {
 BIND_IN_CLUSTER = (Ability.CREATE_CLUSTERROLEBINDINGS, Ability.MODIFY_CLUSTERROLEBINDINGS)
 BIND_IN_NAMESPACE = (Ability.CREATE_ROLEBINDINGS, Ability.MODIFY_ROLEBINDINGS)
 
+_BIND = ((*BIND_IN_CLUSTER, *BIND_IN_NAMESPACE), tuple(abilities.bind for abilities in ROLES.values()))
+"""What ROLE_BIND takes: of each part one."""
+_CHANGE = (
+    tuple(abilities.escalate for abilities in ROLES.values()),
+    tuple(ability for abilities in ROLES.values() for ability in (abilities.create, abilities.modify)),
+)
+"""What ROLE_ESCALATE takes."""
+
 
 class Cause(NamedTuple):
     """What a step uses; empty text is "any" or "none"."""
@@ -99,16 +107,18 @@ def bindable(view: Inventory) -> Bindable:
     return view.derived("bindable roles", READS, _bindable)
 
 
+def changes(view: Inventory) -> bool:
+    """Whether an overlay changes any of this."""
+    return view.base is None or bindable(view) is not bindable(view.base)
+
+
 def _bindable(view: Inventory) -> Bindable:
     """Virtual permission sets may lead to further ones, so those are asked in turn until no new one comes up."""
+    if view.base is not None and _stays(view, view.base):
+        return bindable(view.base)
     ways = _Ways(view)
-    bind = ((*BIND_IN_CLUSTER, *BIND_IN_NAMESPACE), tuple(abilities.bind for abilities in ROLES.values()))
-    change = (
-        tuple(abilities.escalate for abilities in ROLES.values()),
-        tuple(ability for abilities in ROLES.values() for ability in (abilities.create, abilities.modify)),
-    )
-    binds = list(smallest_holders(view, bind, ways.bound, _covers))
-    escalates = list(smallest_holders(view, change, ways.escalated, _covers))
+    binds = list(smallest_holders(view, _BIND, ways.bound, _covers))
+    escalates = list(smallest_holders(view, _CHANGE, ways.escalated, _covers))
     virtual: dict[str, Grant] = {}
     while new := _made(view, ways.wanted, virtual):
         virtual.update((grant.id, grant) for grant in new)
@@ -119,6 +129,23 @@ def _bindable(view: Inventory) -> Bindable:
         for grant_id, reached in steps_of_grants(asking, ways.escalated).items():
             escalates += [Step(grant_id, node, cause) for node, cause in reached.items() if node != grant_id]
     return Bindable(tuple(binds), tuple(escalates), {key: virtual[key] for key in sorted(virtual)})
+
+
+def _stays(view: Inventory, base: Inventory) -> bool:
+    """Whether an overlay surely leaves all this as it is; of roles and bindings it reads more than who holds what."""
+    if not (holders_stay(view, _BIND) and holders_stay(view, _CHANGE)):
+        return False
+    if "ClusterRole" in view.replaced:
+        return False
+    unbound = [grant.role for grant in bindable(base).virtual.values()]
+    if any(role is old for old, _ in view.replaced.get("Role", ()) for role in unbound):
+        return False
+    # What is bound where stays the same.
+    return all(
+        old.role_ref == new.role_ref
+        for kind in ("RoleBinding", "ClusterRoleBinding")
+        for old, new in view.replaced.get(kind, ())
+    )
 
 
 def _made(view: Inventory, wanted: Collection[Virtual], known: Collection[str]) -> list[Grant]:

@@ -87,6 +87,36 @@ def smallest_holders(
         yield from _steps(identity, found)
 
 
+def holders_stay(view: Inventory, parts: Sequence[Sequence[Ability]]) -> bool:
+    """Whether an overlay leaves alone who holds the permissions that a technique takes; it errs on the side of no.
+
+    So it is if it changes nothing but roles and bindings in their places, none of the permission sets that this
+    changes grants any of them before or after, and nobody who gets or loses one of these sets holds a permission of
+    each part.
+    """
+    base = view.base
+    if base is None or not view.replaced.keys() <= permissions.RBAC_KINDS:
+        return False
+    if any(old is None or new is None for pairs in view.replaced.values() for old, new in pairs):
+        return False
+    if permissions.concerns(view, [ability for part in parts for ability in part]):
+        return False
+    named = [permissions.named_with(view, part) for part in parts]
+    if not all(named):
+        return True
+    for pair in permissions.changed(view):
+        for identity in {identity for grant in pair if grant is not None for identity in grant.identities}:
+            if identity.startswith(_OF_MANY):
+                return False
+            # Any other group has the members that the operator names, and no others that we know of.
+            members = [f"User:{user}" for user in view.users] if identity.startswith("Group:") else []
+            for member in (identity, *members):
+                held = {member, *permissions.groups_of(view, member)}
+                if not any(held.isdisjoint(part) for part in named):
+                    return False
+    return True
+
+
 def _steps(holder: str, reached: Reached) -> Iterator[Step]:
     for node, cause in reached.items():
         if node != holder:

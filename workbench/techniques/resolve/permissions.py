@@ -116,6 +116,43 @@ def _compute_by_binding(view: Inventory) -> dict[str, Grant]:
     return found
 
 
+def changed(view: Inventory) -> list[tuple[Grant | None, Grant | None]]:
+    """The permission sets of bindings that an overlay changes, before and after; ``None`` where there is none."""
+    return view.derived("changed permission sets of bindings", RBAC_KINDS, _compute_changed)
+
+
+def _compute_changed(view: Inventory) -> list[tuple[Grant | None, Grant | None]]:
+    if view.base is None:
+        return []
+    before, after = _by_binding(view.base), _by_binding(view)
+    found = [(before.get(key), grant) for key, grant in after.items() if before.get(key) is not grant]
+    return [*found, *((grant, None) for key, grant in before.items() if key not in after)]
+
+
+def concerns(view: Inventory, abilities: Sequence[Ability]) -> bool:
+    """Whether one of the permission sets that an overlay changes grants, or granted, one of some abilities."""
+    return any(each is not None and each.compiled.has_any(abilities) for pair in changed(view) for each in pair)
+
+
+def named_stay(view: Inventory) -> bool:
+    """Whether an overlay leaves the subjects that bindings name the same, all of them together."""
+    return view.derived("subjects stay", frozenset({"RoleBinding", "ClusterRoleBinding"}), _named_stay)
+
+
+def _named_stay(view: Inventory) -> bool:
+    base = view.base
+    if base is None:
+        return False
+    return all(
+        (identity in view.index(of)) == (identity in base.index(of))
+        for kind, of in (("RoleBinding", _BY_SUBJECT), ("ClusterRoleBinding", _CLUSTER_BY_SUBJECT))
+        for pair in view.replaced.get(kind, ())
+        for binding in pair
+        if binding is not None
+        for identity in subjects_of(binding)
+    )
+
+
 def real_grants(view: Inventory) -> list[Grant]:
     """The permission set of every binding."""
     return list(_by_binding(view).values())
@@ -167,14 +204,26 @@ def real_grants_with(view: Inventory, abilities: Iterable[Ability]) -> list[Gran
     """The permission sets of bindings that grant one of the abilities, for any object."""
     wanted = tuple(abilities)
     name = f"permission sets of bindings with {mask_of(wanted):x}"
-    return view.derived(name, RBAC_KINDS, lambda seen: holding(_by_binding(seen).values(), wanted))
+
+    def compute(seen: Inventory) -> list[Grant]:
+        if seen.base is not None and not concerns(seen, wanted):
+            return real_grants_with(seen.base, wanted)
+        return holding(_by_binding(seen).values(), wanted)
+
+    return view.derived(name, RBAC_KINDS, compute)
 
 
 def named_with(view: Inventory, abilities: Iterable[Ability]) -> frozenset[str]:
     """The identities that those bindings name (:func:`real_grants_with`); groups stand for their members."""
     wanted = tuple(abilities)
     name = f"identities named with {mask_of(wanted):x}"
-    return view.derived(name, RBAC_KINDS, lambda seen: _named(real_grants_with(seen, wanted)))
+
+    def compute(seen: Inventory) -> frozenset[str]:
+        if seen.base is not None and not concerns(seen, wanted):
+            return named_with(seen.base, wanted)
+        return _named(real_grants_with(seen, wanted))
+
+    return view.derived(name, RBAC_KINDS, compute)
 
 
 def _named(grants: Iterable[Grant]) -> frozenset[str]:
@@ -212,6 +261,8 @@ def identities(view: Inventory) -> list[str]:
 
 
 def _identities(view: Inventory) -> list[str]:
+    if view.base is not None and named_stay(view) and view.replaced.keys() <= RBAC_KINDS:
+        return identities(view.base)
     found = {account.id for account in view.all(ServiceAccount)}
     by_account = view.index(PODS_BY_ACCOUNT)
     found.update(account for account in by_account.keys() if _is_used(view, account))  # noqa: SIM118 - an index
@@ -227,6 +278,8 @@ def users_and_groups(view: Inventory) -> list[str]:
 
 
 def _users_and_groups(view: Inventory) -> list[str]:
+    if view.base is not None and named_stay(view):
+        return users_and_groups(view.base)
     found = {*view.index(_BY_SUBJECT).keys(), *view.index(_CLUSTER_BY_SUBJECT).keys(), *_from_operator(view)}
     return sorted(identity for identity in found if not identity.startswith("ServiceAccount:"))
 
@@ -306,7 +359,9 @@ def _bound_accounts(view: Inventory) -> Mapping[str, Sequence[str]]:
     return view.derived("bound accounts", frozenset({"RoleBinding", "ClusterRoleBinding"}), _compute_bound_accounts)
 
 
-def _compute_bound_accounts(view: Inventory) -> dict[str, list[str]]:
+def _compute_bound_accounts(view: Inventory) -> Mapping[str, Sequence[str]]:
+    if view.base is not None and named_stay(view):
+        return _bound_accounts(view.base)
     found: dict[str, list[str]] = {}
     for identity in sorted({*view.index(_BY_SUBJECT).keys(), *view.index(_CLUSTER_BY_SUBJECT).keys()}):
         if identity.startswith("ServiceAccount:"):
@@ -341,11 +396,16 @@ def controller_accounts(view: Inventory) -> list[str]:
 
 def accounts_named(view: Inventory, name: str) -> Sequence[str]:
     """The accounts of a name in whatever namespace, existing or only bound, sorted."""
-    found: Mapping[str, Sequence[str]] = view.derived("accounts by name", IDENTITY_KINDS, _accounts_by_name)
-    return found.get(name, ())
+    return _named_accounts(view).get(name, ())
 
 
-def _accounts_by_name(view: Inventory) -> dict[str, list[str]]:
+def _named_accounts(view: Inventory) -> Mapping[str, Sequence[str]]:
+    return view.derived("accounts by name", IDENTITY_KINDS, _accounts_by_name)
+
+
+def _accounts_by_name(view: Inventory) -> Mapping[str, Sequence[str]]:
+    if view.base is not None and identities(view) is identities(view.base):
+        return _named_accounts(view.base)
     found: dict[str, list[str]] = {}
     for identity in identities(view):
         if identity.startswith("ServiceAccount:"):
