@@ -8,7 +8,7 @@ Names follow the Kubernetes API (camelCase there, snake_case here).
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,11 @@ IntOrString: TypeAlias = int | str
 
 class Record(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False):
     """Base of all trimmed structures: camelCase on the wire, defaults omitted when written."""
+
+    if TYPE_CHECKING:
+
+        def __copy__(self) -> Self:
+            """A shallow copy, which msgspec has ready; ``copy.copy`` takes twice as long to come to it."""
 
 
 class FrozenRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False, frozen=True):

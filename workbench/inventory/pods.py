@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from copy import copy
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -298,7 +297,7 @@ def replicates(obj: Pod, first: Pod) -> Renamed | None:
         return None
     if meta.labels != known.labels or meta.annotations != known.annotations:
         return None
-    same = copy(spec)
+    same = spec.__copy__()
     same.node_name, same.affinity, same.volumes = other.node_name, other.affinity, other.volumes
     same.containers, same.init_containers = other.containers, other.init_containers
     if same != other:
@@ -320,7 +319,7 @@ def _alike_volumes(volumes: list[Volume], others: list[Volume]) -> Renamed | Non
             continue
         if volume.projected is None or renamed or not volume.name or not other.name:
             return None
-        same = copy(volume)
+        same = volume.__copy__()
         same.name = other.name
         if same != other:
             return None
@@ -337,7 +336,7 @@ def _alike_containers(containers: list[Container], others: list[Container], rena
         if container is other:
             continue
         mounts, known = container.volume_mounts or [], other.volume_mounts or []
-        same = copy(container)
+        same = container.__copy__()
         same.volume_mounts = other.volume_mounts
         if same != other or len(mounts) != len(known):
             return False
@@ -346,7 +345,7 @@ def _alike_containers(containers: list[Container], others: list[Container], rena
                 continue
             if (like.name, mount.name) != renamed:
                 return False
-            own = copy(mount)
+            own = mount.__copy__()
             own.name = like.name
             if own != like:
                 return False

@@ -220,15 +220,15 @@ class ObjectReader:
 
     def keep(self, obj: KubernetesObject, origin: Origin) -> None:
         """An object that we analyse, unless it is the second of its name."""
-        meta = obj.metadata
+        meta, kind = obj.metadata, type(obj).__name__
         if meta.generate_name and meta.name and meta.name[-1] == "*" and meta.name[:-1] == meta.generate_name:
             # Each is created under a name of its own.
             taken = 1
-            while ("", obj.kind, meta.namespace or "", meta.name or "") in self._seen:
+            while ("", kind, meta.namespace or "", meta.name or "") in self._seen:
                 taken += 1
                 meta.name = f"{meta.generate_name}*{taken}"
         # The versions of a kind share one name space, whatever group they stood in ("extensions", "apps").
-        if self._first(origin, "", obj.kind, meta.namespace or "", meta.name or ""):
+        if self._first(origin, "", kind, meta.namespace or "", meta.name or ""):
             self._share(obj)
             self.objects.append((obj, origin))
 
