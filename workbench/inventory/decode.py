@@ -228,8 +228,8 @@ def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any]) -
         spec = _pod_spec(obj)
         if spec is not None:
             _trim_pod_spec(spec, obj, raw)
-        if isinstance(obj, Pod) and obj.status is not None:
-            _trim_status(obj.status)
+        if plan.kind is Pod and decoded.status is not None:
+            _trim_status(decoded.status)
     return obj
 
 
@@ -260,15 +260,21 @@ def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:
     for index, entry in enumerate(entries or ()):
         owned = entry.owned
         if isinstance(owned, msgspec.Raw):
-            text = bytes(msgspec.json.format(bytes(owned), indent=-1))
+            text = _in_one_line(bytes(owned))
             if text == b"null":
                 entry.owned = msgspec.UNSET
             elif not text.startswith(b"{"):
                 raise DecodeError("expected a mapping or null", f"metadata.managedFields[{index}].fieldsV1")
             else:
-                # A view would keep the whole text alive. In one line, as snapshots have one for each object.
+                # A view would keep the whole text alive.
                 entry.owned = msgspec.Raw(text)
     return entries
+
+
+@lru_cache(maxsize=64)
+def _in_one_line(text: bytes) -> bytes:
+    """JSON as snapshots have it, one line for each object. What one tool makes is often the same for many objects."""
+    return bytes(msgspec.json.format(text, indent=-1))
 
 
 def trimmed_annotations(annotations: Labels) -> Labels:
@@ -303,25 +309,20 @@ def _config_map(decoded: _ConfigMapIn) -> ConfigMap:
     )
 
 
-def _pod_spec(obj: KubernetesObject) -> PodSpec | None:
-    if isinstance(obj, Pod):
+def _pod_spec(obj: Any) -> PodSpec | None:
+    """The pod spec of a Pod or workload, whose template's annotations are trimmed too."""
+    if type(obj) is Pod:
         return obj.spec
-    template = _template_of(obj)
-    return template.spec if template else None
-
-
-def _template_of(obj: KubernetesObject) -> objects.PodTemplate | None:
-    if isinstance(obj, CronJob):
-        job = obj.spec.job_template if obj.spec else None
-        template = job.spec.template if job and job.spec else None
-    elif isinstance(obj, objects.WORKLOADS):
-        spec: Any = getattr(obj, "spec", None)
-        template = spec.template if spec else None
-    else:
+    spec = obj.spec
+    if spec is not None and type(obj) is CronJob:
+        job = spec.job_template
+        spec = job.spec if job else None
+    template: objects.PodTemplate | None = spec.template if spec else None
+    if template is None:
         return None
-    if template and template.metadata and template.metadata.annotations:
+    if template.metadata and template.metadata.annotations:
         template.metadata.annotations = trimmed_annotations(template.metadata.annotations)
-    return template
+    return template.spec
 
 
 def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any]) -> None:

@@ -132,7 +132,7 @@ class Inventory:
         faults: list[Fault] = []
         for obj, origin in objects:
             key = obj.id
-            table = tables[obj.kind]
+            table = tables[type(obj).__name__]
             if key in table:
                 faults.append(_duplicate(key, origin, self._origins.get(key)))
                 continue
@@ -359,19 +359,19 @@ class Inventory:
         made: list[PodInstance] = []
         owning: set[str] = set()
         names: dict[str, int] = {}
-        owners: dict[tuple[str, str, str | None], tuple[str, bool]] = {}
-        firsts: dict[tuple[str, str, str | None], PodInstance] = {}
+        owners: dict[tuple[str | None, ...], tuple[str, bool]] = {}
+        firsts: dict[tuple[str | None, ...], PodInstance] = {}
         for pod in self._tables["Pod"]:
             reference = _controller(pod)
             first = key = None
             if reference is None:
                 owner, known = pod.id, True
             else:
-                key = (pod.namespace, f"{reference.kind}/{reference.name}", reference.uid)
+                key = (pod.metadata.namespace, reference.kind, reference.name, reference.uid)
                 if key not in owners:
                     owners[key] = self.owner_of(pod)
+                    owning.add(f"{reference.kind}:{pod.namespace}/{reference.name}")
                 owner, known = owners[key] if reference.kind != "Node" else (pod.id, True)
-                owning.add(f"{reference.kind}:{pod.namespace}/{reference.name}")
                 first = firsts.get(key)
             owning.add(owner)
             renamed = replicates(pod, cast(Pod, first.obj)) if first is not None else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from copy import copy
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -147,33 +146,15 @@ class PodInstance:
         status: PodStatus | None = self.obj.status  # type: ignore[attr-defined]
         if status is None or _finished(status):
             return
-        yield from self._running(spec.containers, status.container_statuses, ContainerType.CONTAINER, status.phase)
-        yield from self._running(spec.init_containers, status.init_container_statuses, ContainerType.INIT, None)
-        yield from self._running(
-            spec.ephemeral_containers, status.ephemeral_container_statuses, ContainerType.EPHEMERAL, None
-        )
-
-    def _running(
-        self,
-        containers: list[Container] | None,
-        statuses: list[ContainerStatus] | None,
-        which: ContainerType,
-        phase: str | None,
-    ) -> Iterator[ContainerInstance]:
-        for container in containers or ():
-            status = None
-            for candidate in statuses or ():
-                if candidate.name == container.name:
-                    status = candidate
-                    break
-            if status is None:
-                # A collector that drops the statuses must not make running pods disappear.
-                running = phase == "Running" and not statuses
-            else:
-                running = status.state is not None and status.state.running is not None
-                running = running or (status.state is None and phase == "Running")
-            if running:
-                yield ContainerInstance(self, container, which, status)
+        for containers, statuses, which, phase in (
+            (spec.containers, status.container_statuses, ContainerType.CONTAINER, status.phase),
+            (spec.init_containers, status.init_container_statuses, ContainerType.INIT, None),
+            (spec.ephemeral_containers, status.ephemeral_container_statuses, ContainerType.EPHEMERAL, None),
+        ):
+            for container in containers or ():
+                own, runs = _running(container, statuses, phase)
+                if runs:
+                    yield ContainerInstance(self, container, which, own)
 
     def container_alike(self, container: Container, which: ContainerType) -> ContainerInstance | None:
         """The same container of the pod that this one is a replica of, if it runs there."""
@@ -298,7 +279,7 @@ def replicates(obj: Pod, first: Pod) -> Renamed | None:
         return None
     if meta.labels != known.labels or meta.annotations != known.annotations:
         return None
-    same = copy(spec)
+    same = spec.__copy__()
     same.node_name, same.affinity, same.volumes = other.node_name, other.affinity, other.volumes
     same.containers, same.init_containers = other.containers, other.init_containers
     if same != other:
@@ -320,7 +301,7 @@ def _alike_volumes(volumes: list[Volume], others: list[Volume]) -> Renamed | Non
             continue
         if volume.projected is None or renamed or not volume.name or not other.name:
             return None
-        same = copy(volume)
+        same = volume.__copy__()
         same.name = other.name
         if same != other:
             return None
@@ -337,7 +318,7 @@ def _alike_containers(containers: list[Container], others: list[Container], rena
         if container is other:
             continue
         mounts, known = container.volume_mounts or [], other.volume_mounts or []
-        same = copy(container)
+        same = container.__copy__()
         same.volume_mounts = other.volume_mounts
         if same != other or len(mounts) != len(known):
             return False
@@ -346,7 +327,7 @@ def _alike_containers(containers: list[Container], others: list[Container], rena
                 continue
             if (like.name, mount.name) != renamed:
                 return False
-            own = copy(mount)
+            own = mount.__copy__()
             own.name = like.name
             if own != like:
                 return False
@@ -438,6 +419,20 @@ def _traits_of(bits: int) -> frozenset[Trait]:
 def is_live(pod: Pod) -> bool:
     """Whether a Pod object is a live pod, wherever it was read: it carries a node and a status."""
     return pod.spec is not None and bool(pod.spec.node_name) and pod.status is not None
+
+
+def _running(
+    container: Container, statuses: list[ContainerStatus] | None, phase: str | None
+) -> tuple[ContainerStatus | None, bool]:
+    """The status of a container, and whether it runs."""
+    if not statuses:
+        # A collector that drops the statuses must not make running pods disappear.
+        return None, phase == "Running"
+    for status in statuses:
+        if status.name == container.name:
+            state = status.state
+            return status, state.running is not None if state is not None else phase == "Running"
+    return None, False
 
 
 def _finished(status: PodStatus | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import msgspec
 
@@ -12,6 +12,11 @@ IntOrString: TypeAlias = int | str
 
 class Record(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False):
     """Base of all trimmed structures: camelCase on the wire, defaults omitted when written."""
+
+    if TYPE_CHECKING:
+
+        def __copy__(self) -> Self:
+            """A shallow copy, which msgspec has ready; ``copy.copy`` takes twice as long to come to it."""
 
 
 class FrozenRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False, frozen=True):

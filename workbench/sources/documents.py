@@ -114,6 +114,22 @@ class TextFile:
                 raise Unreadable(self.fault(f"too large: more than the {limits.json_file:,} bytes that are read"))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def opened(self, limits: Limits = LIMITS) -> tuple[BinaryIO, int] | None:
+        """The file to be read a part at a time, and its size; ``None`` if it has to be, or cannot be, loaded."""
+        if self._kept is not None or self.path is None or not os.path.isfile(self.path):
+            return None
+        try:
+            # Without a buffer of its own: whoever reads has one.
+            stream = open(self.path, "rb", buffering=0)  # noqa: SIM115
+        except OSError:
+            return None
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limits.json_file:
+            stream.close()
+            return None
+        self._state = (status.st_size, status.st_mtime_ns)
+        return stream, status.st_size
+
     def read(self, start: int, end: int) -> bytes | None:
         """A range of the content, or ``None`` if the file has changed or gone since it was read."""
         if self._kept is not None:

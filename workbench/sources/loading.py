@@ -134,7 +134,7 @@ def _inventory(
     )
 
 
-_RBAC = (Role, ClusterRole, RoleBinding, ClusterRoleBinding)
+_RBAC = frozenset((Role, ClusterRole, RoleBinding, ClusterRoleBinding))
 
 
 def _builtins(
@@ -147,7 +147,7 @@ def _builtins(
     that something is missing.
     """
     policy = builtin_policy(version.minor if version is not None else LATEST_MINOR)
-    live = {obj.id for obj, _ in objects if isinstance(obj, _RBAC) and obj.metadata.uid}
+    live = {obj.id for obj, _ in objects if type(obj) in _RBAC and obj.metadata.uid}
     gaps = {gap.kind for gap in coverage}
     out: list[KubernetesObject] = []
     kinds: tuple[Sequence[KubernetesObject], ...] = (

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from workbench.errors import Fault, InputError, UsageError
 from workbench.inventory.evidence import Gap, Origin, Problem
 from workbench.inventory.objects import KubernetesObject
+from workbench.sources.blocks import read_list
 from workbench.sources.documents import LIMITS, Document, Limits, TextFile, Unreadable, documents
 from workbench.sources.objects import ObjectReader
 from workbench.text import shown
@@ -91,6 +92,8 @@ def read_manifests(
 
 
 def _read_file(file: TextFile, reader: ObjectReader, limits: Limits, progress: Progress | None) -> None:
+    if read_list(file, reader, limits):
+        return
     try:
         for number, item in enumerate(documents(file, limits), 1):
             if progress is not None and number % _REPORTED == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -25,11 +26,20 @@ OWN_CONFIG = "workbench/"
 _MAX_LISTS = 8
 """How deep lists may stand in lists."""
 
-_HEAD = re.compile(
+HEAD = re.compile(
     rb'\{[ \t\r\n]*"apiVersion"[ \t\r\n]*:[ \t\r\n]*"([\w./-]+)"[ \t\r\n]*,'
     rb'[ \t\r\n]*"kind"[ \t\r\n]*:[ \t\r\n]*"(\w+)"[ \t\r\n]*,[ \t\r\n]*"metadata"'
 )
 """How the API server and kubectl begin an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How many objects and faults there were when a part of a source began."""
+
+    objects: int
+    faults: int
+    seen: int
 
 
 class ObjectReader:
@@ -61,6 +71,19 @@ class ObjectReader:
         else:
             self._yaml(document, document.data, (), "", 0)
 
+    def mark(self) -> Mark:
+        """How far has been read, for :meth:`back_to`."""
+        return Mark(len(self.objects), len(self.faults), len(self._seen))
+
+    def back_to(self, mark: Mark) -> None:
+        """Forget the objects, and what is wrong with them, that were read with :meth:`json_object` since a mark."""
+        del self.objects[mark.objects :]
+        for fault in self.faults[mark.faults :]:
+            self.fault_kinds.pop(fault, None)
+        del self.faults[mark.faults :]
+        while len(self._seen) > mark.seen:
+            self._seen.popitem()
+
     # --- YAML -------------------------------------------------------------------------------------
 
     def _yaml(self, document: Document, data: Any, base: Path, list_kind: str, depth: int) -> None:
@@ -87,7 +110,7 @@ class ObjectReader:
             self.fault(document.file.fault(problem, document=document.number, line=line), kind)
             return
         items = data.get("items")
-        if kind.endswith("List") and (kind_of(api_version, kind) is None) and (kind == "List" or "items" in data):
+        if is_list(api_version, kind, has_items="items" in data):
             if items is not None and not isinstance(items, list):
                 self.fault_at(origin, "items", "expected a list", kind)
             elif depth >= _MAX_LISTS:
@@ -109,6 +132,25 @@ class ObjectReader:
             self.wrong(origin, wanted, data, error)
             return
         if list_kind and not obj.api_version:
+            obj.api_version = api_version
+        self.keep(obj, origin)
+
+    # --- JSON -------------------------------------------------------------------------------------
+
+    def json_object(
+        self, origin: Origin, wanted: type[KubernetesObject], api_version: str, raw: memoryview | msgspec.Raw
+    ) -> None:
+        """Read an object of a kind that we analyse.
+
+        Raises:
+            JSON_ERRORS: The text is no JSON.
+        """
+        try:
+            obj = from_json(wanted, raw, self.namespace)
+        except (DecodeError, *JSON_ERRORS) as error:
+            self.wrong(origin, wanted, msgspec.json.decode(raw), error)
+            return
+        if not obj.api_version:
             obj.api_version = api_version
         self.keep(obj, origin)
 
@@ -178,15 +220,15 @@ class ObjectReader:
 
     def keep(self, obj: KubernetesObject, origin: Origin) -> None:
         """An object that we analyse, unless it is the second of its name."""
-        meta = obj.metadata
+        meta, kind = obj.metadata, type(obj).__name__
         if meta.generate_name and meta.name and meta.name[-1] == "*" and meta.name[:-1] == meta.generate_name:
             # Each is created under a name of its own.
             taken = 1
-            while ("", obj.kind, meta.namespace or "", meta.name or "") in self._seen:
+            while ("", kind, meta.namespace or "", meta.name or "") in self._seen:
                 taken += 1
                 meta.name = f"{meta.generate_name}*{taken}"
         # The versions of a kind share one name space, whatever group they stood in ("extensions", "apps").
-        if self._first(origin, "", obj.kind, meta.namespace or "", meta.name or ""):
+        if self._first(origin, "", kind, meta.namespace or "", meta.name or ""):
             self._share(obj)
             self.objects.append((obj, origin))
 
@@ -269,11 +311,7 @@ class _JsonDocument:
         if told is None:
             return
         api_version, kind = told
-        if (
-            kind.endswith("List")
-            and kind_of(api_version, kind) is None
-            and (kind == "List" or top.items is not msgspec.UNSET)
-        ):
+        if is_list(api_version, kind, has_items=top.items is not msgspec.UNSET):
             self._list(top, span, api_version, kind, depth)
             return
         self._object(raw, span, api_version, kind, kind_of(api_version, kind))
@@ -294,7 +332,7 @@ class _JsonDocument:
             # The head alone tells what almost every item is, and is the same for all; only the others are read twice.
             text = memoryview(item)
             if not start or text[: len(start)] != start:
-                head = _HEAD.match(text)
+                head = HEAD.match(text)
                 if head is None or head[2].endswith(b"List"):
                     self._unusual(item, item_span, inner, depth)
                     continue
@@ -346,26 +384,22 @@ class _JsonDocument:
     ) -> None:
         reader = self.reader
         origin = self._origin(span)
-        try:
-            if wanted is None:
-                name = _NAME.decode(raw).metadata
-                reader.other(origin, api_version, kind, name and name.name, name and name.namespace)
-                return
-            obj = from_json(wanted, raw, reader.namespace)
-        except (DecodeError, *JSON_ERRORS) as error:
-            if wanted is None:
-                reader.other(origin, api_version, kind, None, None)
-                return
+        if wanted is not None:
             try:
-                data = msgspec.json.decode(raw)
-            except JSON_ERRORS as broken:
-                reader.fault_at(origin, "", json_problem(broken), kind)
-                return
-            reader.wrong(origin, wanted, data, error)
+                reader.json_object(origin, wanted, api_version, raw)
+            except JSON_ERRORS as error:
+                reader.fault_at(origin, "", json_problem(error), kind)
             return
-        if not obj.api_version:
-            obj.api_version = api_version
-        reader.keep(obj, origin)
+        try:
+            name = _NAME.decode(raw).metadata
+        except JSON_ERRORS:
+            name = None
+        reader.other(origin, api_version, kind, name and name.name, name and name.namespace)
+
+
+def is_list(api_version: str, kind: str, *, has_items: bool) -> bool:
+    """Whether what says this of itself is a list of objects, and no object of a kind whose name ends like that."""
+    return kind.endswith("List") and kind_of(api_version, kind) is None and (kind == "List" or has_items)
 
 
 class _OnlyName(msgspec.Struct, gc=False):

@@ -33,7 +33,7 @@ def version_of_api_server(objects: Iterable[KubernetesObject]) -> ServerVersion 
     """
     found: list[ServerVersion] = []
     for obj in objects:
-        if not isinstance(obj, Pod) or not obj.name.startswith("kube-apiserver-"):
+        if type(obj) is not Pod or not obj.name.startswith("kube-apiserver-"):
             continue
         if obj.spec is None or MIRROR not in (obj.metadata.annotations or ()):
             continue
