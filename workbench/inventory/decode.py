@@ -274,6 +274,8 @@ def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:
 @lru_cache(maxsize=64)
 def _in_one_line(text: bytes) -> bytes:
     """JSON as snapshots have it, one line for each object. What one tool makes is often the same for many objects."""
+    if not any(blank in text for blank in (b" ", b"\n", b"\t", b"\r")):
+        return text
     return bytes(msgspec.json.format(text, indent=-1))
 
 
