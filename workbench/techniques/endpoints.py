@@ -131,10 +131,12 @@ def host_ports(pod: PodInstance) -> Iterator[tuple[ContainerInstance, int, int, 
     """
     shared = pod.spec.host_network
     for container in pod.containers:
-        for index, port in enumerate(container.spec.ports or ()):
-            number = port.host_port or (port.container_port if shared else None)
-            if number:
-                yield container, index, number, port.protocol or "TCP", port.host_ip
+        ports = container.spec.ports
+        if ports:
+            for index, port in enumerate(ports):
+                number = port.host_port or (port.container_port if shared else None)
+                if number:
+                    yield container, index, number, port.protocol or "TCP", port.host_ip
 
 
 def is_ready(pod: PodInstance) -> bool:
