@@ -69,12 +69,10 @@ def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> No
         filling.take(technique.records(view, subjects))
     else:
         records, keys, ends = filling.records, filling.keys, filling.ends
+        plain = technique if isinstance(technique, RecordTechnique) else None
         end = 0
         for subject in subjects:
-            if isinstance(technique, RecordTechnique):
-                records.extend(technique.records(view, (subject,)))
-            else:
-                records.extend(technique.detect(view, subject))
+            records.extend(plain.records(view, (subject,)) if plain is not None else technique.detect(view, subject))
             if len(records) != end:
                 end = len(records)
                 keys.append(subject if isinstance(subject, str) else subject.id)

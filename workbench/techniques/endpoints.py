@@ -113,10 +113,7 @@ def endpoints_of(view: Inventory, namespace: str) -> Sequence[EndpointNode]:
     base = view.base
     if base is not None and not _touches(view, namespace):
         return endpoints_of(base, namespace)
-    found: list[EndpointNode] = view.derived(
-        f"endpoints of {namespace}", READS, lambda over: list(_endpoints(over, namespace))
-    )
-    return found
+    return view.derived(f"endpoints of {namespace}", READS, lambda over: _endpoints(over, namespace))
 
 
 def namespaces(view: Inventory) -> list[str]:
@@ -134,10 +131,12 @@ def host_ports(pod: PodInstance) -> Iterator[tuple[ContainerInstance, int, int, 
     """
     shared = pod.spec.host_network
     for container in pod.containers:
-        for index, port in enumerate(container.spec.ports or ()):
-            number = port.host_port or (port.container_port if shared else None)
-            if number:
-                yield container, index, number, port.protocol or "TCP", port.host_ip
+        ports = container.spec.ports
+        if ports:
+            for index, port in enumerate(ports):
+                number = port.host_port or (port.container_port if shared else None)
+                if number:
+                    yield container, index, number, port.protocol or "TCP", port.host_ip
 
 
 def is_ready(pod: PodInstance) -> bool:
@@ -233,11 +232,12 @@ def _touches(view: Inventory, namespace: str) -> bool:
     return False
 
 
-def _endpoints(view: Inventory, namespace: str) -> Iterator[EndpointNode]:
+def _endpoints(view: Inventory, namespace: str) -> list[EndpointNode]:
     services = view.in_namespace(Service, namespace)
     pods = view.index(PODS_BY_NAMESPACE)[namespace]
     covered: set[tuple[str, int | None, str]] = set()
     by_service: dict[tuple[str, int, str], EndpointNode] = {}
+    found: list[EndpointNode] = []
     behind = _pods_by_service(view, namespace, services, pods)
     for service in services:
         spec = service.spec
@@ -249,15 +249,15 @@ def _endpoints(view: Inventory, namespace: str) -> Iterator[EndpointNode]:
                 continue
             node = _service_port(service, index, port, selected)
             by_service[service.name, port.port, node.protocol] = node
-            for target in node.targets:
-                covered.add((target.pod.id, target.port, node.protocol))
-            yield node
+            covered.update([(target.pod.id, target.port, node.protocol) for target in node.targets])
+            found.append(node)
     served = {pod for pod, _, _ in covered}
     for pod in pods:
         if pod.containers:
-            yield from _of_pod(pod, covered, served)
+            _add_of_pod(pod, covered, served, found)
     for ingress in view.in_namespace(Ingress, namespace):
-        yield from _of_ingress(view, ingress, by_service)
+        found += _of_ingress(view, ingress, by_service)
+    return found
 
 
 def _service_port(
@@ -370,7 +370,9 @@ def _pod_of(view: Inventory, item: EndpointSlice, endpoint: Endpoint) -> PodInst
     return view.pods.get(f"Pod:{ref.namespace or item.namespace}/{ref.name}")
 
 
-def _of_pod(pod: PodInstance, covered: set[tuple[str, int | None, str]], served: set[str]) -> Iterator[EndpointNode]:
+def _add_of_pod(
+    pod: PodInstance, covered: set[tuple[str, int | None, str]], served: set[str], found: list[EndpointNode]
+) -> None:
     shared = pod.spec.host_network
     declares = False
     name = pod.id
@@ -383,35 +385,41 @@ def _of_pod(pod: PodInstance, covered: set[tuple[str, int | None, str]], served:
             protocol = port.protocol or "TCP"
             on_host = port.host_port or (number if shared else None)
             if on_host:
-                yield EndpointNode(
-                    host_endpoint(pod.node, on_host, protocol),
-                    EndpointType.HOST_PORT,
-                    name,
-                    on_host,
-                    protocol,
-                    [Target(pod, number, (container,))],
-                    f"{container.field('ports')}[{index}]",
-                    port.host_ip is not None and is_loopback(port.host_ip),
+                found.append(
+                    EndpointNode(
+                        host_endpoint(pod.node, on_host, protocol),
+                        EndpointType.HOST_PORT,
+                        name,
+                        on_host,
+                        protocol,
+                        [Target(pod, number, (container,))],
+                        f"{container.field('ports')}[{index}]",
+                        port.host_ip is not None and is_loopback(port.host_ip),
+                    )
                 )
             if not shared and (name, number, protocol) not in covered:
                 covered.add((name, number, protocol))
-                yield EndpointNode(
-                    f"Endpoint:{pod.namespace}/pod.{pod.name}/{number}{port_suffix(protocol)}",
-                    EndpointType.POD,
-                    name,
-                    number,
-                    protocol,
-                    [Target(pod, number, listeners(pod, number, protocol))],
-                    f"{container.field('ports')}[{index}]",
+                found.append(
+                    EndpointNode(
+                        f"Endpoint:{pod.namespace}/pod.{pod.name}/{number}{port_suffix(protocol)}",
+                        EndpointType.POD,
+                        name,
+                        number,
+                        protocol,
+                        [Target(pod, number, listeners(pod, number, protocol))],
+                        f"{container.field('ports')}[{index}]",
+                    )
                 )
     if not declares and name not in served:
-        yield EndpointNode(
-            f"Endpoint:{pod.namespace}/pod.{pod.name}/{ANY}",
-            EndpointType.POD,
-            name,
-            None,
-            "TCP",
-            [Target(pod, None, listeners(pod, None, "TCP"))],
+        found.append(
+            EndpointNode(
+                f"Endpoint:{pod.namespace}/pod.{pod.name}/{ANY}",
+                EndpointType.POD,
+                name,
+                None,
+                "TCP",
+                [Target(pod, None, listeners(pod, None, "TCP"))],
+            )
         )
 
 

@@ -12,7 +12,8 @@ from workbench.graph.graph import Edge
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.pods import ContainerInstance, Trait
-from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
+from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.resolve import Answer, all_of, distinct, needs
 from workbench.techniques.resolve.capabilities import capabilities_evidence, holds
 from workbench.techniques.resolve.cgroups import on_version_1
@@ -54,8 +55,10 @@ def with_traits(view: Inventory, traits: Iterable[Trait]) -> Iterator[ContainerI
                 yield container
 
 
-class Escape(Technique):
+class Escape(RecordTechnique):
     """An escape that depends on the container's own privileges."""
+
+    from_subject = True
 
     def __init__(
         self,
@@ -80,15 +83,17 @@ class Escape(Technique):
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         return with_traits(view, self._traits)
 
-    def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
-        way = self._way(view, subject)
-        if way is None or not on_linux(view, subject.pod):
-            return
-        answer = all_of(not_isolated(view, subject.pod), way.answer)
-        if answer.off is not None:
-            yield Blocked(subject.id, subject.pod.node, answer.off)
-        else:
-            yield Found(subject.id, subject.pod.node, self.declaration.effort, answer.missing, way.cause)
+    def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        for container in subjects:
+            way = self._way(view, container)
+            pod = container.pod
+            if way is None or not on_linux(view, pod):
+                continue
+            answer = all_of(not_isolated(view, pod), way.answer)
+            if answer.off is not None:
+                yield Blocked(container.id, pod.node, answer.off)
+            else:
+                yield container.id, pod.node, self.declaration.effort, answer.missing, way.cause
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)

@@ -182,9 +182,8 @@ class ExposeExternalIP(_ServiceTechnique):
 
 
 def _on_host(pod: PodInstance) -> Iterable[str]:
-    for container in pod.containers:
-        if container.spec.ports:
-            return ("yes",) if any(True for _ in host_ports(pod)) else ()
+    for _ in host_ports(pod):
+        return ("yes",)
     return ()
 
 

@@ -15,8 +15,8 @@ from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, PODS_BY_NODE, Inv
 from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance, Trait
 from workbench.rbac.abilities import Ability
 from workbench.techniques import access
-from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
-from workbench.techniques.many import Many, ManyTechnique
+from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
+from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.confinement import host_files_evidence, host_files_open
 from workbench.techniques.resolve.container import node_evidence, node_of, on_linux, shares_node
@@ -60,26 +60,29 @@ HOST_PATH_DOCS = "https://kubernetes.io/docs/concepts/storage/volumes/#hostpath"
 _FIXES = ("F-HP-DEL", "F-HP-RO", "F-NONROOT")
 
 
-class _ThroughMount(Technique):
+class _ThroughMount(RecordTechnique):
     """A step from a container to its node through one of its mounts; ``cause`` names the mount."""
+
+    from_subject = True
 
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         return view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_PATH]
 
-    def detect(self, view: Inventory, subject: ContainerInstance) -> Iterator[Found | Blocked]:
-        blocked = ""
-        found = False
-        for mount in host_mounts(view, subject):
-            for effort, answer, cause in self.ways(view, subject, mount):
-                if not on_linux(view, subject.pod):
-                    return
-                if answer.off is not None:
-                    blocked = blocked or answer.off
-                else:
-                    found = True
-                    yield Found(subject.id, subject.pod.node, effort, answer.missing, (mount.key, cause))
-        if blocked and not found:
-            yield Blocked(subject.id, subject.pod.node, blocked)
+    def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        for container in subjects:
+            blocked = ""
+            found = False
+            for mount in host_mounts(view, container):
+                for effort, answer, cause in self.ways(view, container, mount):
+                    if not on_linux(view, container.pod):
+                        continue
+                    if answer.off is not None:
+                        blocked = blocked or answer.off
+                    else:
+                        found = True
+                        yield container.id, container.pod.node, effort, answer.missing, (mount.key, cause)
+            if blocked and not found:
+                yield Blocked(container.id, container.pod.node, blocked)
 
     def ways(
         self, view: Inventory, container: ContainerInstance, mount: HostMount

@@ -15,7 +15,7 @@ from workbench.rbac.subjects import MASTERS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
 from workbench.techniques.many import Record, RecordTechnique
-from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
+from workbench.techniques.resolve.egress import egress_evidence, policies_by_namespace, reaches_api_server
 from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.token import api_tokens, automount, token_evidence
 
@@ -99,11 +99,12 @@ class IdentityAssume(RecordTechnique):
     from_subject = True
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        limited = policies_by_namespace(view)
         for container in subjects:
             pod = container.pod
             tokens = api_tokens(view, container)
             if tokens:
-                missing = reaches_api_server(view, pod)
+                missing = reaches_api_server(view, pod) if pod.namespace in limited else ()
                 for token in tokens:
                     yield container.id, token.account, 1, missing, token
             elif not pod.mirror and not automount(view, pod):

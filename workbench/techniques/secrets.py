@@ -13,7 +13,7 @@ from workbench.inventory.objects import Secret, ServiceAccount
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.many import Record, RecordTechnique
-from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
+from workbench.techniques.resolve.egress import egress_evidence, policies_by_namespace, reaches_api_server
 from workbench.techniques.resolve.references import (
     Reference,
     Where,
@@ -62,13 +62,14 @@ class VolumeDiscover(RecordTechnique):
     from_subject = True
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        limited = policies_by_namespace(view)
         for container in subjects:
             pod, spec = container.pod, container.spec
             source = container.id
             prefix = f"Volume:{pod.namespace}/{pod.name}/"
             seen: set[str | None] = set()
             # A token that the container cannot use against the API server is no way to its account by this volume.
-            shut = reaches_api_server(view, pod)
+            shut = reaches_api_server(view, pod) if pod.namespace in limited else ()
             tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
             for mount in spec.volume_mounts or ():
                 name = mount.name

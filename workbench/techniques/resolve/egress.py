@@ -47,11 +47,13 @@ def _lets_out(view: Inventory, policy: NetworkPolicy) -> bool:
 
 def egress_policies(view: Inventory, pod: PodInstance) -> list[NetworkPolicy]:
     """The policies that limit what a pod may reach; none for a pod on the host's network."""
-    if pod.spec.host_network:
-        return []
-    limiting: dict[str, list[NetworkPolicy]] = view.derived("policies that limit egress", _POLICIES, _limiting)
-    found = limiting.get(pod.namespace)
+    found = policies_by_namespace(view).get(pod.namespace) if not pod.spec.host_network else None
     return [policy for policy in found if _selects(policy, pod)] if found else []
+
+
+def policies_by_namespace(view: Inventory) -> dict[str, list[NetworkPolicy]]:
+    """The policies that limit egress: nothing keeps the pods of any other namespace from the API server."""
+    return view.derived("policies that limit egress", _POLICIES, _limiting)
 
 
 def _limiting(view: Inventory) -> dict[str, list[NetworkPolicy]]:
