@@ -34,6 +34,7 @@ from workbench.inventory.objects import (
 )
 from workbench.inventory.pods import ContainerInstance, ContainerType, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+from workbench.techniques.pod_fields import LISTENING
 
 READS = frozenset({"Pod", "Service", "EndpointSlice", "Ingress"})
 """The kinds that the Endpoints of a namespace depend on."""
@@ -473,6 +474,7 @@ class EndpointExploit(Technique):
         reason=Reason.COMPLEX,
         reads=READS,
         subject_type=SubjectType.SCOPE,
+        pod_fields=LISTENING,
         fixes=("F-IMG-UP", "F-NP-IN"),
         references=("https://kubehound.io/reference/attacks/ENDPOINT_EXPLOIT/",),
         family="exposure",

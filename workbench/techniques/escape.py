@@ -13,6 +13,7 @@ from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.pod_fields import ESCAPE
 from workbench.techniques.resolve import Answer, all_of, distinct, needs
 from workbench.techniques.resolve.capabilities import capabilities_evidence, holds
 from workbench.techniques.resolve.cgroups import on_version_1
@@ -126,6 +127,7 @@ def _declare(
         reason=reason,
         reads=READS,
         subject_type=SubjectType.CONTAINER,
+        pod_fields=ESCAPE,
         fixes=fixes,
         references=references,
         family=FAMILY,

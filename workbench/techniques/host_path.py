@@ -15,6 +15,7 @@ from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstanc
 from workbench.rbac.abilities import Ability
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.pod_fields import ESCAPE, TOKENS
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.confinement import host_files_evidence, host_files_open
 from workbench.techniques.resolve.container import node_evidence, node_of, on_linux, shares_node
@@ -108,6 +109,9 @@ class _ThroughMount(Technique):
         return ()
 
 
+_GROUPS = frozenset({"run_as_group", "fs_group", "supplemental_groups"})
+
+
 def _declare(
     identifier: str,
     title: str,
@@ -133,6 +137,7 @@ def _declare(
         reason=reason,
         reads=reads,
         subject_type=subject_type,
+        pod_fields=ESCAPE | TOKENS | _GROUPS,
         fixes=fixes,
         references=(*references, HOST_PATH_DOCS),
         family=FAMILY,

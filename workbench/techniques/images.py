@@ -12,6 +12,7 @@ from workbench.inventory.inventory import CONTAINERS_BY_IMAGE, IndexOf, Inventor
 from workbench.inventory.objects import ClusterPolicy, Container
 from workbench.inventory.pods import ContainerType, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.pod_fields import IMAGE
 
 DEFAULT_REGISTRY = "docker.io"
 _DOCKER_HUB = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -65,6 +66,7 @@ class ImageBackdoor(Technique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod"}),
         subject_type=SubjectType.IMAGE,
+        pod_fields=IMAGE,
         fixes=("F-IMG-PIN",),
         references=("https://attack.mitre.org/techniques/T1525/",),
         family="images",
@@ -108,6 +110,7 @@ class ImageMutableTag(Technique):
         reason=Reason.WAITING,
         reads=frozenset({"Pod", "ClusterPolicy"}),
         subject_type=SubjectType.IMAGE,
+        pod_fields=IMAGE,
         fixes=("F-IMG-PIN", "F-REG-POL"),
         references=("https://kubernetes.io/docs/concepts/containers/images/#image-names",),
         family="images",

@@ -14,6 +14,7 @@ from workbench.rbac.rules import is_cluster_admin
 from workbench.rbac.subjects import MASTERS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
+from workbench.techniques.pod_fields import ACCOUNT, PLACE, TOKENS
 from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
 from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.token import api_tokens, automount, token_evidence
@@ -35,6 +36,7 @@ class ContainerAttach(Technique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod"}),
         subject_type=SubjectType.POD,
+        pod_fields=frozenset(),
         references=("https://kubehound.io/reference/attacks/CONTAINER_ATTACH/",),
         family="position",
     )
@@ -82,6 +84,7 @@ class IdentityAssume(Technique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "ServiceAccount", "Secret", "NetworkPolicy", "EndpointSlice"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=TOKENS | {"labels", "host_network"},
         fixes=("F-AUTOMOUNT", "F-SA-OWN"),
         references=(
             "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/",
@@ -126,6 +129,7 @@ class GroupMember(Technique):
         reason=Reason.POSSESSED,
         reads=frozenset({"ServiceAccount", "Node", "Pod", "RoleBinding", "ClusterRoleBinding"}),
         subject_type=SubjectType.IDENTITY,
+        pod_fields=PLACE | ACCOUNT,
         references=("https://kubernetes.io/docs/reference/access-authn-authz/authentication/",),
         family="position",
     )

@@ -12,6 +12,7 @@ from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.objects import Secret, ServiceAccount
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
+from workbench.techniques.pod_fields import ENVIRONMENT, MOUNTS
 from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
 from workbench.techniques.resolve.references import (
     Reference,
@@ -46,6 +47,7 @@ class VolumeDiscover(Technique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret", "ServiceAccount", "NetworkPolicy", "EndpointSlice"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=MOUNTS,
         references=("https://kubehound.io/reference/attacks/VOLUME_DISCOVER/",),
         family="secrets",
     )
@@ -109,7 +111,7 @@ class _Reads(Technique):
         memo = view.memo(f"{self.id} of replicas", self.declaration.reads)
         known: list[tuple[str, tuple[Fact, ...], Where]] | None = memo.get(subject.alike)
         if known is None:
-            known = memo[subject.alike] = list(self._resolved(view, subject))
+            known = memo[subject.alike] = list(self._resolved(view, subject.alike))
         source, renamed = subject.id, subject.pod.renamed
         for target, missing, where in known:
             yield Found(source, target, 1, missing, placed(subject.pod, where) if renamed else where)
@@ -156,6 +158,7 @@ class SecretMount(_Reads):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=MOUNTS,
         fixes=("F-SEC-UNMOUNT",),
         references=("https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets",),
         family="secrets",
@@ -185,6 +188,7 @@ class SecretEnv(_Reads):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=ENVIRONMENT,
         fixes=("F-SEC-UNMOUNT",),
         references=(
             "https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/"
@@ -214,6 +218,7 @@ class ConfigMapRead(_Reads):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "ConfigMap"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=MOUNTS | ENVIRONMENT,
         references=("https://kubernetes.io/docs/concepts/configuration/configmap/",),
         family="secrets",
     )
