@@ -17,9 +17,9 @@ from typing import Literal
 
 import numpy as np
 
-from workbench.analysis.arrays import Bools
+from workbench.analysis.arrays import Bools, Ints
+from workbench.analysis.chosen import Choice, Chosen
 from workbench.analysis.compiled import Compiled
-from workbench.analysis.reach import leading_to
 from workbench.graph import nodes as node_ids
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import KubernetesObject
@@ -47,6 +47,8 @@ class Admins:
     """Both as masks of the nodes of the graph."""
     leading: Bools | None = field(default=None, repr=False, compare=False)
     """Whatever leads to cluster admin by the techniques that count, also what is no identity, as a mask."""
+    chosen: tuple[Chosen, Chosen] | None = field(default=None, repr=False, compare=False)
+    """The searches behind it: for who is direct, and for who is admin at all."""
 
     def stay(self, compiled: Compiled) -> bool:
         """Whether a what-if leaves them as they are: nobody gets in, or falls out, but by an edge to one who is in."""
@@ -84,22 +86,43 @@ def admins(compiled: Compiled, before: Admins | None = None) -> Admins:
     goal = compiled.number(node_ids.CLUSTER_ADMIN)
     if goal is None:
         return Admins(frozenset(), frozenset())
-    size = len(compiled.nodes)
-    source, target, _ = compiled.select(techniques(compiled, DIRECT), on=True)
-    leading = leading_to(size, source, target, [goal])
-    direct = leading & compiled.identity
-    chosen = techniques(compiled, DIRECT) | compiled.catalogue.api_only
-    source, target, _ = compiled.select(chosen, at_most=MOST_EFFORT)
-    last = np.zeros(len(chosen), np.bool_)
+    if before is not None and before.chosen is not None:
+        lost = tuple(each.after(compiled) for each in before.chosen)
+        if lost[0] is not None and lost[1] is not None:
+            return _without(compiled, before, lost[0], lost[1])
+    last = np.zeros(len(compiled.catalogue.ids), np.bool_)
     number = compiled.catalogue.numbers.get(_CONTROL_PLANE)
     if number is not None:
         last[number] = True
-    more_source, more_target, _ = compiled.select(last, on=True)
-    found = leading_to(size, np.concatenate([source, more_source]), np.concatenate([target, more_target]), [goal])
-    derivable = found & compiled.identity & ~direct
+    api = techniques(compiled, DIRECT) | compiled.catalogue.api_only
+    directly = Chosen(compiled, [Choice(techniques(compiled, DIRECT), on=True)], [goal])
+    somehow = Chosen(compiled, [Choice(api, at_most=MOST_EFFORT), Choice(last, on=True)], [goal])
+    direct = directly.leading & compiled.identity
+    derivable = somehow.leading & compiled.identity & ~direct
     if before is not None and before.nodes is not None and _same(before.nodes, (direct, derivable)):
         return before
-    return Admins(_names(compiled, direct), _names(compiled, derivable), (direct, derivable), leading | found)
+    leading = directly.leading | somehow.leading
+    return Admins(
+        _names(compiled, direct), _names(compiled, derivable), (direct, derivable), leading, (directly, somehow)
+    )
+
+
+def _without(compiled: Compiled, before: Admins, lost: Ints, lost_somehow: Ints) -> Admins:
+    """The admins of a what-if that only takes ways: those without the nodes that have none any more."""
+    assert before.nodes is not None
+    assert before.chosen is not None
+    direct, derivable = (mask.copy() for mask in before.nodes)
+    fallen = lost[direct[lost]]
+    direct[fallen] = False
+    derivable[fallen] = before.chosen[1].leading[fallen]
+    derivable[lost_somehow] = False
+    if all(np.array_equal(old, new) for old, new in zip(before.nodes, (direct, derivable), strict=True)):
+        return before
+    sets = [
+        known - _names(compiled, old & ~new) | _names(compiled, new & ~old)
+        for known, old, new in zip((before.direct, before.derivable), before.nodes, (direct, derivable), strict=True)
+    ]
+    return Admins(sets[0], sets[1])
 
 
 def _counting(compiled: Compiled) -> Bools:

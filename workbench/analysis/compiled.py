@@ -16,7 +16,7 @@ a what-if that edits the arrays instead of building them again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -514,6 +514,11 @@ class Compiled:
             removed.update(went)
             added += came
         return removed, added
+
+    @property
+    def changed(self) -> Mapping[tuple[int, int], Sequence[Edge]]:
+        """The pairs of nodes that a what-if changes a record of, with their records then."""
+        return self._changed
 
     def _changed_pairs(self, new: Compiled, removed: set[int], added: list[Edge]) -> dict[tuple[int, int], list[Edge]]:
         graph = self.graph

@@ -15,8 +15,8 @@ import numpy as np
 
 from workbench.analysis.admin import HOLDING, binding_of, is_kubernetes_own, techniques
 from workbench.analysis.arrays import Bools
+from workbench.analysis.chosen import Choice, Chosen
 from workbench.analysis.compiled import Compiled
-from workbench.analysis.reach import leading_to
 from workbench.inventory.inventory import Inventory
 
 UNAUTHENTICATED = frozenset({"Group:system:unauthenticated", "User:system:anonymous"})
@@ -28,6 +28,10 @@ def breached(view: Inventory) -> set[str]:
     return {container.id for pod in view.pods if not pod.mirror for container in pod.containers}
 
 
+_GRANTED = "PERMISSION_DISCOVER"
+"""How an identity comes to hold a permission set by a binding that names it."""
+
+
 @dataclass(frozen=True)
 class Holders:
     """The identities that hold a permission set of a binding that is not Kubernetes' own, also through a group.
@@ -37,11 +41,13 @@ class Holders:
         own: For each permission set that somebody holds, by number, whether its binding is Kubernetes' own, or there
             is none.
         leading: Whatever leads to such a permission set by holding it, identities or not, as a mask.
+        chosen: The search behind it.
     """
 
     which: Bools
     own: Mapping[int, bool]
     leading: Bools
+    chosen: Chosen
 
     def stay(self, view: Inventory, compiled: Compiled) -> bool:
         """Whether a what-if leaves them as they are."""
@@ -49,7 +55,7 @@ class Holders:
             return False
         # A permission set that nobody held may come to be held.
         granted = np.zeros(len(compiled.catalogue.ids), np.bool_)
-        number = compiled.catalogue.numbers.get("PERMISSION_DISCOVER")
+        number = compiled.catalogue.numbers.get(_GRANTED)
         if number is not None:
             granted[number] = True
         if compiled.changes(granted, np.ones(len(self.leading), np.bool_)):
@@ -65,14 +71,12 @@ def holders(view: Inventory, compiled: Compiled, before: Holders | None = None) 
         compiled: Their graph.
         before: In a what-if, what was found in the graph as it was.
     """
-    source, target, numbers = compiled.select(techniques(compiled, HOLDING))
-    held = compiled.catalogue.numbers.get("PERMISSION_DISCOVER")
-    granted: list[int] = np.unique(target[numbers == held]).tolist() if held is not None else []
-    changed = {kind for kind in _BINDINGS if kind in view.replaced}
-    # The name of a permission set ends with that of its binding.
-    suffixes = tuple(
-        f"@{obj.name}" for kind in changed for pair in view.replaced[kind] for obj in pair if obj is not None
-    )
+    if before is not None and (after := _without(view, compiled, before)) is not None:
+        return after
+    number = compiled.catalogue.numbers.get(_GRANTED)
+    _, target, numbers = compiled.select(techniques(compiled, HOLDING))
+    granted: list[int] = np.unique(target[numbers == number]).tolist() if number is not None else []
+    suffixes = _suffixes(view)
     own: dict[int, bool] = {}
     for place in granted:
         known = None if before is None else before.own.get(place)
@@ -81,8 +85,33 @@ def holders(view: Inventory, compiled: Compiled, before: Holders | None = None) 
             known = binding is None or is_kubernetes_own(view, binding)
         own[place] = known
     goals = [place for place in granted if not own[place]]
-    leading = leading_to(len(compiled.nodes), source, target, goals)
-    return Holders(leading & compiled.identity, own, leading)
+    chosen = Chosen(compiled, [Choice(techniques(compiled, HOLDING))], goals)
+    return Holders(chosen.leading & compiled.identity, own, chosen.leading, chosen)
+
+
+def _suffixes(view: Inventory) -> tuple[str, ...]:
+    """How the names of the permission sets of changed bindings end: with that of the binding."""
+    return tuple(
+        f"@{obj.name}" for kind in _BINDINGS for pair in view.replaced.get(kind, ()) for obj in pair if obj is not None
+    )
+
+
+def _without(view: Inventory, compiled: Compiled, before: Holders) -> Holders | None:
+    """The holders of a what-if that only takes ways; ``None`` if it may bring some, or makes a binding another's."""
+    for old, new in (pair for kind in _BINDINGS for pair in view.replaced.get(kind, ())):
+        if old is None or new is None or old.role_ref != new.role_ref:
+            return None
+        if is_kubernetes_own(view, old) != is_kubernetes_own(view, new):
+            return None
+    for (_, target), records in compiled.changed.items():
+        if target not in before.own and any(edge.technique == _GRANTED for edge in records):
+            return None
+    lost = before.chosen.after(compiled)
+    if lost is None:
+        return None
+    which, leading = before.which.copy(), before.leading.copy()
+    which[lost] = leading[lost] = False
+    return Holders(which, before.own, leading, before.chosen)
 
 
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")

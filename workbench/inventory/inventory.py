@@ -327,11 +327,18 @@ class Inventory:
         pairs: list[tuple[PodInstance | None, PodInstance | None]] = []
         pods: dict[str, PodInstance | None] = {}
         by_object = base.index(_PODS_BY_OBJECT)
+        # What replicas become is alike again, as a rule.
+        firsts: dict[PodInstance, PodInstance] = {}
         for node, new in replaced.items():
             if not isinstance(new or base.by_id(node), (Pod, *WORKLOADS)):
                 continue
             for old in by_object[node]:
-                fresh = _instance(new, old.name, old.owner, old.owner_known) if new is not None else None
+                fresh = None
+                if new is not None:
+                    alike = _alike(new, firsts.get(old.alike))
+                    fresh = _instance(new, old.name, old.owner, old.owner_known, alike)
+                if fresh is not None:
+                    firsts.setdefault(old.alike, fresh)
                 pairs.append((old, fresh))
                 pods[old.id] = fresh
             if not by_object[node] and isinstance(new, Pod) and new.spec is not None:
@@ -374,9 +381,7 @@ class Inventory:
                 owner, known = owners[key] if reference.kind != "Node" else (pod.id, True)
                 first = firsts.get(key)
             owning.add(owner)
-            renamed = replicates(pod, cast(Pod, first.obj)) if first is not None else None
-            alike = (first, renamed) if first is not None and renamed is not None else None
-            instance = _instance(pod, pod.name, owner, known, alike)
+            instance = _instance(pod, pod.name, owner, known, _alike(pod, first))
             if instance is not None:
                 if key is not None:
                     firsts.setdefault(key, instance)
@@ -409,6 +414,14 @@ class Inventory:
 
 
 _PODS_BY_OBJECT: IndexOf[str, PodInstance] = IndexOf("pods by object", "pods", lambda pod: (pod.obj.id,))
+
+
+def _alike(obj: KubernetesObject, first: PodInstance | None) -> tuple[PodInstance, Renamed] | None:
+    """The first replica, if a pod is one too."""
+    if first is None or not isinstance(obj, Pod) or not isinstance(first.obj, Pod):
+        return None
+    renamed = replicates(obj, first.obj)
+    return None if renamed is None else (first, renamed)
 
 
 def _instance(

@@ -93,6 +93,9 @@ class Declaration:
     reads: frozenset[str]
     """The object kinds that the detector reads; ``Pod`` implies the workloads that stand for pods."""
     subject_type: SubjectType
+    pod_fields: frozenset[str] | None = None
+    """The fields of pods that the detector reads, as :func:`workbench.inventory.differences.changed_fields` names them;
+    ``None``: it may read any. Which pods there are, where, in which state and with which containers always counts."""
     subject_kinds: tuple[str, ...] = ()
     fixes: tuple[str, ...] = ()
     """Ids of ``catalogue.md`` section 4."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.graph import nodes
 from workbench.graph.graph import SURCHARGE, BlockedEdge, Columns, Edge, Fact, Graph
+from workbench.inventory.differences import changed_fields
 from workbench.inventory.inventory import (
     PODS_BY_NAMESPACE,
     PODS_BY_NODE,
@@ -398,6 +399,10 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
         if single and kind in _RBAC and not technique.touched_by_permissions(view):
             continue
         if kind in ("pods", "containers"):
+            if declaration.pod_fields is not None:
+                changed = changed_fields(view)
+                if changed is not None and changed.isdisjoint(declaration.pod_fields):
+                    continue
             of_objects = declaration.subject_type is SubjectType.OBJECT
             found = technique.touched_by_pods(view) if of_objects else _touched_by_pods(technique, view, kind)
             if found is ALL:

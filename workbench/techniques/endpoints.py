@@ -35,6 +35,7 @@ from workbench.inventory.objects import (
 from workbench.inventory.pods import ContainerInstance, ContainerType, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, fact
 from workbench.techniques.many import Record, RecordTechnique
+from workbench.techniques.pod_fields import LISTENING
 
 READS = frozenset({"Pod", "Service", "EndpointSlice", "Ingress"})
 """The kinds that the Endpoints of a namespace depend on."""
@@ -482,6 +483,7 @@ class EndpointExploit(RecordTechnique):
         reason=Reason.COMPLEX,
         reads=READS,
         subject_type=SubjectType.SCOPE,
+        pod_fields=LISTENING,
         fixes=("F-IMG-UP", "F-NP-IN"),
         references=("https://kubehound.io/reference/attacks/ENDPOINT_EXPLOIT/",),
         family="exposure",

@@ -14,6 +14,7 @@ from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
 from workbench.techniques.many import Record, RecordTechnique
+from workbench.techniques.pod_fields import ESCAPE
 from workbench.techniques.resolve import Answer, all_of, distinct, needs
 from workbench.techniques.resolve.capabilities import capabilities_evidence, holds
 from workbench.techniques.resolve.cgroups import on_version_1
@@ -131,6 +132,7 @@ def _declare(
         reason=reason,
         reads=READS,
         subject_type=SubjectType.CONTAINER,
+        pod_fields=ESCAPE,
         fixes=fixes,
         references=references,
         family=FAMILY,

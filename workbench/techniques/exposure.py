@@ -24,6 +24,7 @@ from workbench.techniques.endpoints import (
     ingress_endpoint,
     service_endpoint,
 )
+from workbench.techniques.pod_fields import LISTENING
 from workbench.techniques.resolve import ingress as classes
 from workbench.techniques.resolve.exposure import external_ip, host_port, ingress_exposure, load_balancer, node_port
 
@@ -72,6 +73,7 @@ class ExposeLoadBalancer(_ServiceTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Service"}),
         subject_type=SubjectType.OBJECT,
+        pod_fields=LISTENING,
         subject_kinds=("Service",),
         fixes=("F-SVC-INT", "F-SVC-RANGES"),
         references=(f"{_SERVICE_DOCS}#loadbalancer",),
@@ -115,6 +117,7 @@ class ExposeNodePort(_ServiceTechnique):
         reason=Reason.API_CALL,
         reads=frozenset({"Service", "Node"}),
         subject_type=SubjectType.OBJECT,
+        pod_fields=LISTENING,
         subject_kinds=("Service",),
         fixes=("F-SVC-INT",),
         references=(f"{_SERVICE_DOCS}#type-nodeport",),
@@ -156,6 +159,7 @@ class ExposeExternalIP(_ServiceTechnique):
         reason=Reason.API_CALL,
         reads=frozenset({"Service", "Pod"}),
         subject_type=SubjectType.OBJECT,
+        pod_fields=LISTENING,
         subject_kinds=("Service",),
         fixes=("F-SVC-INT",),
         references=(f"{_SERVICE_DOCS}#external-ips",),
@@ -206,6 +210,7 @@ class ExposeHostPort(Technique):
         reason=Reason.API_CALL,
         reads=frozenset({"Pod", "Node"}),
         subject_type=SubjectType.POD,
+        pod_fields=LISTENING,
         fixes=("F-HOSTPORT",),
         references=("https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline",),
         family="exposure",
@@ -254,6 +259,7 @@ class ExposeIngress(Technique):
         reason=Reason.POSSESSED,
         reads=READS | {"IngressClass", "Node"},
         subject_type=SubjectType.OBJECT,
+        pod_fields=LISTENING,
         subject_kinds=("Ingress",),
         fixes=("F-ING-AUTH", "F-ING-DEL"),
         references=("https://kubernetes.io/docs/concepts/services-networking/ingress/",),

@@ -17,6 +17,7 @@ from workbench.rbac.abilities import Ability
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
+from workbench.techniques.pod_fields import ESCAPE, TOKENS
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.confinement import host_files_evidence, host_files_open
 from workbench.techniques.resolve.container import node_evidence, node_of, on_linux, shares_node
@@ -112,6 +113,9 @@ class _ThroughMount(RecordTechnique):
         return ()
 
 
+_GROUPS = frozenset({"run_as_group", "fs_group", "supplemental_groups"})
+
+
 def _declare(
     identifier: str,
     title: str,
@@ -137,6 +141,7 @@ def _declare(
         reason=reason,
         reads=reads,
         subject_type=subject_type,
+        pod_fields=ESCAPE | TOKENS | _GROUPS,
         fixes=fixes,
         references=(*references, HOST_PATH_DOCS),
         family=FAMILY,

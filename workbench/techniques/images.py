@@ -13,6 +13,7 @@ from workbench.inventory.objects import ClusterPolicy, Container
 from workbench.inventory.pods import ContainerType, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
 from workbench.techniques.many import Many, ManyTechnique
+from workbench.techniques.pod_fields import IMAGE
 
 DEFAULT_REGISTRY = "docker.io"
 _DOCKER_HUB = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -66,6 +67,7 @@ class ImageBackdoor(ManyTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod"}),
         subject_type=SubjectType.IMAGE,
+        pod_fields=IMAGE,
         fixes=("F-IMG-PIN",),
         references=("https://attack.mitre.org/techniques/T1525/",),
         family="images",
@@ -107,6 +109,7 @@ class ImageMutableTag(Technique):
         reason=Reason.WAITING,
         reads=frozenset({"Pod", "ClusterPolicy"}),
         subject_type=SubjectType.IMAGE,
+        pod_fields=IMAGE,
         fixes=("F-IMG-PIN", "F-REG-POL"),
         references=("https://kubernetes.io/docs/concepts/containers/images/#image-names",),
         family="images",

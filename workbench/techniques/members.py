@@ -32,6 +32,7 @@ from workbench.rbac.subjects import ANONYMOUS, AUTHENTICATED
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
 from workbench.techniques.many import Many, ManyTechnique
+from workbench.techniques.pod_fields import ACCOUNT, IMAGE, REFERENCES
 from workbench.techniques.resolve import binding, permissions
 from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.references import pod_references
@@ -165,7 +166,15 @@ def _bound(kind: str) -> Members:
     return members
 
 
-def _declare(identifier: str, title: str, target: str, reads: Iterable[str], subject_type: SubjectType) -> Declaration:
+def _declare(
+    identifier: str,
+    title: str,
+    target: str,
+    reads: Iterable[str],
+    subject_type: SubjectType,
+    *,
+    pod_fields: frozenset[str] | None = None,
+) -> Declaration:
     return Declaration(
         id=f"MEMBER_{identifier.upper().replace('-', '_')}",
         title="stands for",
@@ -177,6 +186,7 @@ def _declare(identifier: str, title: str, target: str, reads: Iterable[str], sub
         reason=Reason.POSSESSED,
         reads=frozenset(reads),
         subject_type=subject_type,
+        pod_fields=pod_fields,
         family="members",
         internal=True,
         api_only=True,
@@ -193,11 +203,13 @@ class _Internal(ManyTechnique):
 class _Members(_Internal):
     """The members of the hubs of one set: a hub a namespace, and one over all of them."""
 
-    def __init__(self, hub: str, members: Members, target: str, reads: Iterable[str]) -> None:
+    def __init__(
+        self, hub: str, members: Members, target: str, reads: Iterable[str], pod_fields: frozenset[str] | None = None
+    ) -> None:
         self._hub = hub
         self._members = members
         title = f"The hub of {hub} of a namespace, or of all namespaces, stands for its members."
-        self.declaration = _declare(hub, title, target, reads, SubjectType.SCOPE)
+        self.declaration = _declare(hub, title, target, reads, SubjectType.SCOPE, pod_fields=pod_fields)
 
     def subjects(self, view: Inventory) -> Iterable[str]:
         return (*self._namespaces(view), nodes.ANYWHERE)
@@ -319,15 +331,19 @@ class _Beside(_Internal):
 
 
 TECHNIQUES: tuple[Technique, ...] = (
-    _Members(CONTAINERS, _containers, "Container", {"Pod"}),
-    _Members(DISTROLESS, _distroless, "Container", {"Pod"}),
-    _Members(PATCHABLE, _patchable, "Container", {"Pod"}),
-    _Members(ACCOUNTS, permissions.existing_accounts, "ServiceAccount", _BINDINGS | {"Pod", "ServiceAccount"}),
-    _Members(ABSENT_ACCOUNTS, permissions.absent_accounts, "ServiceAccount", _BINDINGS | {"Pod", "ServiceAccount"}),
-    _Members(CONTROLLER_ACCOUNTS, _controller_accounts, "ServiceAccount", _BINDINGS | {"Pod", "ServiceAccount"}),
-    _Members(SECRETS, _secrets, "Secret", {"Pod", "Secret", "ServiceAccount"}),
-    _Members(CONFIG_MAPS, _config_maps, "ConfigMap", {"Pod", "ConfigMap"}),
-    _Members(CLAIMS, _claims, "Volume", {"Pod", "PersistentVolumeClaim"}),
+    _Members(CONTAINERS, _containers, "Container", {"Pod"}, IMAGE),
+    _Members(DISTROLESS, _distroless, "Container", {"Pod"}, IMAGE),
+    _Members(PATCHABLE, _patchable, "Container", {"Pod"}, frozenset()),
+    _Members(ACCOUNTS, permissions.existing_accounts, "ServiceAccount", _BINDINGS | {"Pod", "ServiceAccount"}, ACCOUNT),
+    _Members(
+        ABSENT_ACCOUNTS, permissions.absent_accounts, "ServiceAccount", _BINDINGS | {"Pod", "ServiceAccount"}, ACCOUNT
+    ),
+    _Members(
+        CONTROLLER_ACCOUNTS, _controller_accounts, "ServiceAccount", _BINDINGS | {"Pod", "ServiceAccount"}, ACCOUNT
+    ),
+    _Members(SECRETS, _secrets, "Secret", {"Pod", "Secret", "ServiceAccount"}, REFERENCES),
+    _Members(CONFIG_MAPS, _config_maps, "ConfigMap", {"Pod", "ConfigMap"}, REFERENCES),
+    _Members(CLAIMS, _claims, "Volume", {"Pod", "PersistentVolumeClaim"}, frozenset({"volumes"})),
     _Members(TOKEN_ACCOUNTS, _token_accounts, "ServiceAccount", {"Secret", "ServiceAccount"}),
     _Members(binding.CLUSTER_ROLE_SETS, _bound("ClusterRole"), "PermissionSet", access.RBAC_KINDS),
     _Members(binding.ROLE_SETS, _bound("Role"), "PermissionSet", access.RBAC_KINDS),

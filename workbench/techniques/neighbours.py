@@ -18,6 +18,7 @@ from workbench.inventory.objects import VolumeMount
 from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.many import Record, RecordTechnique
+from workbench.techniques.pod_fields import ESCAPE
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.capabilities import (
     Capabilities,
@@ -444,6 +445,7 @@ TECHNIQUES: tuple[Technique, ...] = (
             reason=Reason.API_CALL,
             reads=_READS_NODE,
             subject_type=SubjectType.NODE,
+            pod_fields=ESCAPE,
             fixes=("F-HOSTNS", "F-NONROOT", "F-CAPS", "F-SANDBOX"),
             references=("https://man7.org/linux/man-pages/man2/ptrace.2.html",),
             family=FAMILY,
@@ -463,6 +465,7 @@ TECHNIQUES: tuple[Technique, ...] = (
             reason=Reason.COMPLEX,
             reads=_READS_NODE,
             subject_type=SubjectType.NODE,
+            pod_fields=ESCAPE,
             fixes=("F-HOSTNS", "F-NONROOT", "F-SANDBOX"),
             references=("https://man7.org/linux/man-pages/man7/ipc_namespaces.7.html",),
             family=FAMILY,

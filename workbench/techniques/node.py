@@ -17,6 +17,7 @@ from workbench.inventory.inventory import PODS_BY_NODE, Inventory
 from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
+from workbench.techniques.pod_fields import ACCOUNT, PLACE, REFERENCES, TOKENS
 from workbench.techniques.resolve.container import on_every_node
 from workbench.techniques.resolve.nodes import ROLE_LABELS, control_plane, control_plane_evidence, node_ids
 from workbench.techniques.resolve.references import Where, dotted, optional, placed, pod_references
@@ -75,6 +76,7 @@ class PodAttach(_NodeTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod"}),
         subject_type=SubjectType.NODE,
+        pod_fields=PLACE,
         fixes=("F-NODE-ISO",),
         references=("https://kubehound.io/reference/attacks/POD_ATTACH/",),
         family="node",
@@ -109,6 +111,7 @@ class VolumeAccess(_NodeTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod"}),
         subject_type=SubjectType.NODE,
+        pod_fields=PLACE | {"volumes"},
         fixes=("F-NODE-ISO",),
         references=("https://kubehound.io/reference/attacks/VOLUME_ACCESS/",),
         family="node",
@@ -149,6 +152,7 @@ class TokenSteal(RecordTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret", "ServiceAccount"}),
         subject_type=SubjectType.POD,
+        pod_fields=TOKENS,
         fixes=("F-AUTOMOUNT", "F-SA-OWN"),
         references=("https://kubehound.io/reference/attacks/TOKEN_STEAL/",),
         family="node",
@@ -194,6 +198,7 @@ class NodeIdentity(Technique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Node", "Pod"}),
         subject_type=SubjectType.NODE,
+        pod_fields=PLACE,
         references=(_NODE_AUTHORIZER,),
         family="node",
     )
@@ -228,6 +233,7 @@ class NodeSecrets(_NodeTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret", "ConfigMap", "ServiceAccount"}),
         subject_type=SubjectType.NODE,
+        pod_fields=PLACE | REFERENCES,
         fixes=("F-NODE-ISO",),
         references=(_NODE_AUTHORIZER,),
         family="node",
@@ -281,6 +287,7 @@ class NodeToken(_NodeTechnique):
         reason=Reason.API_CALL,
         reads=frozenset({"Pod"}),
         subject_type=SubjectType.NODE,
+        pod_fields=PLACE | ACCOUNT,
         fixes=("F-NODE-ISO", "F-SA-OWN"),
         references=(_NODE_AUTHORIZER,),
         family="node",
@@ -325,6 +332,7 @@ class NodeControlPlane(Technique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Node", "Pod"}),
         subject_type=SubjectType.NODE,
+        pod_fields=PLACE,
         fixes=("F-NODE-ISO",),
         references=("https://kubernetes.io/docs/setup/best-practices/certificates/",),
         family="node",

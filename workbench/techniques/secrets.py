@@ -13,6 +13,7 @@ from workbench.inventory.objects import Secret, ServiceAccount
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.many import Record, RecordTechnique
+from workbench.techniques.pod_fields import ENVIRONMENT, MOUNTS
 from workbench.techniques.resolve.egress import egress_evidence, policies_by_namespace, reaches_api_server
 from workbench.techniques.resolve.references import (
     Reference,
@@ -47,6 +48,7 @@ class VolumeDiscover(RecordTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret", "ServiceAccount", "NetworkPolicy", "EndpointSlice"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=MOUNTS,
         references=("https://kubehound.io/reference/attacks/VOLUME_DISCOVER/",),
         family="secrets",
     )
@@ -118,7 +120,7 @@ class _Reads(RecordTechnique):
         for container in subjects:
             found = known.get(container.alike)
             if found is None:
-                found = known[container.alike] = list(self._resolved(view, container))
+                found = known[container.alike] = list(self._resolved(view, container.alike))
             if found:
                 source, pod = container.id, container.pod
                 for target, missing, where in found:
@@ -166,6 +168,7 @@ class SecretMount(_Reads):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=MOUNTS,
         fixes=("F-SEC-UNMOUNT",),
         references=("https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets",),
         family="secrets",
@@ -195,6 +198,7 @@ class SecretEnv(_Reads):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=ENVIRONMENT,
         fixes=("F-SEC-UNMOUNT",),
         references=(
             "https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/"
@@ -224,6 +228,7 @@ class ConfigMapRead(_Reads):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "ConfigMap"}),
         subject_type=SubjectType.CONTAINER,
+        pod_fields=MOUNTS | ENVIRONMENT,
         references=("https://kubernetes.io/docs/concepts/configuration/configmap/",),
         family="secrets",
     )
