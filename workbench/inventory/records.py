@@ -92,7 +92,7 @@ def wire_kind(kind: type[KubernetesObject]) -> str:
 
 
 def plural_of(kind: str) -> str:
-    """The resource that the objects of a kind are, as the API server writes it in paths; holds for all kinds we read."""
+    """The resource that the objects of a kind are, as paths of the API server write it; holds for all kinds we read."""
     name = kind.lower()
     if name.endswith("ss"):
         return f"{name}es"

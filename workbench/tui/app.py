@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import BindingType
 from textual.driver import Driver
+from textual.widgets import Input
 
 from workbench.errors import ConfigError
 from workbench.preferences import Preferences, read_only_by_environment, read_preferences
@@ -296,6 +297,12 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
             from workbench.tui.screens.help import HelpScreen
 
             self.push_screen(HelpScreen(self.screen.PLACE))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Within an input ``:`` is a letter, and dialogs have no command bar."""
+        if action == "command":
+            return isinstance(self.screen, WorkbenchScreen) and not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
 
     def action_command(self) -> None:
         """Open the command bar."""

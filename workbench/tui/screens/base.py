@@ -215,6 +215,12 @@ class WorkbenchScreen(Screen[None]):
         """The filter."""
         return self.query_one("#filter", Prompt)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Within an input ``/`` is a letter."""
+        if action == "filter":
+            return not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
+
     def action_filter(self) -> None:
         """Open the filter with its text."""
         self.filter_input.open(self.filter_text)

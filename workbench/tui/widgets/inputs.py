@@ -44,7 +44,8 @@ class Prompt(Input):
         """Show it and give it the keys."""
         self.add_class("-open")
         self.value = text
-        self.focus(scroll_visible=False)
+        # At once: ``focus`` waits its turn behind the keys that were typed meanwhile.
+        self.screen.set_focus(self, scroll_visible=False)
         self.cursor_position = len(text)
 
     def close(self) -> None:
