@@ -100,9 +100,27 @@ def test_a_second_run_says_that_it_is_done(live: Run, made: FakeServer) -> None:
     assert fix.id in {fix.id for fix in fixes(made, "F-PRIV")}
 
 
+def test_what_a_fix_asks_for_is_answered(live: Run, made: FakeServer) -> None:
+    fix = next(fix for fix in fixes(made, "F-IMG-PIN") if fix.needs and fix.target.kind == "Deployment")
+    asks = live("apply", "--fix", fix.id, "--yes")
+    assert asks.status == 1
+    assert "needs-input" in asks.out
+    assert made.writes == []
+    digest = f"sha256:{'a' * 64}"
+    given = ("--set", *(f"{need.name}={digest}" for need in fix.needs), "--yes")
+    done = live("apply", "--fix", fix.id, *given)
+    assert done.out.startswith("applied          Deployment:shop/web  verified\n"), done.err
+    assert any(digest in str(one) for one in made.objects[DEPLOYMENT]["spec"]["template"]["spec"]["containers"])
+    again = live("apply", "--fix", fix.id, *given)
+    assert (again.status, again.out) == (0, "already applied  Deployment:shop/web  F-IMG-PIN\n"), again.err
+    assert live("undo", "--yes").status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("apply", "--fix", "F-PRIV", "--set", "digest"), "'digest' is no answer"),
+        (("apply", "--fix", "F-PRIV", "--set", "digest=x"), "no chosen fix asks for 'digest'"),
         (("apply", "--fix", "0123"), "no fix '0123'"),
         (("apply", "--fix", "F-NOPE"), "no fix F-NOPE applies here"),
         (("apply", "--fix", ""), "--fix is empty"),
@@ -133,7 +151,8 @@ def test_the_examples_of_the_help(line: str, run: Run, made: FakeServer, monkeyp
     context = words[words.index("--context") + 1]
     made.endpoint = replace(made.endpoint, context=context)
     fix = next(fix.id for fix in fixes(made, "F-PRIV") if fix.target.kind == "Deployment")
-    known = {"3f1c9a": fix[:8]}
+    image = next(fix.id for fix in fixes(made, "F-IMG-PIN") if [need.name for need in fix.needs] == ["digest"])
+    known = {"3f1c9a": fix[:8], "8a2e4c": image, "digest=sha256:...": f"digest=sha256:{'a' * 64}"}
     if words[0] == "undo":
         done = run("apply", "--context", context, "--fix", fix, "--yes")
         known["20260510T101112Z-3f9a"] = run_id(done)

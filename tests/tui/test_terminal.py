@@ -20,7 +20,20 @@ PATIENCE = 60
 """Seconds until a hang is a failure; nothing waits for them to pass."""
 
 
-def start(tmp_path: Path) -> tuple[subprocess.Popen[bytes], int]:
+DEFECT = """
+import sys
+from workbench.tui.app import WorkbenchApp, run_app
+
+def command(self):
+    held = "canary-of-a-value"
+    raise RuntimeError("a defect")
+
+WorkbenchApp.action_command = command
+sys.exit(run_app(None, theme='dark'))
+"""
+
+
+def start(tmp_path: Path, program: str = PROGRAM) -> tuple[subprocess.Popen[bytes], int]:
     master, slave = pty.openpty()
     import fcntl
     import struct
@@ -29,7 +42,7 @@ def start(tmp_path: Path) -> tuple[subprocess.Popen[bytes], int]:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -82,6 +95,37 @@ def test_a_terminal_that_goes_away_ends_the_app(tmp_path: Path) -> None:
         assert process.wait(PATIENCE) == 129
     finally:
         process.kill()
+
+
+def test_keys_that_are_typed_in_one_go_all_arrive(tmp_path: Path) -> None:
+    process, master = start(tmp_path)
+    try:
+        assert FIRST_PAINT in read_until(master, FIRST_PAINT)
+        os.write(master, b":open sample:no-such-sample\r")
+        assert b"no-such-sample" in read_until(master, b"no-such-sample")
+        os.write(master, b"q")
+        read_until(master, b"\x1b[?1004l")
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        os.close(master)
+
+
+def test_a_defect_ends_the_app_with_a_sentence_and_no_value(tmp_path: Path) -> None:
+    process, master = start(tmp_path, DEFECT)
+    try:
+        assert FIRST_PAINT in read_until(master, FIRST_PAINT)
+        os.write(master, b":")
+        seen = read_until(master, b"workbench.log")
+        assert process.wait(PATIENCE) == 70
+        assert b"workbench: internal error: RuntimeError: a defect; details: " in seen
+        assert b"Traceback" not in seen
+        log = (tmp_path / "workbench" / "workbench.log").read_text()
+        assert "Traceback" in log
+        assert "canary-of-a-value" not in seen.decode("utf-8", "replace")
+    finally:
+        process.kill()
+        os.close(master)
 
 
 def test_q_ends_with_status_0_and_a_clean_terminal(tmp_path: Path) -> None:

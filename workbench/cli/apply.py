@@ -24,6 +24,7 @@ EPILOG = """\
 examples:
   workbench apply --context staging --fix F-PRIV --dry-run
   workbench apply --context staging --fix 3f1c9a --yes
+  workbench apply --context staging --fix 8a2e4c --set digest=sha256:... --yes
   workbench apply --context prod --fix F-BIND-SUBJ --confirm-context prod
 
 exit status: 0 done, or applied already; 1 something was refused, stale or failed, or nobody agreed; 2 usage, or
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="record ids (a unique prefix will do), F-ids (all of that kind), or all-ready",
     )
+    options.add_answers(parser)
     writing.add_consent(parser)
 
 
@@ -54,6 +56,11 @@ def run(args: argparse.Namespace) -> int:
     """
     if "" in args.fix:
         raise UsageError("--fix is empty")
+    from workbench.remediation.answers import parse_answer
+
+    for text in args.answers:
+        # What is not of the form is wrong before anything is read.
+        parse_answer(text)
     writing.refuse_read_only()
     connection = writing.connected(args)
     try:
@@ -71,7 +78,11 @@ def _run(args: argparse.Namespace, connection: Connection) -> int:
     preferences = writing.refuse_read_only(connection)
     writing.check_name(args, connection)
     journal = Journal(connection.endpoint)
-    chosen, already = _chosen(options.load(args, connection), journal, args.fix)
+    audit = options.load(args, connection)
+    chosen, already = _chosen(audit, journal, args.fix)
+    # A second run gives the answers of the first.
+    answers = args.answers if not already else _asked(chosen, args.answers)
+    chosen = audit.answered(chosen, answers)
     steps, left = fix_steps(chosen)
     known = [*changes.done_lines(already), *changes.left_lines(left)]
     failed = ExitStatus.GATE if left else ExitStatus.DONE
@@ -119,6 +130,15 @@ def _chosen(audit: Audit, journal: Journal, wanted: list[str]) -> tuple[list[Fix
             continue
         fixes.update((fix.id, fix) for fix in found)
     return list(fixes.values()), already
+
+
+def _asked(fixes: list[Fix], answers: list[str]) -> list[str]:
+    """The answers to what these fixes ask; the others may be to what is applied already."""
+    from workbench.remediation.answers import parse_answer
+
+    needed = [(fix, need.name) for fix in fixes for need in fix.needs]
+    parsed = [(text, parse_answer(text)) for text in answers]
+    return [text for text, one in parsed if any(one.concerns(fix) and one.name == name for fix, name in needed)]
 
 
 def _tell(connection: Connection, outcome: Outcome, fixes: list[Fix], known: list[str], *, interrupted: bool) -> None:

@@ -29,15 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="record ids (a unique prefix will do), F-ids (all of that kind), or all-ready",
     )
-    parser.add_argument(
-        "--set",
-        dest="answers",
-        metavar="NAME=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="answer what a fix asks for, such as digest=sha256:...; ID:NAME=VALUE answers one fix only",
-    )
+    options.add_answers(parser)
     parser.add_argument("--format", choices=("kubectl",), default="kubectl", help="the format")
     parser.add_argument("--force", action="store_true", help="write into a directory that is not empty")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="the directory to write")

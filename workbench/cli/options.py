@@ -287,6 +287,19 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--exclude-technique", metavar="ID", nargs="+", action="extend", help="paths without these")
 
 
+def add_answers(parser: argparse.ArgumentParser) -> None:
+    """What fixes ask for."""
+    parser.add_argument(
+        "--set",
+        dest="answers",
+        metavar="NAME=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="answer what a fix asks for, such as digest=sha256:...; ID:NAME=VALUE answers one fix only",
+    )
+
+
 def query_of(args: argparse.Namespace, limit: int | None) -> PathQuery:
     """The path query that the flags make.
 

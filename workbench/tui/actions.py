@@ -205,8 +205,9 @@ ACTIONS: tuple[Action, ...] = (
 """Every action, in the order of the help."""
 
 PRIORITY = frozenset({"ctrl+q", "colon", "slash"})
-"""Keys that are taken before the widget with the focus gets them: ctrl+q also inside a dialog or an input, and those
-that open an input at once, so that what is typed right after them is not lost."""
+"""Keys that are looked at before the widget that has the keys: ``ctrl+q`` everywhere; what opens an input, so that the
+keys that were typed with it in one go come after it has opened, and not within an input or a dialog.
+"""
 
 SHADOWED = {
     "tab": "our panes know which of them is hidden; Textual's focus order does not",

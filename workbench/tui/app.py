@@ -299,9 +299,9 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
             self.push_screen(HelpScreen(self.screen.PLACE))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While somebody types, ``:`` is a colon."""
-        if action == "command" and isinstance(self.focused, Input):
-            return False
+        """Within an input ``:`` is a letter, and dialogs have no command bar."""
+        if action == "command":
+            return isinstance(self.screen, WorkbenchScreen) and not isinstance(self.focused, Input)
         return super().check_action(action, parameters)
 
     def action_command(self) -> None:

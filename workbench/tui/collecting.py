@@ -65,6 +65,9 @@ class Collecting:
     def connected(self, connection: Connection) -> None:
         """There is a connection."""
         self.connection, self.endpoint = connection, connection.endpoint
+        if self.stopped:
+            # Before there was anything to end.
+            connection.cancel()
 
     def hear(self, news: KindProgress) -> bool:
         """Take news of a kind.

@@ -6,11 +6,12 @@ import gc
 from collections.abc import Callable
 from typing import TypeVar
 
+from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.worker import Worker, WorkerCancelled, get_current_worker
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ExitStatus, WorkbenchError
 from workbench.tui import state
 from workbench.tui.messages import JobDone, JobFailed
 from workbench.tui.text import shown
@@ -80,6 +81,21 @@ class JobsApp(App[None]):
                 f"internal error: {type(error).__name__}: {error}; the rest keeps working; details: {state.log_path()}",
                 "error",
             )
+
+    def _handle_exception(self, error: Exception) -> None:
+        super()._handle_exception(error)
+        self._return_code = ExitStatus.INTERNAL
+
+    def _fatal_error(self) -> None:
+        """Leave the terminal with a sentence; the traceback goes to the log.
+
+        Textual would print the local variables of every frame, which may hold what nobody is to see.
+        """
+        error = self._exception
+        state.LOGGER.error("the interface ended", exc_info=error)
+        said = f"workbench: internal error: {type(error).__name__}: {error}; details: {state.log_path()}"
+        self._exit_renderables.append(Text(shown(said, 2000)))
+        self._close_messages_no_wait()
 
     async def wait_for_jobs(self) -> None:
         """Until no job runs (for tests)."""

@@ -33,6 +33,24 @@ SHORT: dict[str, tuple[str, ...]] = {
     "ValidatingAdmissionPolicyBinding": ("validatingadmissionpolicybindings",),
     "ClusterPolicy": ("clusterpolicies", "cpol"),
     "Policy": ("policies", "pol"),
+    "AdminNetworkPolicy": ("adminnetworkpolicies", "anp"),
+    "BaselineAdminNetworkPolicy": ("baselineadminnetworkpolicies", "banp"),
+    "ClusterNetworkPolicy": ("clusternetworkpolicies",),
+    "CiliumNetworkPolicy": ("ciliumnetworkpolicies", "cnp"),
+    "CiliumClusterwideNetworkPolicy": ("ciliumclusterwidenetworkpolicies", "ccnp"),
+    "CalicoNetworkPolicy": ("caliconetworkpolicies",),
+    "CalicoGlobalNetworkPolicy": ("globalnetworkpolicies", "gnp"),
+    "CalicoNetworkSet": ("networksets", "netsets"),
+    "CalicoGlobalNetworkSet": ("globalnetworksets",),
+    "GatewayClass": ("gatewayclasses", "gc"),
+    "Gateway": ("gateways", "gtw"),
+    "HTTPRoute": ("httproutes",),
+    "GRPCRoute": ("grpcroutes",),
+    "TLSRoute": ("tlsroutes",),
+    "TCPRoute": ("tcproutes",),
+    "UDPRoute": ("udproutes",),
+    "ReferenceGrant": ("referencegrants", "refgrant"),
+    "Route": ("routes",),
     "SecurityContextConstraints": ("securitycontextconstraints", "scc"),
 }
 """For each kind its plural, which kubectl takes, and its short names; ``ns`` is the limit of what is listed."""
@@ -50,13 +68,8 @@ def kind_named(word: str) -> str | None:
 
 def plural(kind: str) -> str:
     """``Pods``, ``NetworkPolicies``: several of a kind, as Kubernetes writes it."""
-    words = SHORT.get(kind)
-    if words is None:
-        return f"{kind}s"
-    return (
-        kind + "s"
-        if words[0] == f"{kind.lower()}s"
-        else kind[:-1] + "ies"
-        if words[0].endswith("ies")
-        else (kind if words[0] == kind.lower() else f"{kind}es")
-    )
+    # Only here: the first screen is there before what reads objects is imported.
+    from workbench.inventory.records import plural_of
+
+    known = plural_of(kind)
+    return kind[:-1] + "ies" if known.endswith("ies") else kind + known[len(kind) :]

@@ -216,9 +216,9 @@ class WorkbenchScreen(Screen[None]):
         return self.query_one("#filter", Prompt)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While somebody types, ``/`` is a slash."""
-        if action == "filter" and isinstance(self.focused, Input):
-            return False
+        """Within an input ``/`` is a letter."""
+        if action == "filter":
+            return not isinstance(self.focused, Input)
         return super().check_action(action, parameters)
 
     def action_filter(self) -> None:
