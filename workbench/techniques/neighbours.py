@@ -139,11 +139,14 @@ def _reaches(own: _Processes, other: _Processes, *, by_setuid: bool) -> Answer |
     return min(options, key=lambda answer: len(answer.missing)) if options else None
 
 
+_NO_WAY = (ruled_out("neither the users nor the capabilities allow it"),) * 2
+
+
 def _to(own: _Processes, target: _Target) -> tuple[Answer, Answer]:
     """What it takes to get from processes to a target: in the same pod, and in another one."""
     reach = _reaches(own, target.processes, by_setuid=False)
     if reach is None:
-        reach = ruled_out("neither the users nor the capabilities allow it")
+        return _NO_WAY
     # Other user namespaces have other users; SYS_PTRACE on the node covers those as well.
     within = all_of(reach, HOLDS if own.traces else target.users)
     return within, all_of(within, target.sandbox)
