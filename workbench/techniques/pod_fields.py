@@ -18,6 +18,8 @@ MOUNTS = frozenset({"volumes", "volume_mounts", "volume_devices"})
 ENVIRONMENT = frozenset({"env", "env_from"})
 TOKENS = MOUNTS | ENVIRONMENT | ACCOUNT | {"automount_service_account_token"}
 """``resolve.token``."""
+API_SERVER = frozenset({"labels", "host_network"})
+"""Whether it reaches the API server (``resolve.egress``)."""
 REFERENCES = ENVIRONMENT | ACCOUNT | {"volumes", "image_pull_secrets"}
 """What the node may read for a pod (``resolve.references``)."""
 ESCAPE = PLACE | USER | CAPABILITIES | ISOLATION | CONFINEMENT | {"host_pid", "host_ipc", "host_network"}

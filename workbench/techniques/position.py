@@ -15,7 +15,7 @@ from workbench.rbac.subjects import MASTERS
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
 from workbench.techniques.many import Record, RecordTechnique
-from workbench.techniques.pod_fields import ACCOUNT, PLACE, TOKENS
+from workbench.techniques.pod_fields import ACCOUNT, API_SERVER, PLACE, TOKENS
 from workbench.techniques.resolve.egress import egress_evidence, policies_by_namespace, reaches_api_server
 from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.token import api_tokens, automount, token_evidence
@@ -87,7 +87,7 @@ class IdentityAssume(RecordTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "ServiceAccount", "Secret", "NetworkPolicy", "EndpointSlice"}),
         subject_type=SubjectType.CONTAINER,
-        pod_fields=TOKENS | {"labels", "host_network"},
+        pod_fields=TOKENS | API_SERVER,
         fixes=("F-AUTOMOUNT", "F-SA-OWN"),
         references=(
             "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/",

@@ -13,7 +13,7 @@ from workbench.inventory.objects import Secret, ServiceAccount
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.many import Record, RecordTechnique
-from workbench.techniques.pod_fields import ENVIRONMENT, MOUNTS
+from workbench.techniques.pod_fields import API_SERVER, ENVIRONMENT, MOUNTS, TOKENS
 from workbench.techniques.resolve.egress import egress_evidence, policies_by_namespace, reaches_api_server
 from workbench.techniques.resolve.references import (
     Reference,
@@ -48,7 +48,7 @@ class VolumeDiscover(RecordTechnique):
         reason=Reason.POSSESSED,
         reads=frozenset({"Pod", "Secret", "ServiceAccount", "NetworkPolicy", "EndpointSlice"}),
         subject_type=SubjectType.CONTAINER,
-        pod_fields=MOUNTS,
+        pod_fields=TOKENS | API_SERVER,
         references=("https://kubehound.io/reference/attacks/VOLUME_DISCOVER/",),
         family="secrets",
     )
