@@ -104,6 +104,28 @@ def test_without_discovery_lists_tell_what_is_absent(paths: str) -> None:
     assert {gap.detail for gap in found.gaps} == {"what the server serves may not be asked: no (403)"}
 
 
+def test_kinds_of_custom_resources_that_are_not_analysed_are_a_gap() -> None:
+    def definition(plural: str, group: str, kind: str) -> dict[str, Any]:
+        spec = {"group": group, "names": {"plural": plural, "kind": kind}, "scope": "Namespaced"}
+        return {
+            **obj("CustomResourceDefinition", f"{plural}.{group}", spec=spec),
+            "apiVersion": "apiextensions.k8s.io/v1",
+        }
+
+    found = collect(
+        FakeConnection(
+            objects=[
+                definition("widgets", "example.io", "Widget"),
+                definition("applications", "argoproj.io", "Application"),
+                definition("ciliumnetworkpolicies", "cilium.io", "CiliumNetworkPolicy"),
+            ]
+        )
+    )
+    [gap] = found.gaps
+    assert (gap.kind, gap.problem, gap.count) == ("custom resources", Problem.SKIPPED, 2)
+    assert gap.detail == "not analysed: applications.argoproj.io, widgets.example.io"
+
+
 def _calico(group: str, version: str) -> Resource:
     return Resource(group, version, "networkpolicies", "NetworkPolicy", True)
 

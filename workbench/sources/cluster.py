@@ -17,6 +17,7 @@ from workbench.inventory.objects import (
     GROUPS,
     ClusterRoleBinding,
     ConfigMap,
+    CustomResourceDefinition,
     KubernetesObject,
     Namespace,
     PersistentVolume,
@@ -29,7 +30,7 @@ from workbench.kube.paging import Garbled, Lost, Patient, Refused
 from workbench.kube.resources import BUILTIN, Resource
 from workbench.sources.cluster_config import named_config_maps
 from workbench.sources.cluster_decode import ReadKind
-from workbench.sources.cluster_gaps import Reading, gaps_of, limited
+from workbench.sources.cluster_gaps import Reading, gaps_of, limited, not_analysed
 from workbench.sources.cluster_lists import Event, Listing, Outcome, listed
 from workbench.text import shown
 
@@ -184,6 +185,8 @@ class _Collector:
         if only:
             gaps += limited([read.resource for read in self._kinds.values()], only)
         gaps += _unread_groups(self._served)
+        if (definitions := self._kinds.get(CustomResourceDefinition.__name__)) is not None:
+            gaps += not_analysed(obj for obj in definitions.objects() if isinstance(obj, CustomResourceDefinition))
         for read in self._kinds.values():
             gaps += read.gaps()
         objects: list[tuple[KubernetesObject, Origin | None]] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from workbench.errors import Cancelled, ClusterError
 from workbench.inventory.evidence import Gap, Problem
+from workbench.inventory.objects import CustomResourceDefinition, kind_of
 from workbench.kube.resources import Resource
 from workbench.sources.cluster_lists import Listing, Outcome
 from workbench.text import shown
@@ -125,6 +126,18 @@ def limited(resources: Iterable[Resource], only: Sequence[str]) -> list[Gap]:
     """That the operator asked for some namespaces only."""
     detail = f"only {'namespace' if len(only) == 1 else 'namespaces'} {_names(only)} (--namespace)"
     return [Gap(resource.kind, None, Problem.NOT_COLLECTED, 1, detail) for resource in resources if resource.namespaced]
+
+
+def not_analysed(definitions: Iterable[CustomResourceDefinition]) -> list[Gap]:
+    """That there are kinds of custom resources that no rule here reads; none of their objects was asked for."""
+    names = []
+    for one in definitions:
+        group, kind = (one.spec.group, one.spec.names) if one.spec is not None else (None, None)
+        if group and kind is not None and kind.kind and kind_of(f"{group}/v1", kind.kind) is None:
+            names.append(one.name)
+    if not names:
+        return []
+    return [Gap("custom resources", None, Problem.SKIPPED, len(names), f"not analysed: {_names(sorted(names))}")]
 
 
 def _names(names: Sequence[str]) -> str:
