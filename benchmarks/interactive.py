@@ -56,7 +56,7 @@ def interactive(data: Path) -> Result:
     result.counts["ready fixes"] = len(ready)
 
     def fix_first(fix: Fix, name: str) -> list[int]:
-        with result.sample(f"what-if, {name}, first numbers"):
+        with result.sample(f"{name}, first numbers"):
             first = WhatIf(analysis, [fix.change]).first
         return [first.entries_after, first.pods_after]
 
