@@ -196,19 +196,21 @@ class Inventory:
 
         An overlay that changes none of these kinds shares the value of what it lies over.
         """
-        found = self._derived.get(name, _ABSENT)
+        found: Any = self._derived.get(name, _ABSENT)
         if found is _ABSENT:
             if self._base is not None and not (reads & self._changed_kinds):
                 return self._base.derived(name, reads, compute)
             found = self._derived[name] = compute(self)
-        return cast(R, found)
+        value: R = found
+        return value
 
     def memo(self, name: str, reads: frozenset[str]) -> dict[Any, Any]:
         """A place to keep answers that depend on nothing but objects of the kinds in ``reads``; as for :meth:`derived`.
 
         Answers about a pod or a container are kept under itself, not its id, for an overlay holds another by that id.
         """
-        return self.derived(name, reads, _nothing)
+        found: dict[Any, Any] | None = self._derived.get(name)
+        return self.derived(name, reads, _nothing) if found is None else found
 
     def is_builtin(self, node: str) -> bool:
         """Whether an object comes from the program's knowledge of Kubernetes and not from the source."""
