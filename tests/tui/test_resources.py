@@ -60,6 +60,21 @@ async def test_the_table_has_the_keys_and_the_object_with_most_paths_is_first(op
         assert app.session.audit.main_thread_calls == []
 
 
+async def test_the_columns_follow_the_width_that_the_rows_get_after_they_are_shown(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "3")
+        table = app.screen.table
+        for width in (40, 70):
+            table.say([])
+            table.rows.styles.width = width
+            await settled(pilot)
+            table.rows.display = True
+            await settled(pilot)
+            rows = table.rows
+            assert rows.table is not None
+            assert rows.columns_shown == fitted_columns(rows.table.columns, table._natural, rows.cells)
+
+
 async def test_thirty_thousand_rows_cost_no_more_than_what_is_seen(opened: Opened) -> None:
     async with opened(fake.audit(pods=30_000)) as (app, pilot):
         await press(pilot, "3")

@@ -90,9 +90,11 @@ class ObjectRows(LineList["ObjectRow"]):
         self.columns_shown: list[tuple[int, int]] = []
         self.severity_of: Callable[[ObjectRow], str] = lambda _row: ""
         self.table: ObjectTable | None = None
+        self.fit_columns: Callable[[], None] = lambda: None
 
     def lay_out(self) -> None:
-        """Every row is one line high; nothing has to be counted."""
+        """Every row is one line high; the columns depend on the width, which comes after the rows are first shown."""
+        self.fit_columns()
 
     def line_count(self) -> int:
         """As many lines as rows."""
@@ -235,6 +237,7 @@ class ObjectTablePane(Vertical):
 
     def on_mount(self) -> None:
         """Begin with the message."""
+        self.rows.fit_columns = self._fit
         self.say([])
 
     @property
@@ -275,7 +278,6 @@ class ObjectTablePane(Vertical):
         self._natural, self._by, self._falling = natural, by, falling
         self._swap(self.rows)
         self.rows.table = table
-        self._fit()
         self.rows.set_items(rows, cursor)
 
     def say(self, lines: Sequence[Spans]) -> None:
@@ -301,7 +303,3 @@ class ObjectTablePane(Vertical):
                 table.columns, self.rows.columns_shown, self._by, falling=self._falling
             )
             self.rows.repaint()
-
-    def on_resize(self) -> None:
-        """Fit the columns to the new width."""
-        self.call_after_refresh(self._fit)
