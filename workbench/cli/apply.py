@@ -34,15 +34,7 @@ read-only; 3 the cluster could not be reached, or was lost before anything was d
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     options.add_source(parser)
-    parser.add_argument(
-        "--fix",
-        metavar="ID",
-        nargs="+",
-        action="extend",
-        required=True,
-        help="record ids (a unique prefix will do), F-ids (all of that kind), or all-ready",
-    )
-    options.add_answers(parser)
+    options.add_fixes(parser)
     writing.add_consent(parser)
 
 
@@ -54,13 +46,7 @@ def run(args: argparse.Namespace) -> int:
         NotConfirmed: Nobody agreed.
         ClusterError: There was no answer before anything was changed.
     """
-    if "" in args.fix:
-        raise UsageError("--fix is empty")
-    from workbench.remediation.answers import parse_answer
-
-    for text in args.answers:
-        # What is not of the form is wrong before anything is read.
-        parse_answer(text)
+    options.check_fixes(args)
     writing.refuse_read_only()
     connection = writing.connected(args)
     try:

@@ -21,15 +21,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     options.add_source(parser)
-    parser.add_argument(
-        "--fix",
-        metavar="ID",
-        nargs="+",
-        action="extend",
-        required=True,
-        help="record ids (a unique prefix will do), F-ids (all of that kind), or all-ready",
-    )
-    options.add_answers(parser)
+    options.add_fixes(parser)
     parser.add_argument("--format", choices=("kubectl",), default="kubectl", help="the format")
     parser.add_argument("--force", action="store_true", help="write into a directory that is not empty")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="the directory to write")
@@ -43,13 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if not args.output:
         raise UsageError("-o names the directory to write")
-    if "" in args.fix:
-        raise UsageError("--fix is empty")
-    from workbench.remediation.answers import parse_answer
-
-    for text in args.answers:
-        # What is not of the form is wrong before anything is read.
-        parse_answer(text)
+    options.check_fixes(args)
     audit = options.load(args)
     from pathlib import Path
 

@@ -287,8 +287,16 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--exclude-technique", metavar="ID", nargs="+", action="extend", help="paths without these")
 
 
-def add_answers(parser: argparse.ArgumentParser) -> None:
-    """What fixes ask for."""
+def add_fixes(parser: argparse.ArgumentParser) -> None:
+    """Which fixes, and the answers to what they ask for."""
+    parser.add_argument(
+        "--fix",
+        metavar="ID",
+        nargs="+",
+        action="extend",
+        required=True,
+        help="record ids (a unique prefix will do), F-ids (all of that kind), or all-ready",
+    )
     parser.add_argument(
         "--set",
         dest="answers",
@@ -298,6 +306,20 @@ def add_answers(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="answer what a fix asks for, such as digest=sha256:...; ID:NAME=VALUE answers one fix only",
     )
+
+
+def check_fixes(args: argparse.Namespace) -> None:
+    """Refuse what is wrong before anything is read.
+
+    Raises:
+        UsageError: An id is empty, or an answer is not of its form.
+    """
+    if "" in args.fix:
+        raise UsageError("--fix is empty")
+    from workbench.remediation.answers import parse_answer
+
+    for text in args.answers:
+        parse_answer(text)
 
 
 def query_of(args: argparse.Namespace, limit: int | None) -> PathQuery:
