@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -295,7 +296,7 @@ POLICY: Data = {
         ],
     },
 }
-BINDING = {
+BINDING: Data = {
     "apiVersion": "admissionregistration.k8s.io/v1",
     "kind": "ValidatingAdmissionPolicyBinding",
     "metadata": {"name": "stay"},
@@ -303,17 +304,30 @@ BINDING = {
 }
 
 
+@contextmanager
+def denying(shop: Shop, denied: Callable[[], bool]) -> Iterator[None]:
+    """The policy, while it counts; a server goes on with one for a moment after it is gone, so into the next test."""
+    shop.cluster.create(POLICY, BINDING)
+    try:
+        wait_until(denied, "the policy counts")
+        yield
+    finally:
+        for one, plural in ((BINDING, "validatingadmissionpolicybindings"), (POLICY, "validatingadmissionpolicies")):
+            shop.cluster.admin.do("DELETE", f"/apis/{one['apiVersion']}/{plural}/stay")
+        wait_until(lambda: not denied(), "the policy counts no more")
+
+
 def test_admission_that_denies(shop: Shop, admin: KubeConnection) -> None:
     steps, _ = fix_steps([fix for fix in fixes(shop, "F-HOSTNS") if fix.target.kind == "Deployment"])
-    shop.cluster.create(POLICY, BINDING)
-    wait_until(lambda: dry_run(admin, steps).rows[0].state is State.REFUSED, "the policy counts")
-    before = shop.state()
-    done = shop.run("apply", "--fix", "F-HOSTNS", "--yes")
+    with denying(shop, lambda: dry_run(admin, steps).rows[0].state is State.REFUSED):
+        before = shop.state()
+        done = shop.run("apply", "--fix", "F-HOSTNS", "--yes")
+        after = shop.state()
     assert done.status == 1
     assert "refused          Deployment:shop/web" in done.out
     # The policy quotes a value of the environment.
     assert "it needs hostPID, (masked)" in done.out
-    assert shop.state() == before
+    assert after == before
 
 
 def test_pod_security_warnings_are_shown(shop: Shop) -> None:
