@@ -67,6 +67,10 @@ class Event:
         return json.loads(self.line).get("responseObject")
 
 
+_CONTROL_PLANE = ("system:apiserver", "system:kube-", "system:serviceaccount:kube-system:")
+"""How the names begin that the server and its controllers go by."""
+
+
 class AuditLog:
     """The log of one server.
 
@@ -85,10 +89,18 @@ class AuditLog:
         return self.path.stat().st_size
 
     def since(self, mark: int = 0, *, user: str = "") -> list[Event]:
-        """The requests answered after a mark, in the order of the answers; a user's alone, if one is named."""
+        """The requests answered after a mark, in the order of the answers.
+
+        Args:
+            mark: Where to begin.
+            user: Whose; without it everybody's but those that the control plane sends itself, for it renews leases
+                and reconciles at times of its own.
+        """
         self._settle()
         events = [_event(line) for line in self._text(mark).splitlines() if _MARKER not in line]
-        return [event for event in events if not user or event.user == user]
+        if user:
+            return [event for event in events if event.user == user]
+        return [event for event in events if not event.user.startswith(_CONTROL_PLANE)]
 
     def _settle(self) -> None:
         """Wait for all that was answered before: the server writes an entry when its answer is out."""
