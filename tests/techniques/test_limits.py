@@ -13,8 +13,8 @@ def test_no_technique_that_is_there_counts_as_missing() -> None:
 
 
 def test_a_technique_of_the_catalogue_is_found_with_what_it_belongs_to() -> None:
-    limit = limit_of("net_reach")
+    limit = limit_of("pod_portforward")
     assert limit is not None
-    assert limit.what.startswith("reachability between pods")
+    assert limit.what.startswith("what else the network")
     assert limit_of("CE_PRIV_MOUNT") is None
     assert limit_of("NOPE") is None

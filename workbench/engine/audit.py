@@ -22,6 +22,7 @@ from workbench.analysis.relations import Relation, relations
 from workbench.analysis.session import Analysis
 from workbench.analysis.through import Through
 from workbench.analysis.whatif import WhatIf
+from workbench.engine.network import invalid_policies
 from workbench.engine.records import (
     EVERYTHING,
     Document,
@@ -42,7 +43,7 @@ from workbench.inventory.changes import edited, merged
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.network_objects import NETWORK_GROUPS, NetworkPolicy
+from workbench.inventory.network_objects import NETWORK_GROUPS
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
 from workbench.sources import Live, SourceRequest, collection_paused, load
@@ -52,6 +53,7 @@ from workbench.techniques.api import Declaration, Technique
 from workbench.techniques.build import build
 from workbench.techniques.limits import limits
 from workbench.techniques.registry import all_techniques
+from workbench.techniques.resolve.reach import READS, network_of
 
 if TYPE_CHECKING:
     # Fixes are asked for after the first answer, if at all, and a tenth of the time to start would go to their modules.
@@ -64,8 +66,16 @@ _CHECKED = ("Container", "ServiceAccount", "PermissionSet", "Node", "Secret", "E
 class Audit:
     """One loaded source and everything that is asked of it. Safe to call from several threads."""
 
-    def __init__(self, request: SourceRequest, inventory: Inventory, graph: Graph, analysis: Analysis) -> None:
+    def __init__(
+        self,
+        request: SourceRequest,
+        inventory: Inventory,
+        graph: Graph,
+        analysis: Analysis,
+        invalid: Sequence[Gap] = (),
+    ) -> None:
         self.request = request
+        self._invalid = invalid
         self.inventory = inventory
         self.graph = graph
         self.analysis = analysis
@@ -88,12 +98,14 @@ class Audit:
         tell = progress or (lambda phase, done, total: None)
         with collection_paused():
             inventory = load(request, progress, live)
+            tell("reading network policies", 0, 0)
+            gaps = invalid_policies(request, network_of(inventory))
             tell("building the graph", 0, 0)
             graph = build(inventory)
             tell("finding paths", 0, 0)
             analysis = Analysis(inventory, graph)
         gc.freeze()
-        return cls(request, inventory, graph, analysis)
+        return cls(request, inventory, graph, analysis, gaps)
 
     # --- what it is -------------------------------------------------------------------------------
 
@@ -110,17 +122,13 @@ class Audit:
     @property
     def coverage(self) -> list[Gap]:
         """What could not be read, or is read in part; empty means everything."""
-        out = list(self.inventory.coverage)
-        kinds: list[type[KubernetesObject]] = [NetworkPolicy]
+        out = [*self.inventory.coverage, *self._invalid]
         for group in NETWORK_GROUPS.values():
-            kinds.extend(kind for kind in group if kind not in kinds)
-        for kind in kinds:
-            count = len(self.inventory.all(kind))
-            if count:
-                detail = "read by workbench connectivity, not yet for attack paths"
-                if kind is NetworkPolicy:
-                    detail = "read for whether a pod reaches the API server, not yet for what reaches a pod"
-                out.append(Gap(kind.__name__, None, Problem.SKIPPED, count, detail))
+            for kind in group:
+                count = len(self.inventory.all(kind))
+                if count and kind.__name__ not in READS:
+                    detail = "read by workbench connectivity, not yet for attack paths"
+                    out.append(Gap(kind.__name__, None, Problem.SKIPPED, count, detail))
         return out
 
     def weaknesses(self) -> list[Weakness]:

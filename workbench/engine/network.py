@@ -49,7 +49,6 @@ class NetworkAudit:
             UsageError: There is no such sample.
             ClusterError: A live cluster cannot be reached, refuses everything, or was lost.
         """
-        from workbench.network import invalid
         from workbench.network.connections import Network
 
         with collection_paused():
@@ -57,10 +56,8 @@ class NetworkAudit:
             if progress is not None:
                 progress("reading network policies", 0, 0)
             network = Network(inventory, ports=ports)
-            found = network.parsed.faults
-            if found and request.kind in (SourceKind.MANIFESTS, SourceKind.SAMPLE) and not request.keep_going:
-                raise InputError(invalid.faults(inventory, found))
-        return cls(inventory, network, [*inventory.coverage, *invalid.gaps(found)])
+            gaps = invalid_policies(request, network)
+        return cls(inventory, network, [*inventory.coverage, *gaps])
 
     @property
     def notes(self) -> list[str]:
@@ -73,3 +70,17 @@ class NetworkAudit:
         if found.verdict is not Enforces.NO:
             return []
         return [f"{found.plugin} ({found.object}): {found.detail}; what policies say here has no effect"]
+
+
+def invalid_policies(request: SourceRequest, network: Network) -> list[Gap]:
+    """What is wrong with the policies of a source, as gaps of its coverage.
+
+    Raises:
+        InputError: They come from manifests, and ``keep_going`` is not set; lists every place.
+    """
+    from workbench.network import invalid
+
+    found = network.parsed.faults
+    if found and request.kind in (SourceKind.MANIFESTS, SourceKind.SAMPLE) and not request.keep_going:
+        raise InputError(invalid.faults(network.view, found))
+    return invalid.gaps(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import ConfigMap
@@ -87,16 +88,31 @@ _PLUGINS = (
 
 def enforcement(view: Inventory) -> Enforcement:
     """Whether the cluster's network plugin enforces network policies; computed once for a view."""
+    base = view.base
+    if base is not None and not differs(view):
+        return enforcement(base)
     return view.derived("enforcement of network policies", READS, _enforcement)
+
+
+def differs(view: Inventory) -> bool:
+    """Whether an overlay changes anything that the verdict is told from."""
+    if "ConfigMap" in view.replaced:
+        return True
+    pods = (pod for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None)
+    return any(_ranks(container.spec.image or "") for pod in pods for container in pod.containers)
+
+
+@lru_cache(maxsize=4096)
+def _ranks(image: str) -> tuple[int, ...]:
+    """The plugins that an image is of."""
+    return tuple(rank for rank, plugin in enumerate(_PLUGINS) if plugin.image.search(image))
 
 
 def _enforcement(view: Inventory) -> Enforcement:
     found: dict[int, PodInstance] = {}
     for container in view.containers:
-        image = container.spec.image or ""
-        for rank, plugin in enumerate(_PLUGINS):
-            if rank not in found and plugin.image.search(image):
-                found[rank] = container.pod
+        for rank in _ranks(container.spec.image or ""):
+            found.setdefault(rank, container.pod)
     if not found:
         return Enforcement(Enforces.UNKNOWN, "", "", "no network plugin was recognised")
     first = min(found)

@@ -18,6 +18,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any, NamedTuple
 
 from workbench.graph.graph import Edge, Fact
@@ -146,6 +147,14 @@ class Technique(ABC):
     @abstractmethod
     def detect(self, view: Inventory, subject: Any) -> Iterator[Found | Blocked]:
         """The edges of one subject."""
+
+    def touched(self, view: Inventory) -> set[str] | EllipsisType | None:
+        """The keys of the subjects that an overlay's changes touch; it may err wide, never narrow.
+
+        Returns:
+            The keys of their buckets; ``None``: all of them; ``...``: the build tells by the kinds that are declared.
+        """
+        return ...
 
     def touched_by_pods(self, view: Inventory) -> set[str] | None:
         """The keys of the subjects that an overlay's changes of pods touch; it may err wide, never narrow.

@@ -377,6 +377,9 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
     """
     base = view.base
     assert base is not None, "only an overlay has changes"
+    own = technique.touched(view)
+    if own is not ...:
+        return own
     declaration = technique.declaration
     if api_server_flags(base) != api_server_flags(view):
         return ALL

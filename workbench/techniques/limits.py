@@ -23,8 +23,8 @@ def _limit(what: str, techniques: str) -> Limit:
 
 _CATALOGUE = (
     _limit(
-        "reachability between pods (no path crosses from one pod to another over the network)",
-        "NET_REACH NET_KUBELET NET_ETCD NET_ADMISSION_NGINX NET_NODE_LOCAL NET_SPOOF NET_SNIFF SHARE_NETNS "
+        "what else the network and localhost give: kubelets, etcd, admission webhooks, spoofing, port-forwarding",
+        "NET_KUBELET NET_ETCD NET_ADMISSION_NGINX NET_NODE_LOCAL NET_SPOOF NET_SNIFF SHARE_NETNS "
         "POD_PORTFORWARD POD_PROXY CE_NET_ADMIN",
     ),
     _limit(

@@ -14,6 +14,7 @@ GROUP = "workbench.techniques"
 FAMILIES = (
     "position",
     "exposure",
+    "network",
     "images",
     "escape",
     "host_path",

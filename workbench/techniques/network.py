@@ -1,0 +1,170 @@
+"""NET_REACH: what a container gets to over the network, and the hubs that keep its edges few (catalogue, 2.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from workbench.graph import nodes
+from workbench.graph.graph import Edge
+from workbench.inventory.evidence import Evidence
+from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
+from workbench.inventory.objects import Service
+from workbench.inventory.pods import PodInstance
+from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
+from workbench.techniques.endpoints import EndpointNode, Target, endpoints_of, namespaces
+from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
+from workbench.techniques.resolve import reach
+from workbench.techniques.resolve.reach_groups import groups_of
+
+_DOCS = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
+
+
+class NetReach(RecordTechnique):
+    """NET_REACH: policies let a container's pod connect to what listens at an Endpoint."""
+
+    declaration = Declaration(
+        id="NET_REACH",
+        title="connects to",
+        source=("Container",),
+        target=("Endpoint",),
+        description=(
+            "No network policy keeps the container from connecting to the port, or some let it. What listens there "
+            "then decides what comes of it. A pod that declares no port and stands behind no Service is not known to "
+            "listen."
+        ),
+        mitre=("T1046",),
+        effort=1,
+        reason=Reason.POSSESSED,
+        reads=reach.READS,
+        subject_type=SubjectType.SCOPE,
+        pod_fields=reach.POD_FIELDS,
+        fixes=("F-NP-IN", "F-NP-EG"),
+        references=(_DOCS, "https://network-policy-api.sigs.k8s.io/api-overview/"),
+        family="network",
+    )
+
+    def subjects(self, view: Inventory) -> Iterable[str]:
+        return list(view.index(PODS_BY_NAMESPACE).keys())
+
+    def touched(self, view: Inventory) -> set[str] | None:
+        """The namespaces with pods whose hubs differ, and those whose pods differ themselves."""
+        base = view.base
+        assert base is not None, "only an overlay has changes"
+        found = _namespaces_of_pods(view) if "pods" in view.replaced else set()
+        if reach.matters(view):
+            before, now = groups_of(base).sources, groups_of(view).sources
+            if before != now:
+                differing = (pod for pod in before.keys() | now.keys() if before.get(pod) != now.get(pod))
+                found.update(map(nodes.namespace, differing))
+        return found
+
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        hubs = groups_of(view).sources
+        pods = view.index(PODS_BY_NAMESPACE)
+        for subject in subjects:
+            for pod in pods[subject]:
+                surely, maybe = hubs.get(pod.id, (None, None))
+                for container in pod.containers:
+                    if surely is not None:
+                        yield container.id, surely, 1, (), None
+                    if maybe is not None:
+                        yield container.id, maybe, 1, reach.C_CNI, None
+
+    def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
+        container = view.containers.get(edge.source)
+        found = _endpoint(view, edge.target)
+        if container is None or found is None:
+            return []
+        best: tuple[bool, list[Evidence]] | None = None
+        for target in found.targets:
+            passage = reach.to_pod(view, container.pod, target.pod, target.port, found.protocol)
+            fits = passage.open and bool(passage.missing) == bool(edge.missing)
+            if best is None or (fits and not best[0]):
+                best = (fits, _through(view, container.pod, found, target))
+        return best[1] if best is not None else []
+
+
+def _through(view: Inventory, source: PodInstance, endpoint: EndpointNode, target: Target) -> list[Evidence]:
+    """What leads to one of the pods behind an Endpoint, and the rules that let it pass."""
+    out = [view.evidence(endpoint.object, endpoint.where)]
+    if isinstance(view.by_id(endpoint.object), Service):
+        out.append(view.evidence(endpoint.object, "spec.selector"))
+    return out + reach.evidence(view, source, target.pod, target.port, endpoint.protocol)
+
+
+def _namespaces_of_pods(view: Inventory) -> set[str]:
+    return {pod.namespace for pair in view.replaced["pods"] for pod in pair if pod is not None}
+
+
+def _endpoint(view: Inventory, identifier: str) -> EndpointNode | None:
+    namespace = nodes.namespace(identifier)
+    for each in [namespace] if namespace else namespaces(view):
+        for endpoint in endpoints_of(view, each):
+            if endpoint.id == identifier:
+                return endpoint
+    return None
+
+
+class NetworkMembers(ManyTechnique):
+    """What the hubs of :class:`NetReach` lead to: the hubs of Endpoints, and in each namespace its Endpoints."""
+
+    declaration = Declaration(
+        id="MEMBER_NETWORK",
+        title="stands for",
+        source=(nodes.HUB,),
+        target=("Endpoint",),
+        description="The hub of pods that reach the same Endpoints leads to the hubs of these.",
+        mitre=(),
+        effort=0,
+        reason=Reason.POSSESSED,
+        reads=reach.READS,
+        subject_type=SubjectType.SCOPE,
+        pod_fields=reach.POD_FIELDS,
+        family="network",
+        internal=True,
+    )
+
+    def subjects(self, view: Inventory) -> Iterable[str]:
+        return (*namespaces(view), nodes.ANYWHERE)
+
+    def touched(self, view: Inventory) -> set[str] | None:
+        """The namespaces whose Endpoints have another hub, and all together where hubs lead to others."""
+        base = view.base
+        assert base is not None, "only an overlay has changes"
+        if not reach.matters(view):
+            return set()
+        before, now = groups_of(base), groups_of(view)
+        found: set[str] = set()
+        if before.links != now.links:
+            found.add(nodes.ANYWHERE)
+        if before.targets != now.targets:
+            differing = [
+                endpoint
+                for endpoint in before.targets.keys() | now.targets.keys()
+                if before.targets.get(endpoint) != now.targets.get(endpoint)
+            ]
+            found.update(filter(None, map(nodes.namespace, differing)))
+            if any(not nodes.namespace(endpoint) for endpoint in differing):
+                # The port of a node belongs to the namespace of the pod that listens there.
+                found.update(namespaces(view), namespaces(base))
+        return found
+
+    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
+        groups = groups_of(view)
+        if subject == nodes.ANYWHERE:
+            for source, targets in groups.links.items():
+                yield Many(source, targets, 0)
+            return
+        members: dict[str, dict[str, None]] = {}
+        for endpoint in endpoints_of(view, subject):
+            hub = groups.targets.get(endpoint.id)
+            if hub is not None:
+                members.setdefault(hub, {})[endpoint.id] = None
+        for hub, found in members.items():
+            yield Many(hub, list(found), 0)
+
+    def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
+        return []
+
+
+TECHNIQUES: tuple[Technique, ...] = (NetReach(), NetworkMembers())

@@ -1,0 +1,342 @@
+"""R13: whether traffic from one pod gets to another, to a node, to an address, and from the internet to a pod.
+
+The verdict of the policies is the network engine's. What they deny is denied where the network plugin enforces
+policies, possible (C-CNI) where no object shows whether it does, and open where it enforces none.
+
+Sources: Kubernetes documentation, "Network Policies" ("traffic to and from the node where a Pod is running is always
+allowed"), "External Traffic Policy" (``Cluster`` hides the client's address); network-policy-api.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from workbench.graph.graph import Fact
+from workbench.inventory.differences import changed_fields
+from workbench.inventory.evidence import Evidence
+from workbench.inventory.inventory import Inventory
+from workbench.inventory.objects import Node
+from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
+from workbench.network import classes, enforcement, policies
+from workbench.network.addresses import Span
+from workbench.network.bits import numbers_of
+from workbench.network.connections import Network
+from workbench.network.enforcement import Enforces
+from workbench.network.explain import Reason, reasons
+from workbench.network.ports import PROTOCOLS, PortRange
+from workbench.network.rows import Verdict
+from workbench.network.rules import Direction
+from workbench.techniques.endpoints import READS as LISTENERS
+from workbench.techniques.endpoints import endpoints_of, namespaces
+from workbench.techniques.resolve import CLUSTER
+from workbench.techniques.resolve.addresses import is_public
+
+READS = policies.READS | classes.READS | enforcement.READS | LISTENERS
+"""The kinds that answers depend on; those about nodes also on ``Node``."""
+POD_FIELDS = frozenset(
+    {"labels", "host_network", "ports", "name", "restart_policy", "service_account_name", "service_account"}
+)
+"""The fields of pods that answers depend on, beside where they are and in which state."""
+
+_SERVERS = (80, 443, 2379, 6443, 8443, 10250, 10255)
+"""Ports of nodes and of addresses that techniques ask about."""
+_LARGE = {4: 1 << 24, 6: 1 << 125}
+"""So many addresses are more than a list of known clients: a ``/8``, a ``/3`` of IPv6."""
+
+C_CNI: tuple[Fact, ...] = (("C-CNI", CLUSTER),)
+
+
+class Passage(NamedTuple):
+    """Whether traffic gets through: the facts that it takes, or what keeps it out."""
+
+    missing: tuple[Fact, ...] = ()
+    mitigation: str = ""
+    """What keeps it out, in a sentence that names the policies; empty if it gets through."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it gets through, or may."""
+        return not self.mitigation
+
+
+OPEN = Passage()
+
+
+def network_of(view: Inventory) -> Network:
+    """The reachability that a graph is built from: an overlay that changes nothing of it shares that of its base."""
+    base = view.base
+    if base is not None and not matters(view):
+        return network_of(base)
+    return view.derived("network of the graph", READS, _network)
+
+
+def matters(view: Inventory) -> bool:
+    """Whether an overlay changes anything that answers depend on; those about nodes apart."""
+    kinds = view.replaced.keys() & READS
+    pods = {"pods", "containers"} & view.replaced.keys()
+    workloads = kinds & {"Pod", "DaemonSet"}
+    if kinds - workloads:
+        return True
+    if not pods:
+        return False
+    changed = changed_fields(view)
+    return changed is None or not changed.isdisjoint(POD_FIELDS) or enforcement.differs(view)
+
+
+def _network(view: Inventory) -> Network:
+    return Network(view, ports=_listening(view), blocks_cover_pods=True)
+
+
+def _listening(view: Inventory) -> list[PortRange]:
+    """Every port at a pod that an Endpoint leads to."""
+    found = {("TCP", port) for port in _SERVERS}
+    for namespace in namespaces(view):
+        for endpoint in endpoints_of(view, namespace):
+            if endpoint.protocol in PROTOCOLS:
+                found.update((endpoint.protocol, target.port) for target in endpoint.targets if target.port)
+    return [PortRange(protocol, port, port) for protocol, port in sorted(found)]
+
+
+def enforced(view: Inventory) -> Enforces:
+    """Whether policies have an effect, computed once for a view."""
+    return enforcement.enforcement(view).verdict
+
+
+def to_pod(
+    view: Inventory, source: PodInstance, target: PodInstance, port: int | None, protocol: str = "TCP"
+) -> Passage:
+    """Whether a pod gets to a port of another.
+
+    Args:
+        view: The objects.
+        source: The pod where the traffic begins.
+        target: The pod where it ends.
+        port: The port there, after translation by a Service; ``None`` for any.
+        protocol: ``TCP``, ``UDP`` or ``SCTP``.
+    """
+    if at_home(source, target):
+        return OPEN
+    reach = network_of(view).reach
+    one, other = reach.class_of(source), reach.class_of(target)
+    if one is None or other is None:
+        return Passage(mitigation=f"{(source if one is None else target).id} has completed")
+    return _judged(view, source, target, (one, other), reach.pair(one, other), port, protocol)
+
+
+def at_home(source: PodInstance, target: PodInstance) -> bool:
+    """Whether traffic comes from the network of the very node that the target runs on, which no policy stops."""
+    return bool(source.spec.host_network) and source.node == target.node != UNKNOWN_NODE
+
+
+def to_address(view: Inventory, source: PodInstance, address: str, port: int, protocol: str = "TCP") -> Passage:
+    """Whether a pod gets to a port of an address outside of the cluster's pods."""
+    reach = network_of(view).reach
+    number = reach.class_of(source)
+    if number is None:
+        return Passage(mitigation=f"{source.id} has completed")
+    if not reach.selecting(Direction.EGRESS, number):
+        return OPEN
+    atom = reach.columns.addresses.atom_of(address)
+    if atom is None:
+        # No policy mentions a block of IPv6: what it says of it depends on no address.
+        return _judged(view, source, None, (number, None), (0, reach.space.all), port, protocol)
+    column = reach.columns.first_address + atom
+    verdict = reach.gate(Direction.EGRESS, number, column)
+    return _judged(view, source, None, (number, column), verdict, port, protocol)
+
+
+def to_node(view: Inventory, source: PodInstance, node_id: str, port: int, protocol: str = "TCP") -> Passage:
+    """Whether a pod gets to a port that a node itself listens on."""
+    if source.node == node_id != UNKNOWN_NODE:
+        return OPEN
+    node = view.by_id(node_id)
+    known = (node.status.addresses if isinstance(node, Node) and node.status is not None else None) or ()
+    found = [
+        to_address(view, source, each.address, port, protocol)
+        for each in known
+        if each.address and each.type in ("InternalIP", "ExternalIP")
+    ]
+    if found:
+        return min(found, key=lambda passage: (not passage.open, len(passage.missing)))
+    reach = network_of(view).reach
+    number = reach.class_of(source)
+    if number is None:
+        return Passage(mitigation=f"{source.id} has completed")
+    return OPEN if not reach.selecting(Direction.EGRESS, number) else Passage(C_CNI)
+
+
+def from_internet(
+    view: Inventory,
+    target: PodInstance,
+    port: int | None,
+    protocol: str = "TCP",
+    *,
+    keeps_client: bool,
+    clients: Iterable[Span] = (),
+) -> Passage:
+    """Whether the policies of a pod let in what comes from the internet.
+
+    Args:
+        view: The objects.
+        target: The pod.
+        port: The port there; ``None`` for any.
+        protocol: ``TCP``, ``UDP`` or ``SCTP``.
+        keeps_client: Whether the pod sees the client's own address; else it sees that of a node or a load balancer.
+        clients: The addresses that are let in before; all without any.
+    """
+    reach = network_of(view).reach
+    number = reach.class_of(target)
+    if number is None:
+        return Passage(mitigation=f"{target.id} has completed")
+    if not reach.selecting(Direction.INGRESS, number) or enforced(view) is Enforces.NO:
+        return OPEN
+    columns = reach.columns
+    wanted = columns.addresses.all
+    limited = list(clients)
+    if limited:
+        wanted = 0
+        for each in limited:
+            wanted |= columns.addresses.bits(each)
+    mask = _mask(reach.space.all, network_of(view), port, protocol)
+    open_to = maybe = closed = 0
+    for atom in numbers_of(wanted):
+        span = columns.addresses.atoms[atom]
+        if keeps_client and not _routed(span):
+            continue
+        allowed, unknown = reach.gate(Direction.INGRESS, number, columns.first_address + atom)
+        if allowed & mask:
+            open_to |= 1 << atom
+        elif unknown & mask:
+            maybe |= 1 << atom
+        else:
+            closed |= 1 << atom
+    if open_to and not closed and not maybe:
+        return OPEN
+    if not open_to | maybe:
+        if enforced(view) is Enforces.UNKNOWN:
+            return Passage(C_CNI)
+        names = _names(network_of(view), Direction.INGRESS, number)
+        return Passage(mitigation=f"{names} selects {target.id} and lets nothing in from the internet")
+    if not keeps_client:
+        # What the pod sees instead is the address of a node, or of a load balancer, of which nothing is known here.
+        return Passage(C_CNI)
+    spans = columns.addresses.merged(numbers_of(open_to))
+    if any(each.high - each.low >= _LARGE[each.family] for each in spans):
+        return OPEN
+    return Passage((("C-FW", UNKNOWN_NODE),)) if open_to else Passage(C_CNI)
+
+
+def _routed(span: Span) -> bool:
+    """Whether the internet has addresses in a range: it is larger than any private block, or an end of it is public."""
+    if span.high - span.low >= _LARGE[span.family]:
+        return True
+    kind = ipaddress.IPv4Address if span.family == 4 else ipaddress.IPv6Address
+    return any(is_public(str(kind(end))) for end in (span.low, span.high))
+
+
+def _names(network: Network, direction: Direction, number: int) -> str:
+    """The policies that select a class in a direction, for people."""
+    return ", ".join(sorted({policy.object for policy in network.reach.selecting(direction, number)}))
+
+
+def _mask(every: int, network: Network, port: int | None, protocol: str) -> int:
+    if port is None or protocol not in PROTOCOLS:
+        return every
+    return network.reach.space.mask(PortRange(protocol, port, port))
+
+
+def _judged(  # noqa: PLR0917 - both ends, and what is asked
+    view: Inventory,
+    source: PodInstance,
+    target: PodInstance | None,
+    columns: tuple[int, int | None],
+    verdict: Verdict,
+    port: int | None,
+    protocol: str,
+) -> Passage:
+    network = network_of(view)
+    mask = _mask(network.reach.space.all, network, port, protocol)
+    allowed, unknown = verdict[0] & mask, verdict[1] & mask
+    if allowed:
+        return OPEN
+    says = enforced(view)
+    if says is Enforces.NO:
+        return OPEN
+    if unknown or says is Enforces.UNKNOWN:
+        return Passage(C_CNI)
+    near, far = columns
+    leaving = network.reach.gate(Direction.EGRESS, near, far)[0] & mask if far is not None else 0
+    if not leaving:
+        names = _names(network, Direction.EGRESS, near)
+        return Passage(mitigation=f"{names} selects {source.id} and does not let this out")
+    assert target is not None, "only a pod has policies for what comes in"
+    assert far is not None, "and a class of its own"
+    names = _names(network, Direction.INGRESS, far)
+    return Passage(mitigation=f"{names} selects {target.id} and does not let this in")
+
+
+def evidence(
+    view: Inventory, source: PodInstance, target: PodInstance | str, port: int | None, protocol: str = "TCP"
+) -> list[Evidence]:
+    """The rules that decided whether a pod gets to another, or to an address; none where no policy selects either.
+
+    Args:
+        view: The objects.
+        source: The pod where the traffic begins.
+        target: The pod where it ends, or an address.
+        port: The port there; ``None`` for any.
+        protocol: ``TCP``, ``UDP`` or ``SCTP``.
+    """
+    network = network_of(view)
+    reach = network.reach
+    near = reach.class_of(source)
+    mask = _mask(reach.space.all, network, port, protocol)
+    if isinstance(target, str):
+        atom = reach.columns.addresses.atom_of(target)
+        far = None if atom is None else reach.columns.first_address + atom
+    else:
+        far = reach.class_of(target)
+    if near is None or far is None:
+        return []
+    decided = list(_deciding(network, Direction.EGRESS, near, far, mask))
+    if not isinstance(target, str):
+        decided += _deciding(network, Direction.INGRESS, far, near, mask)
+    return _rules(view, decided)
+
+
+def evidence_of_entry(view: Inventory, target: PodInstance, port: int | None, protocol: str = "TCP") -> list[Evidence]:
+    """The rules of a pod's policies about clients in the internet; none where no policy selects it."""
+    network = network_of(view)
+    reach = network.reach
+    number = reach.class_of(target)
+    if number is None:
+        return []
+    mask = _mask(reach.space.all, network, port, protocol)
+    decided: dict[Reason, None] = {}
+    for atom, span in enumerate(reach.columns.addresses.atoms):
+        if _routed(span):
+            column = reach.columns.first_address + atom
+            decided.update(dict.fromkeys(_deciding(network, Direction.INGRESS, number, column, mask)))
+    return _rules(view, decided)
+
+
+def _deciding(network: Network, direction: Direction, number: int, column: int, mask: int) -> Iterator[Reason]:
+    for reason in reasons(network, direction, number, column):
+        if reason.ports & mask and reason.policy:
+            yield reason
+
+
+def _rules(view: Inventory, decided: Iterable[Reason]) -> list[Evidence]:
+    found: dict[tuple[str, str], Evidence] = {}
+    closed = False
+    for reason in decided:
+        closed = closed or "deny" in reason.action or reason.action.startswith("may")
+        field = reason.field or "spec"
+        found.setdefault((reason.policy, field), view.evidence(reason.policy, field))
+    out = list(found.values())
+    plugin = enforcement.enforcement(view)
+    if closed and plugin.object:
+        out.append(view.evidence(plugin.object, ""))
+    return out
