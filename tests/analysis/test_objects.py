@@ -44,7 +44,7 @@ def shop() -> Inventory:
         b.workload("ReplicaSet", "web-1", privileged, owners=[b.owner("Deployment", "web")], uid="2"),
         b.pod("web-1-a", mounted, node="worker-1", uid="3", **more),
         b.pod("web-1-b", mounted, node="worker-2", uid="4", **more),
-        b.pod("other", b.container("x", image="other"), uid="5", automountServiceAccountToken=False),
+        b.pod("other", b.container("x", image="other"), uid="5", phase="Pending", automountServiceAccountToken=False),
         b.node("worker-1"),
         b.node("worker-2"),
         b.account("web"),

@@ -292,7 +292,7 @@ def test_what_is_not_looked_at_is_said(run: Run) -> None:
     assert "this version does not look at CSR_ISSUE (permissions on certificates" in asked.err
     clean = run("paths", "--sample", "hardened")
     assert clean.out.startswith("No path ")
-    assert "Not looked at by this version: reachability between pods" in " ".join(clean.out.split())
+    assert "Not looked at by this version: what else the network" in " ".join(clean.out.split())
     assert "What this version does not look at: workbench techniques." in run("paths", *SHOP, "--limit", "1").out
 
 
@@ -305,7 +305,8 @@ def test_fixes(run: Run) -> None:
 
 
 def test_explain_names_what_blocks(run: Run) -> None:
-    document = json.loads(run("paths", *SHOP, "--explain", "-o", "json").out)
+    platform = ("--sample", "platform")
+    document = json.loads(run("paths", *platform, "--explain", "-o", "json").out)
     pairs = {(path["source"], path["target"]) for path in document["paths"]}
     assert document["blocked"]
     for item in document["blocked"]:
@@ -314,8 +315,8 @@ def test_explain_names_what_blocks(run: Run) -> None:
         assert 1 <= len(item["examples"]) <= min(item["pairs"], 3)
         for example in item["examples"]:
             assert (example["source"], example["target"]) not in pairs
-    table = run("paths", *SHOP, "--explain").out
-    for item in document["blocked"]:
+    table = run("paths", *platform, "--explain").out
+    for item in document["blocked"][:50]:
         assert f"is blocked: {item['mitigation']}" in table
     assert f"{len(document['blocked'])} blocked steps would each open a path" in table
     assert "No mitigation alone" in run("paths", *SHOP, "--explain", "--from", "Group:kubeadm:cluster-admins").out

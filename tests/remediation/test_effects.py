@@ -29,17 +29,37 @@ Records = Counter[tuple[str, str, str, int, Any, Any]]
 
 
 def records(edges: Iterable[Edge]) -> Records:
-    """All records of a graph, however often each."""
-    return Counter((e.source, e.target, e.technique, e.effort, e.missing, e.cause) for e in edges)
+    """All records of a graph, however often each; what the groups of the network are called does not count."""
+    found = Counter((e.source, e.target, e.technique, e.effort, e.missing, e.cause) for e in edges)
+    return looked_through(+found)
+
+
+def looked_through(found: Records) -> Records:
+    """The records with those of the network's hubs led on to the Endpoints behind them."""
+    inside: dict[str, list[str]] = {}
+    for source, target, technique, *_ in found:
+        if technique == "MEMBER_NETWORK":
+            inside.setdefault(source, []).append(target)
+
+    def members(node: str) -> list[str]:
+        return [end for each in inside.get(node, ()) for end in members(each)] if node.startswith("Hub:") else [node]
+
+    out: Records = Counter()
+    for record, count in found.items():
+        source, target, technique, *rest = record
+        if technique == "NET_REACH":
+            out.update({(source, end, technique, *rest): count for end in members(target)})
+        elif technique != "MEMBER_NETWORK":
+            out[record] += count
+    return out
 
 
 def after(graph: Graph, view: Inventory) -> Records:
     """The records of a graph whose touched buckets are recomputed over an overlay."""
-    out = records(graph.edges())
-    for bucket in recompute(graph, view):
-        out.subtract(records(graph.edge(place) for place in graph.bucket(bucket.technique, bucket.subject)))
-        out.update(records(bucket.edges))
-    return +out
+    buckets = list(recompute(graph, view))
+    gone = {place for bucket in buckets for place in graph.bucket(bucket.technique, bucket.subject)}
+    kept = [graph.edge(place) for place in range(len(graph.source)) if place not in gone]
+    return records([*kept, *(edge for bucket in buckets for edge in bucket.edges)])
 
 
 def pairs(graph: Graph, entries: Iterable[str], jewels: Iterable[str]) -> dict[str, set[str]]:

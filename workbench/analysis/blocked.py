@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from workbench.analysis.arrays import Ints, reached
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.paths import PathSet
 from workbench.graph.graph import BlockedEdge
+from workbench.graph.nodes import is_hub
 
 EXAMPLES = 3
 """How many pairs are named of a blocked step."""
@@ -63,8 +64,38 @@ def blocking(found: PathSet, blocked: Iterable[BlockedEdge]) -> list[Blocking]:
             total += len(pairs)
             examples += pairs[:EXAMPLES]
         if total:
-            out.append(Blocking(edge, total, tuple(sorted(examples)[:EXAMPLES])))
+            named = replace(edge, source=_example(compiled, edge.source), target=_example(compiled, edge.target, after))
+            out.append(Blocking(named, total, tuple(sorted(examples)[:EXAMPLES])))
     return sorted(out, key=lambda item: (-item.pairs, item.edge.source, item.edge.target, item.edge.technique))
+
+
+def _example(compiled: Compiled, node: str, after: Mapping[str, list[str]] | None = None) -> str:
+    """A node that people see in the place of a hub: the first that leads into it or, with ``after``, out of it.
+
+    Args:
+        compiled: The graph.
+        node: Any node.
+        after: For a target what it leads to, by id: the first member that leads to some of it is named.
+    """
+    if not is_hub(node):
+        return node
+    matrix = compiled.reverse if after is None else compiled.forward
+    seen, queue, found = {node}, [node], list[str]()
+    while queue:
+        number = compiled.number(queue.pop())
+        assert number is not None, "a hub that is in the graph"
+        for name in map(
+            compiled.nodes.__getitem__, matrix.indices[slice(*matrix.indptr[number : number + 2])].tolist()
+        ):
+            if not is_hub(name):
+                found.append(name)
+            elif name not in seen:
+                seen.add(name)
+                queue.append(name)
+    if after is not None:
+        wanted = {compiled.number(jewel) for jewel in after[node]}
+        found = [name for name in found if wanted.intersection(_reached(compiled, name, forward=True).tolist())]
+    return min(found)
 
 
 def _reached(compiled: Compiled, node: str, *, forward: bool) -> Ints:

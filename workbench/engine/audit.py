@@ -221,7 +221,12 @@ class Audit:
             UsageError: A selector matches nothing, or a technique is unknown.
         """
         with self._lock:
-            return blocking(self.analysis.paths(query.query), self.blocked())
+            denied = [
+                BlockedEdge(found.source, found.target, technique.id, found.mitigation)
+                for technique in all_techniques()
+                for found in technique.denied(self.inventory)
+            ]
+            return blocking(self.analysis.paths(query.query), [*self.blocked(), *denied])
 
     # --- nodes and steps --------------------------------------------------------------------------
 

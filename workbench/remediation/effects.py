@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from workbench.analysis.arrays import Bools, Ints, reached
 from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
+from workbench.graph.nodes import is_hub
 from workbench.inventory.changes import Op, Target, overlay, replaced
 from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
 from workbench.inventory.objects import ClusterRoleBinding, RoleBinding
@@ -42,16 +44,10 @@ class Effect:
 
     fix: Fix
     removed: frozenset[tuple[str, str]] = frozenset()
+    added: frozenset[tuple[str, str]] = frozenset()
+    """The pairs that are joined only now: who leaves one hub for another may reach the same by it."""
     measured: bool = True
     """Whether it was recomputed; what was not removes nothing between the entry points and the crown jewels."""
-
-    def cuts_step(self, step: PathStep) -> bool:
-        """Whether the fix takes the step away."""
-        return any((edge.source, edge.target) in self.removed for edge in step.edges)
-
-    def cuts_path(self, path: Path) -> bool:
-        """Whether the fix takes any step of the path away."""
-        return any(self.cuts_step(step) for step in path.steps)
 
     @property
     def merit(self) -> float:
@@ -93,7 +89,7 @@ class Effects:
                 if fix.target.id in near or near.intersection(fix.observed_on):
                     effect = self._of(fix)
                     self._complete(effect)
-                    if effect.cuts_step(step):
+                    if self._takes(effect, step):
                         found[fix.id] = effect
         order = sorted(found.values(), key=lambda e: (e.fix.status is not Status.READY, -e.merit, e.fix.id))
         return [effect.fix for effect in order]
@@ -116,11 +112,19 @@ class Effects:
 
     def _cutting(self, step: PathStep) -> Iterable[Effect]:
         for edge in step.edges:
-            yield from self._by_pair.get((edge.source, edge.target), ())
+            for effect in self._by_pair.get((edge.source, edge.target), ()):
+                if self._takes(effect, step):
+                    yield effect
+
+    def _takes(self, effect: Effect, step: PathStep) -> bool:
+        """Whether a fix takes a step away: by none of the hubs, old or new, does it lead to its target."""
+        if not any((edge.source, edge.target) in effect.removed for edge in step.edges):
+            return False
+        return not effect.added or not self._measure.joined(effect, step.source, step.target)
 
     def _complete(self, effect: Effect) -> None:
         if not effect.measured:
-            effect.removed = self._measure.recomputed(effect.fix)
+            effect.removed, effect.added = self._measure.recomputed(effect.fix)
             effect.measured = True
 
 
@@ -134,6 +138,15 @@ def effects(analysis: Analysis, fixes: Iterable[Fix]) -> Effects:
 
 def _order(effect: Effect) -> tuple[int, float, str]:
     return (-effect.fix.paths_cut, RISK_WEIGHT[effect.fix.risk.level], effect.fix.id)
+
+
+class _Difference(NamedTuple):
+    """The pairs of nodes that a fix removes, and those that it brings."""
+
+    removed: list[Pair]
+    added: list[Pair]
+    new: tuple[str, ...] = ()
+    """The nodes that the graph lacks; they are numbered on from its size."""
 
 
 class _Measure:
@@ -167,34 +180,62 @@ class _Measure:
         difference = self._difference(fix)
         if difference is None:
             return Effect(fix, measured=False)
-        removed, added = difference
-        total, jewels = self._cuts.of(removed, added)
-        return Effect(fix.with_cuts(total, jewels) if total else fix, self._named(removed))
+        total, jewels = self._cuts.of(difference.removed, difference.added)
+        return Effect(
+            fix.with_cuts(total, jewels) if total else fix, self._named(difference.removed), self._by_hubs(difference)
+        )
 
-    def recomputed(self, fix: Fix) -> frozenset[tuple[str, str]]:
-        """The pairs that a fix removes anywhere."""
-        _, buckets = self._analysis.recomputed([fix.change])
-        return self._named(self._pairs(buckets)[0])
+    def recomputed(self, fix: Fix) -> tuple[frozenset[tuple[str, str]], frozenset[tuple[str, str]]]:
+        """The pairs that a fix removes anywhere, and those with hubs that it brings."""
+        difference = self._everything(fix)
+        return self._named(difference.removed), self._by_hubs(difference)
 
-    def _difference(self, fix: Fix) -> tuple[list[Pair], list[Pair]] | None:
+    def joined(self, effect: Effect, source: str, target: str) -> bool:
+        """Whether a node leads to another, directly or by hubs, once a fix is made."""
+        compiled = self._compiled
+        after: dict[str, list[str]] = {}
+        for one, other in effect.added:
+            after.setdefault(one, []).append(other)
+        seen, queue = {source}, [source]
+        while queue:
+            node = queue.pop()
+            number = compiled.number(node)
+            row = compiled.indices[slice(*compiled.indptr[number : number + 2])].tolist() if number is not None else []
+            kept = [name for name in map(compiled.nodes.__getitem__, row) if (node, name) not in effect.removed]
+            for name in (*kept, *after.get(node, ())):
+                if name == target:
+                    return True
+                if is_hub(name) and name not in seen:
+                    seen.add(name)
+                    queue.append(name)
+        return False
+
+    def _by_hubs(self, difference: _Difference) -> frozenset[tuple[str, str]]:
+        """The pairs by name that a fix brings and of which one is a hub."""
+        named = self._named(difference.added, difference.new)
+        return frozenset(pair for pair in named if is_hub(pair[0]) or is_hub(pair[1]))
+
+    def _difference(self, fix: Fix) -> _Difference | None:
         view = self._analysis.view
         match fix.target.kind:
             case "RoleBinding" | "ClusterRoleBinding":
                 return self._of_binding(fix)
             case "Role" | "ClusterRole":
                 return self._of_role(fix)
+            case "NetworkPolicy":
+                return self._everything(fix)
         pods = _pods(view, fix.target)
         if not any(self.between(node) for pod in pods for node in self._near(fix, pod)):
             return None
         kept = {node: new for node, new in replaced(view, [fix.change]).items() if self._may_count(node)}
         changed = view.overlay(kept)
         buckets = list(self._of_pods(changed, fix.ops))
-        removed, added = self._pairs(buckets)
-        if removed and _exposes(fix.ops):
+        difference = self._pairs(buckets)
+        if difference.removed and _exposes(fix.ops):
             # What the fix brings may stand in for what it takes; elsewhere no fix brings a way.
             buckets += self._of_pods(changed, fix.ops, brings=True)
-            removed, added = self._pairs(buckets)
-        return removed, added
+            difference = self._pairs(buckets)
+        return difference
 
     def _may_count(self, node: str) -> bool:
         """Whether something of a pod, or its node, lies between the entry points and the jewels; of others it is so."""
@@ -235,7 +276,11 @@ class _Measure:
             declaration = technique.declaration
             of = declaration.subject_type
             ours = type(technique).__module__.startswith(_OURS)
-            if ours and (declaration.internal or of in _EXISTENCE or (of is SubjectType.OBJECT and not exposed)):
+            networked = ours and declaration.family == "network"
+            if networked or (ours and of is SubjectType.OBJECT):
+                if not exposed:
+                    continue
+            elif ours and (declaration.internal or of in _EXISTENCE):
                 continue
             if brings and of in _OWN:
                 continue
@@ -246,7 +291,8 @@ class _Measure:
                     # The graph has no bucket of a subject without records.
                     keys |= {key_of(subject) for subject in technique.subjects(changed)}
             for key in sorted(keys):
-                if brings != self._loses(number, key, None if of is SubjectType.OBJECT or not ours else own):
+                anywhere = of is SubjectType.OBJECT or networked or not ours
+                if brings != self._loses(number, key, None if anywhere else own):
                     subject = subject_of(technique, changed, key)
                     yield Bucket.of(
                         technique, number, key, technique.detect(changed, subject) if subject is not None else ()
@@ -265,7 +311,7 @@ class _Measure:
 
     # --- RBAC -------------------------------------------------------------------------------------
 
-    def _of_binding(self, fix: Fix) -> tuple[list[Pair], list[Pair]] | None:
+    def _of_binding(self, fix: Fix) -> _Difference | None:
         """Taking a subject away removes its edge to the permission set, and what it could do by several sets."""
         binding = self._analysis.view.by_id(fix.target.id)
         assert isinstance(binding, (RoleBinding, ClusterRoleBinding))
@@ -284,9 +330,9 @@ class _Measure:
             return None
         pair = (self._number(identity), self._number(granted))
         only = {edge.technique for edge in self._compiled.records(*pair)} == {"PERMISSION_DISCOVER"}
-        return ([pair] if only else []), []
+        return _Difference([pair] if only else [], [])
 
-    def _of_role(self, fix: Fix) -> tuple[list[Pair], list[Pair]] | None:
+    def _of_role(self, fix: Fix) -> _Difference | None:
         if self._takes_several(fix.observed_on):
             return self._everything(fix)
         if not any(self.between(node) for node in fix.observed_on):
@@ -346,7 +392,7 @@ class _Measure:
 
     # --- differences ------------------------------------------------------------------------------
 
-    def _everything(self, fix: Fix) -> tuple[list[Pair], list[Pair]]:
+    def _everything(self, fix: Fix) -> _Difference:
         return self._pairs(self._analysis.recomputed([fix.change])[1])
 
     def _number(self, node: str) -> int:
@@ -354,7 +400,7 @@ class _Measure:
         assert number is not None
         return number
 
-    def _pairs(self, buckets: Iterable[Bucket]) -> tuple[list[Pair], list[Pair]]:
+    def _pairs(self, buckets: Iterable[Bucket]) -> _Difference:
         """The pairs of nodes that are joined no more, and those that are now; new nodes get numbers of their own."""
         graph = self._analysis.graph
         numbers: dict[str, int] = {}
@@ -388,11 +434,15 @@ class _Measure:
                 removed.append(pair)
             elif not had:
                 added.append(pair)
-        return removed, added
+        return _Difference(removed, added, tuple(numbers))
 
-    def _named(self, pairs: Iterable[Pair]) -> frozenset[tuple[str, str]]:
-        nodes = self._compiled.nodes
-        return frozenset((nodes[source], nodes[target]) for source, target in pairs)
+    def _named(self, pairs: Iterable[Pair], new: Sequence[str] = ()) -> frozenset[tuple[str, str]]:
+        nodes, size = self._compiled.nodes, self._size
+
+        def name(number: int) -> str:
+            return nodes[number] if number < size else new[number - size]
+
+        return frozenset((name(source), name(target)) for source, target in pairs)
 
 
 def _granted(binding: RoleBinding | ClusterRoleBinding) -> str:

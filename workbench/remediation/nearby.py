@@ -23,8 +23,11 @@ from workbench.inventory.inventory import (
 from workbench.inventory.pods import PodInstance
 from workbench.remediation.records import Fix
 from workbench.techniques.resolve.binding import NAMESPACE_ADMINS
+from workbench.techniques.resolve.reach import SOURCES, SOURCES_IF, TARGETS
 
 RBAC = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
+NETWORK = (SOURCES, SOURCES_IF, TARGETS)
+"""The hubs that any change of what listens, or of who may connect, leads elsewhere."""
 HELD = ("PERMISSION_DISCOVER", "GROUP_MEMBER", "IDENTITY_ASSUME")
 """How somebody comes to hold a permission set, a group or an account."""
 
@@ -76,6 +79,8 @@ class Nearby:
             outside = {name for node in (source, target) for pod in self._exposed(node) for name in (pod.owner, pod.id)}
             for owner in outside:
                 found.update((fix.id, fix) for fix in self._of_pods.get(owner, ()) if exposes(fix))
+        if any(nodes.is_hub(node) and nodes.hub_parts(node)[0] in NETWORK for node in (source, target)):
+            found.update((fix.id, fix) for fixes in self._of_pods.values() for fix in fixes if exposes(fix))
         if all(each & RBAC for each in reads):
             granting = {name for node in (source, target) for name in self._granting(node)}
             for node in self._holds(source) | granting:

@@ -173,6 +173,10 @@ class Technique(ABC):
         """
         return True
 
+    def denied(self, view: Inventory) -> Iterable[Blocked]:
+        """What mitigations turn off beyond what ``detect`` gives, where that is too much to keep: for "why not?"."""
+        return ()
+
     @abstractmethod
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         """What proves an edge, the principal field first."""

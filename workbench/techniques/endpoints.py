@@ -33,6 +33,7 @@ from workbench.inventory.objects import (
     ServicePort,
 )
 from workbench.inventory.pods import ContainerInstance, ContainerType, PodInstance
+from workbench.network.ports import PROTOCOLS
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, fact
 from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.pod_fields import LISTENING
@@ -51,6 +52,9 @@ class EndpointType(enum.StrEnum):
     POD = "pod"
     INGRESS = "ingress"
     HOST_PORT = "node"
+
+
+_OF_PODS = frozenset({EndpointType.SERVICE, EndpointType.POD, EndpointType.HOST_PORT})
 
 
 class Target(NamedTuple):
@@ -115,6 +119,30 @@ def endpoints_of(view: Inventory, namespace: str) -> Sequence[EndpointNode]:
     if base is not None and not _touches(view, namespace):
         return endpoints_of(base, namespace)
     return view.derived(f"endpoints of {namespace}", READS, lambda over: _endpoints(over, namespace))
+
+
+def listens(endpoint: EndpointNode) -> bool:
+    """Whether something is known to listen at an Endpoint for clients within the cluster.
+
+    The backends of an Ingress are Endpoints of their Services too; a pod that declares no port and stands behind no
+    Service is not known to listen at all; what listens on loopback is for the node alone.
+    """
+    if endpoint.type not in _OF_PODS or endpoint.loopback:
+        return False
+    return bool(endpoint.targets) and not endpoint.id.endswith(f"/{ANY}") and endpoint.protocol in PROTOCOLS
+
+
+def endpoint_of(view: Inventory, namespace: str, identifier: str) -> EndpointNode | None:
+    """One Endpoint of a namespace by its id."""
+    base = view.base
+    if base is not None and not _touches(view, namespace):
+        return endpoint_of(base, namespace, identifier)
+    known: dict[str, EndpointNode] = view.derived(
+        f"endpoints of {namespace} by id",
+        READS,
+        lambda over: {endpoint.id: endpoint for endpoint in endpoints_of(over, namespace)},
+    )
+    return known.get(identifier)
 
 
 def namespaces(view: Inventory) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
 
+from workbench.graph import nodes
 from workbench.graph.graph import Edge
 from workbench.graph.nodes import INTERNET
 from workbench.inventory.evidence import Evidence
@@ -14,11 +17,10 @@ from workbench.inventory.pods import PodInstance
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.endpoints import (
-    READS,
     EndpointExploit,
     backend_port,
     backends,
-    endpoints_of,
+    endpoint_of,
     host_endpoint,
     host_ports,
     ingress_endpoint,
@@ -26,7 +28,18 @@ from workbench.techniques.endpoints import (
 )
 from workbench.techniques.pod_fields import LISTENING
 from workbench.techniques.resolve import ingress as classes
-from workbench.techniques.resolve.exposure import external_ip, host_port, ingress_exposure, load_balancer, node_port
+from workbench.techniques.resolve import reach
+from workbench.techniques.resolve.exposure import (
+    Exposure,
+    admitted,
+    external_ip,
+    forwarded,
+    host_port,
+    in_cloud,
+    ingress_exposure,
+    load_balancer,
+    node_port,
+)
 
 _SERVICE_DOCS = "https://kubernetes.io/docs/concepts/services-networking/service/"
 
@@ -46,6 +59,25 @@ def _service_types(service: Service) -> Iterable[str]:
 SERVICES_BY_EXPOSURE: IndexOf[str, Service] = IndexOf("services by exposure", "Service", _service_types)
 
 
+def _rules(view: Inventory, namespace: str, edge: Edge, controller: PodInstance | None = None) -> list[Evidence]:
+    """The rules of network policies that let the internet, or a controller, get to a pod behind an Endpoint."""
+    endpoint = endpoint_of(view, namespace, edge.target)
+    best: list[Evidence] = []
+    for each in endpoint.targets if endpoint is not None else ():
+        assert endpoint is not None, "it has targets"
+        alone = replace(endpoint, targets=[each])
+        if controller is not None:
+            let_in = forwarded(view, Exposure(), controller, alone)
+            rules = reach.evidence(view, controller, each.pod, each.port, endpoint.protocol)
+        else:
+            let_in = admitted(view, Exposure(), alone)
+            rules = reach.evidence_of_entry(view, each.pod, each.port, endpoint.protocol)
+        if let_in.open and not set(let_in.missing) - set(edge.missing):
+            return rules
+        best = best or rules
+    return best
+
+
 # --- Services ---------------------------------------------------------------------------------------
 
 
@@ -56,6 +88,23 @@ class _ServiceTechnique(Technique):
 
     def subjects(self, view: Inventory) -> Iterable[Service]:
         return view.index(SERVICES_BY_EXPOSURE)[self.exposure]
+
+    def touched_by_pods(self, view: Inventory) -> set[str] | None:
+        """Those of the pods' namespaces: what policies let in depends on whom they select there."""
+        changed = {pod.namespace for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None}
+        return {service.id for namespace in changed for service in view.in_namespace(Service, namespace)}
+
+    def _edge(  # noqa: PLR0917 - the parts of an edge
+        self, view: Inventory, subject: Service, index: int, exposure: Exposure, effort: int, cause: Any
+    ) -> Found | Blocked:
+        """The edge to a port of a Service, unless the policies of its pods keep the internet out."""
+        assert subject.spec is not None, "it has ports"
+        port = (subject.spec.ports or ())[index]
+        name = service_endpoint(subject.namespace, subject.name, port.port, port.protocol)
+        found = admitted(view, exposure, endpoint_of(view, subject.namespace, name))
+        if found.open:
+            return Found(INTERNET, name, effort, found.missing, cause)
+        return Blocked(INTERNET, name, found.mitigation)
 
 
 class ExposeLoadBalancer(_ServiceTechnique):
@@ -71,9 +120,9 @@ class ExposeLoadBalancer(_ServiceTechnique):
         mitre=("T1133",),
         effort=1,
         reason=Reason.POSSESSED,
-        reads=frozenset({"Service"}),
+        reads=reach.READS,
         subject_type=SubjectType.OBJECT,
-        pod_fields=LISTENING,
+        pod_fields=LISTENING | reach.POD_FIELDS,
         subject_kinds=("Service",),
         fixes=("F-SVC-INT", "F-SVC-RANGES"),
         references=(f"{_SERVICE_DOCS}#loadbalancer",),
@@ -84,12 +133,8 @@ class ExposeLoadBalancer(_ServiceTechnique):
         exposure = load_balancer(subject)
         if exposure is None or subject.spec is None:
             return
-        for index, port in enumerate(subject.spec.ports or ()):
-            endpoint = service_endpoint(subject.namespace, subject.name, port.port, port.protocol)
-            if exposure.open:
-                yield Found(INTERNET, endpoint, 1, exposure.missing, (subject.id, index))
-            else:
-                yield Blocked(INTERNET, endpoint, exposure.mitigation)
+        for index in range(len(subject.spec.ports or ())):
+            yield self._edge(view, subject, index, exposure, 1, (subject.id, index))
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         service, index = edge.cause
@@ -99,6 +144,7 @@ class ExposeLoadBalancer(_ServiceTechnique):
             view.evidence(service, f"spec.ports[{index}]"),
             view.evidence(service, "spec.loadBalancerSourceRanges", ["0.0.0.0/0"]),
             view.evidence(service, "metadata.annotations"),
+            *_rules(view, nodes.namespace(service), edge),
         ]
 
 
@@ -115,9 +161,9 @@ class ExposeNodePort(_ServiceTechnique):
         mitre=("T1133",),
         effort=2,
         reason=Reason.API_CALL,
-        reads=frozenset({"Service", "Node"}),
+        reads=reach.READS | {"Node"},
         subject_type=SubjectType.OBJECT,
-        pod_fields=LISTENING,
+        pod_fields=LISTENING | reach.POD_FIELDS,
         subject_kinds=("Service",),
         fixes=("F-SVC-INT",),
         references=(f"{_SERVICE_DOCS}#type-nodeport",),
@@ -132,8 +178,7 @@ class ExposeNodePort(_ServiceTechnique):
         for index, port in enumerate(spec.ports or ()):
             # The API server gives every port of a NodePort Service a number, which manifests need not name.
             if port.node_port or spec.type == "NodePort":
-                endpoint = service_endpoint(subject.namespace, subject.name, port.port, port.protocol)
-                yield Found(INTERNET, endpoint, 2, exposure.missing, (subject.id, index, exposure.cause))
+                yield self._edge(view, subject, index, exposure, 2, (subject.id, index, exposure.cause))
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         service, index, node = edge.cause
@@ -141,6 +186,7 @@ class ExposeNodePort(_ServiceTechnique):
             view.evidence(service, f"spec.ports[{index}].nodePort", "allocated by the API server"),
             view.evidence(service, "spec.type", "ClusterIP"),
             view.evidence(node, "status.addresses"),
+            *_rules(view, nodes.namespace(service), edge),
         ]
 
 
@@ -157,9 +203,9 @@ class ExposeExternalIP(_ServiceTechnique):
         mitre=("T1133",),
         effort=2,
         reason=Reason.API_CALL,
-        reads=frozenset({"Service", "Pod"}),
+        reads=reach.READS,
         subject_type=SubjectType.OBJECT,
-        pod_fields=LISTENING,
+        pod_fields=LISTENING | reach.POD_FIELDS,
         subject_kinds=("Service",),
         fixes=("F-SVC-INT",),
         references=(f"{_SERVICE_DOCS}#external-ips",),
@@ -170,16 +216,16 @@ class ExposeExternalIP(_ServiceTechnique):
         exposure = external_ip(view, subject)
         if exposure is None or subject.spec is None:
             return
-        for index, port in enumerate(subject.spec.ports or ()):
-            endpoint = service_endpoint(subject.namespace, subject.name, port.port, port.protocol)
-            if exposure.open:
-                yield Found(INTERNET, endpoint, 2, exposure.missing, (subject.id, index))
-            else:
-                yield Blocked(INTERNET, endpoint, exposure.mitigation)
+        for index in range(len(subject.spec.ports or ())):
+            yield self._edge(view, subject, index, exposure, 2, (subject.id, index))
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         service, index = edge.cause
-        return [view.evidence(service, "spec.externalIPs"), view.evidence(service, f"spec.ports[{index}]")]
+        return [
+            view.evidence(service, "spec.externalIPs"),
+            view.evidence(service, f"spec.ports[{index}]"),
+            *_rules(view, nodes.namespace(service), edge),
+        ]
 
 
 # --- host ports -------------------------------------------------------------------------------------
@@ -208,9 +254,9 @@ class ExposeHostPort(Technique):
         mitre=("T1133",),
         effort=2,
         reason=Reason.API_CALL,
-        reads=frozenset({"Pod", "Node"}),
+        reads=reach.READS | {"Node"},
         subject_type=SubjectType.POD,
-        pod_fields=LISTENING,
+        pod_fields=LISTENING | reach.POD_FIELDS,
         fixes=("F-HOSTPORT",),
         references=("https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline",),
         family="exposure",
@@ -224,7 +270,11 @@ class ExposeHostPort(Technique):
             exposure = host_port(view, subject, host_ip)
             if exposure is not None:
                 endpoint = host_endpoint(subject.node, number, protocol)
-                yield Found(INTERNET, endpoint, 2, exposure.missing, (container.id, index))
+                exposure = admitted(view, exposure, endpoint_of(view, subject.namespace, endpoint))
+                if exposure.open:
+                    yield Found(INTERNET, endpoint, 2, exposure.missing, (container.id, index))
+                else:
+                    yield Blocked(INTERNET, endpoint, exposure.mitigation)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container_id, index = edge.cause
@@ -239,7 +289,7 @@ class ExposeHostPort(Technique):
             found.append(view.evidence(pod.obj, f"{port}.containerPort"))
         found.append(view.evidence(pod.obj, pod.field("nodeName")))
         found.append(view.evidence(pod.node, "status.addresses"))
-        return found
+        return found + _rules(view, pod.namespace, edge)
 
 
 # --- Ingresses --------------------------------------------------------------------------------------
@@ -257,9 +307,9 @@ class ExposeIngress(Technique):
         mitre=("T1190",),
         effort=1,
         reason=Reason.POSSESSED,
-        reads=READS | {"IngressClass", "Node"},
+        reads=reach.READS | {"Ingress", "IngressClass", "Node"},
         subject_type=SubjectType.OBJECT,
-        pod_fields=LISTENING,
+        pod_fields=LISTENING | reach.POD_FIELDS,
         subject_kinds=("Ingress",),
         fixes=("F-ING-AUTH", "F-ING-DEL"),
         references=("https://kubernetes.io/docs/concepts/services-networking/ingress/",),
@@ -282,22 +332,29 @@ class ExposeIngress(Technique):
         if not wanted:
             return
         exposure = ingress_exposure(view, subject)
-        behind = {node.id: node for node in endpoints_of(view, subject.namespace)}
+        serving = view.containers.get(exposure.cause[0]) if exposure.cause is not None else None
         found: dict[str, Found] = {}
-        dangling: dict[str, str] = {}
+        shut: dict[str, str] = {}
+        """Why nothing gets to an Endpoint by any backend of it."""
         for where, name, port in wanted:
             resolved = backend_port(view.get(Service, name, subject.namespace), port)
             if resolved is None:
                 if isinstance(port, int):
                     endpoint = ingress_endpoint(subject.namespace, subject.name, port)
-                    dangling.setdefault(endpoint, f"the backend {name}:{port} has no Service port")
+                    shut.setdefault(endpoint, f"the backend {name}:{port} has no Service port")
                 continue
             endpoint = ingress_endpoint(subject.namespace, subject.name, resolved[0])
-            node = behind.get(service_endpoint(subject.namespace, name, *resolved))
+            node = endpoint_of(view, subject.namespace, service_endpoint(subject.namespace, name, *resolved))
             if node is None or (node.resolved and not node.targets):
-                dangling.setdefault(endpoint, f"the backend {name}:{port} has no ready pod")
+                shut.setdefault(endpoint, f"the backend {name}:{port} has no ready pod")
                 continue
-            missing = exposure.missing
+            # Of a controller that is not in the source it is not known whom policies take it for.
+            known = serving is not None or in_cloud(view, subject)
+            let_in = forwarded(view, exposure, serving.pod if serving else None, node) if known else exposure
+            if exposure.open and not let_in.open:
+                shut.setdefault(endpoint, let_in.mitigation)
+                continue
+            missing = let_in.missing
             if not node.resolved and not any(condition == "C-INGRESS" for condition, _ in missing):
                 missing += fact("C-INGRESS", subject.id)
             best = found.get(endpoint)
@@ -305,7 +362,7 @@ class ExposeIngress(Technique):
                 found[endpoint] = Found(INTERNET, endpoint, 1, missing, (subject.id, where, name, exposure.cause))
         for endpoint, edge in found.items():
             yield edge if exposure.open else Blocked(INTERNET, endpoint, exposure.mitigation)
-        for endpoint, mitigation in dangling.items():
+        for endpoint, mitigation in shut.items():
             if endpoint not in found:
                 yield Blocked(INTERNET, endpoint, mitigation)
 
@@ -328,7 +385,8 @@ class ExposeIngress(Technique):
             view.evidence(ingress, f"metadata.annotations{literal(key)}") for key in classes.protections(ingress)
         )
         found.append(view.evidence(f"Service:{ingress.namespace}/{name}", "spec.selector"))
-        return found
+        serving = view.containers.get(cause[0]) if cause is not None else None
+        return found + _rules(view, ingress.namespace, edge, serving.pod if serving is not None else None)
 
 
 def _serving(view: Inventory) -> set[str]:

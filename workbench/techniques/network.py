@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from workbench.graph import nodes
 from workbench.graph.graph import Edge
@@ -10,11 +11,14 @@ from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
 from workbench.inventory.objects import Service
 from workbench.inventory.pods import PodInstance
+from workbench.network.enforcement import Enforces
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
-from workbench.techniques.endpoints import EndpointNode, Target, endpoints_of, namespaces
+from workbench.techniques.endpoints import EndpointNode, Target, endpoints_of, listens, namespaces
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.resolve import reach
-from workbench.techniques.resolve.reach_groups import groups_of
+
+if TYPE_CHECKING:
+    from workbench.techniques.resolve.reach_groups import Groups
 
 _DOCS = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
 
@@ -52,23 +56,52 @@ class NetReach(RecordTechnique):
         assert base is not None, "only an overlay has changes"
         found = _namespaces_of_pods(view) if "pods" in view.replaced else set()
         if reach.matters(view):
-            before, now = groups_of(base).sources, groups_of(view).sources
-            if before != now:
-                differing = (pod for pod in before.keys() | now.keys() if before.get(pod) != now.get(pod))
-                found.update(map(nodes.namespace, differing))
+            before, now = _groups_of(base), _groups_of(view)
+            differing = _differing(before.sources, now.sources)
+            found.update(map(nodes.namespace, differing))
+            # A group may come to reach something surely, or no longer do so, by another hub of the same name.
+            hubs = {name for name in set(now.sources.values()) if before.leading(name) != now.leading(name)}
+            if hubs:
+                found.update(nodes.namespace(pod) for pod, name in now.sources.items() if name in hubs)
         return found
 
     def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
-        hubs = groups_of(view).sources
+        groups = _groups_of(view)
+        hubs = {name: groups.leading(name) for name in set(groups.sources.values())}
+        names = groups.sources
         pods = view.index(PODS_BY_NAMESPACE)
         for subject in subjects:
             for pod in pods[subject]:
-                surely, maybe = hubs.get(pod.id, (None, None))
+                surely, maybe = hubs.get(names.get(pod.id, ""), (None, None))
                 for container in pod.containers:
                     if surely is not None:
                         yield container.id, surely, 1, (), None
                     if maybe is not None:
                         yield container.id, maybe, 1, reach.C_CNI, None
+
+    def denied(self, view: Inventory) -> Iterator[Blocked]:
+        """One record for each group of pods and group of Endpoints that policies keep apart, by their hubs if any."""
+        if reach.enforced(view) is not Enforces.YES:
+            return
+        groups = _groups_of(view)
+        sources: dict[str, PodInstance] = {}
+        for pod in view.pods:
+            if pod.containers and pod.id in groups.sources:
+                sources.setdefault(groups.sources[pod.id], pod)
+        targets: dict[str, EndpointNode] = {}
+        for namespace in namespaces(view):
+            for endpoint in filter(listens, endpoints_of(view, namespace)):
+                name = groups.targets.get(endpoint.id)
+                targets.setdefault(endpoint.id if name is None else nodes.hub(reach.TARGETS, name), endpoint)
+        for name, pod in sources.items():
+            surely, maybe = groups.leading(name)
+            reached = {each for hub in (surely, maybe) if hub is not None for each in groups.links[hub]}
+            for node, endpoint in targets.items():
+                if node not in reached:
+                    target = endpoint.targets[0]
+                    passage = reach.to_pod(view, pod, target.pod, target.port, endpoint.protocol)
+                    if not passage.open:
+                        yield Blocked(surely or maybe or pod.containers[0].id, node, passage.mitigation)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -90,6 +123,20 @@ def _through(view: Inventory, source: PodInstance, endpoint: EndpointNode, targe
     if isinstance(view.by_id(endpoint.object), Service):
         out.append(view.evidence(endpoint.object, "spec.selector"))
     return out + reach.evidence(view, source, target.pod, target.port, endpoint.protocol)
+
+
+def _groups_of(view: Inventory) -> Groups:
+    # Quick commands load the catalogue, and need no numpy for that.
+    from workbench.techniques.resolve.reach_groups import groups_of
+
+    return groups_of(view)
+
+
+def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
+    """The ids whose groups differ."""
+    if before == now:
+        return set()
+    return {each for each in before.keys() | now.keys() if before.get(each) != now.get(each)}
 
 
 def _namespaces_of_pods(view: Inventory) -> set[str]:
@@ -133,35 +180,29 @@ class NetworkMembers(ManyTechnique):
         assert base is not None, "only an overlay has changes"
         if not reach.matters(view):
             return set()
-        before, now = groups_of(base), groups_of(view)
-        found: set[str] = set()
+        before, now = _groups_of(base), _groups_of(view)
+        differing = _differing(before.targets, now.targets)
+        found = {namespace for namespace in map(nodes.namespace, differing) if namespace}
         if before.links != now.links:
             found.add(nodes.ANYWHERE)
-        if before.targets != now.targets:
-            differing = [
-                endpoint
-                for endpoint in before.targets.keys() | now.targets.keys()
-                if before.targets.get(endpoint) != now.targets.get(endpoint)
-            ]
-            found.update(filter(None, map(nodes.namespace, differing)))
-            if any(not nodes.namespace(endpoint) for endpoint in differing):
-                # The port of a node belongs to the namespace of the pod that listens there.
-                found.update(namespaces(view), namespaces(base))
+        if any(not nodes.namespace(endpoint) for endpoint in differing):
+            # The port of a node belongs to the namespace of the pod that listens there.
+            found.update(namespaces(view), namespaces(base))
         return found
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
-        groups = groups_of(view)
+        groups = _groups_of(view)
         if subject == nodes.ANYWHERE:
             for source, targets in groups.links.items():
                 yield Many(source, targets, 0)
             return
         members: dict[str, dict[str, None]] = {}
         for endpoint in endpoints_of(view, subject):
-            hub = groups.targets.get(endpoint.id)
-            if hub is not None:
-                members.setdefault(hub, {})[endpoint.id] = None
-        for hub, found in members.items():
-            yield Many(hub, list(found), 0)
+            name = groups.targets.get(endpoint.id)
+            if name is not None:
+                members.setdefault(name, {})[endpoint.id] = None
+        for name, found in members.items():
+            yield Many(nodes.hub(reach.TARGETS, name), list(found), 0)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         return []

@@ -10,9 +10,11 @@ from workbench.graph.graph import Fact
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import Ingress, LoadBalancerStatus, Node, Service, ServiceStatus
 from workbench.inventory.pods import ContainerInstance, PodInstance
+from workbench.network.addresses import Span, span
 from workbench.techniques.api import fact
-from workbench.techniques.endpoints import READS, EndpointType, endpoints_of, host_ports, is_loopback
+from workbench.techniques.endpoints import EndpointNode, EndpointType, Target, endpoints_of, host_ports, is_loopback
 from workbench.techniques.resolve import ingress as classes
+from workbench.techniques.resolve import reach
 from workbench.techniques.resolve.addresses import exposed_node, external_address, is_public, ranges
 from workbench.techniques.resolve.nodes import api_server_flag
 
@@ -108,6 +110,64 @@ def balancer_addresses(status: ServiceStatus | None) -> list[str]:
     return [address for address in found if address]
 
 
+def admitted(view: Inventory, exposure: Exposure, endpoint: EndpointNode | None) -> Exposure:
+    """What is left of an exposure once the policies of the pods behind an Endpoint are asked: one of them is enough.
+
+    Args:
+        view: The objects.
+        exposure: How the internet gets to the Endpoint; of what keeps it out nothing is asked.
+        endpoint: The Endpoint; one without pods, or none, changes nothing.
+    """
+    if not exposure.open or endpoint is None or not endpoint.targets:
+        return exposure
+    service = view.by_id(endpoint.object)
+    spec = service.spec if isinstance(service, Service) else None
+    keeps = spec is None or spec.external_traffic_policy == "Local"
+    clients = _spans((spec.load_balancer_source_ranges if spec is not None else None) or ())
+    return _through(
+        exposure,
+        (
+            reach.from_internet(view, each.pod, each.port, endpoint.protocol, keeps_client=keeps, clients=clients)
+            for each in endpoint.targets
+        ),
+    )
+
+
+def forwarded(view: Inventory, exposure: Exposure, controller: PodInstance | None, endpoint: EndpointNode) -> Exposure:
+    """The same of what a controller, or without one a load balancer outside of the cluster, forwards to."""
+
+    def passage(target: Target) -> reach.Passage:
+        if controller is None:
+            return reach.from_internet(view, target.pod, target.port, endpoint.protocol, keeps_client=False)
+        return reach.to_pod(view, controller, target.pod, target.port, endpoint.protocol)
+
+    return _through(exposure, map(passage, endpoint.targets)) if exposure.open and endpoint.targets else exposure
+
+
+def _through(exposure: Exposure, passages: Iterable[reach.Passage]) -> Exposure:
+    best: reach.Passage | None = None
+    for passage in passages:
+        if passage == reach.OPEN:
+            return exposure
+        if best is None or (passage.open, -len(passage.missing)) > (best.open, -len(best.missing)):
+            best = passage
+    assert best is not None, "there is a pod to get to"
+    if not best.open:
+        return Exposure(mitigation=best.mitigation)
+    more = tuple(each for each in best.missing if each not in exposure.missing)
+    return Exposure(exposure.missing + more, exposure.cause)
+
+
+def _spans(texts: Iterable[str]) -> list[Span]:
+    out: list[Span] = []
+    for text in texts:
+        try:
+            out.append(span(text.strip()))
+        except ValueError:
+            continue
+    return out
+
+
 def _best(exposures: Iterable[Exposure | None]) -> Exposure | None:
     """The open exposure that takes the fewest facts, ``None`` if there is none."""
     found = [exposure for exposure in exposures if exposure is not None and exposure.open]
@@ -115,7 +175,7 @@ def _best(exposures: Iterable[Exposure | None]) -> Exposure | None:
 
 
 def ingress_exposure(view: Inventory, ingress: Ingress) -> Exposure:
-    """Whether the internet reaches the backends of an Ingress through its controller."""
+    """Whether the internet reaches the controller of an Ingress; its cause begins with the controller's container."""
     name, found = classes.ingress_class(view, ingress)
     controller = classes.controller_name(name, found)
     guarded = fact("C-INGRESS", ingress.id)
@@ -132,11 +192,16 @@ def ingress_exposure(view: Inventory, ingress: Ingress) -> Exposure:
     return Exposure(protected + exposed.missing, (serving.id, exposed.cause))
 
 
+def in_cloud(view: Inventory, ingress: Ingress) -> bool:
+    """Whether a load balancer outside of the cluster serves an Ingress."""
+    return classes.controller_name(*classes.ingress_class(view, ingress)) in classes.CLOUD
+
+
 def _serving(
     view: Inventory, name: str | None, controller: str | None
 ) -> tuple[ContainerInstance | None, Exposure | None]:
     """The first container that serves a class, and the best exposure of all that do; one answer for many Ingresses."""
-    known = view.memo("exposure of controllers", READS | {"Node"})
+    known = view.memo("exposure of controllers", reach.READS | {"Node"})
     if (name, controller) not in known:
         serving = classes.controllers(view, name, controller)
         exposed = _best(_pod_exposures(view, {container.pod.id: container.pod for container in serving}))
@@ -177,8 +242,9 @@ def _pod_exposures(view: Inventory, pods: dict[str, PodInstance]) -> Iterator[Ex
             if service.spec.type == "NodePort" or any(port.node_port for port in service.spec.ports or ()):
                 ways.append(node_port(view))
             for way in ways:
-                if way is not None and way.open:
-                    yield Exposure(way.missing, service.id)
+                open_to = admitted(view, way, endpoint) if way is not None else None
+                if open_to is not None and open_to.open:
+                    yield Exposure(open_to.missing, service.id)
     for pod in pods.values():
         for container, _, _, _, host_ip in host_ports(pod):
             exposure = host_port(view, pod, host_ip)

@@ -40,6 +40,13 @@ POD_FIELDS = frozenset(
 )
 """The fields of pods that answers depend on, beside where they are and in which state."""
 
+SOURCES = "network-sources"
+"""The hubs of pods that reach the same Endpoints."""
+SOURCES_IF = "network-sources-if"
+"""The same, of Endpoints that they reach if the network plugin lets them."""
+TARGETS = "network-targets"
+"""The hubs of Endpoints that the same pods reach."""
+
 _SERVERS = (80, 443, 2379, 6443, 8443, 10250, 10255)
 """Ports of nodes and of addresses that techniques ask about."""
 _LARGE = {4: 1 << 24, 6: 1 << 125}

@@ -2,12 +2,13 @@
 
 Policies tell classes of pods apart, so that the answers for two classes, or for two Endpoints, are often equal. Pods
 whose answers are equal form one group, Endpoints another, and a graph holds an edge for each pair of groups in place of
-one for each pair of a container and an Endpoint. A group is named after its first member, so that most names stay as
-they are when policies change.
+one for each pair of a container and an Endpoint. A group is named after its first member; in an overlay it keeps the
+name of the group that most of its members were in, so that a change of one pod or policy leaves all other edges alone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -18,25 +19,25 @@ import numpy.typing as npt
 from workbench.graph import nodes
 from workbench.inventory.inventory import Inventory
 from workbench.network.enforcement import Enforces
-from workbench.network.ports import PROTOCOLS, PortRange
+from workbench.network.ports import PortRange
 from workbench.network.reach import Reachability
 from workbench.network.rows import Verdict
 from workbench.network.rules import Direction
-from workbench.techniques.endpoints import ANY, EndpointNode, EndpointType, endpoints_of, namespaces
-from workbench.techniques.resolve.reach import READS, enforced, matters, network_of
-
-SOURCES = "network-sources"
-"""The hubs of pods that reach the same Endpoints."""
-SOURCES_IF = "network-sources-if"
-"""The same, of Endpoints that they reach if the network plugin lets them."""
-TARGETS = "network-targets"
-"""The hubs of Endpoints that the same pods reach."""
+from workbench.techniques.endpoints import EndpointNode, endpoints_of, listens, namespaces
+from workbench.techniques.resolve.reach import (
+    READS,
+    SOURCES,
+    SOURCES_IF,
+    TARGETS,
+    enforced,
+    matters,
+    network_of,
+)
 
 _Bools: TypeAlias = npt.NDArray[np.bool_]
 _Pair: TypeAlias = tuple[int, str, int]
 """A class, and the protocol and number of a port of its pods."""
 
-_OF_PODS = frozenset({EndpointType.SERVICE, EndpointType.POD, EndpointType.HOST_PORT})
 _TOGETHER = 1 << 24
 """About so many verdicts are worked out at once."""
 
@@ -46,14 +47,19 @@ class Groups:
     """The groups of a view.
 
     Attributes:
-        sources: For each pod by id its hub: what it surely reaches, and what it may; ``None`` where that is nothing.
-        targets: For each Endpoint by id its hub.
-        links: The hubs of Endpoints that each hub of pods leads to, sorted.
+        sources: For each pod by id the name of its group.
+        targets: For each Endpoint by id that somebody reaches the name of its group.
+        links: What each hub leads to: that of a group of pods to those of groups of Endpoints, sorted.
     """
 
-    sources: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     targets: dict[str, str] = field(default_factory=dict)
     links: dict[str, list[str]] = field(default_factory=dict)
+
+    def leading(self, name: str) -> tuple[str | None, str | None]:
+        """The hubs of a group of pods: of what it surely reaches and of what it may, ``None`` where that is nothing."""
+        surely, maybe = nodes.hub(SOURCES, name), nodes.hub(SOURCES_IF, name)
+        return surely if surely in self.links else None, maybe if maybe in self.links else None
 
 
 def groups_of(view: Inventory) -> Groups:
@@ -62,17 +68,6 @@ def groups_of(view: Inventory) -> Groups:
     if base is not None and not matters(view):
         return groups_of(base)
     return view.derived("groups of the network", READS, _groups)
-
-
-def listens(endpoint: EndpointNode) -> bool:
-    """Whether something is known to listen at an Endpoint for clients within the cluster.
-
-    The backends of an Ingress are Endpoints of their Services too; a pod that declares no port and stands behind no
-    Service is not known to listen at all; what listens on loopback is for the node alone.
-    """
-    if endpoint.type not in _OF_PODS or endpoint.loopback:
-        return False
-    return bool(endpoint.targets) and not endpoint.id.endswith(f"/{ANY}") and endpoint.protocol in PROTOCOLS
 
 
 def _groups(view: Inventory) -> Groups:
@@ -88,8 +83,13 @@ def _groups(view: Inventory) -> Groups:
             if number is not None and target.port:
                 behind.add(pairs.setdefault((number, endpoint.protocol, target.port), len(pairs)))
     columns = _Columns(reach, list(pairs))
-    reached = columns.joined(list(wanted.values()))
-    return _named(reach, list(wanted), reached, columns, enforced(view))
+    behind_each = dict(zip(wanted, columns.joined(list(wanted.values())), strict=True))
+    return _linked(reach, behind_each, columns, _before(view), unknown=enforced(view) is Enforces.UNKNOWN)
+
+
+def _before(view: Inventory) -> Groups:
+    base = view.base
+    return groups_of(base) if base is not None else Groups()
 
 
 def _listening(view: Inventory) -> Iterator[EndpointNode]:
@@ -99,19 +99,45 @@ def _listening(view: Inventory) -> Iterator[EndpointNode]:
 
 def _one_group(view: Inventory, reach: Reachability) -> Groups:
     """Where nothing enforces policies every pod reaches every Endpoint."""
+    before = _before(view)
     out = Groups()
-    targets = {endpoint.id for endpoint in _listening(view)}
+    targets = [endpoint.id for endpoint in _listening(view)]
     pods = [pod.id for each in reach.columns.classes for pod in each.pods]
     if targets and pods:
-        source, target = _hub(SOURCES, min(pods)), _hub(TARGETS, min(targets))
-        out.sources = dict.fromkeys(pods, (source, None))
-        out.targets = dict.fromkeys(targets, target)
-        out.links = {source: [target]}
+        [source] = _names([pods], before.sources)
+        [target] = _names([targets], before.targets)
+        out.sources, out.targets = dict.fromkeys(pods, source), dict.fromkeys(targets, target)
+        out.links = {nodes.hub(SOURCES, source): [nodes.hub(TARGETS, target)]}
     return out
 
 
-def _hub(members: str, first: str) -> str:
-    return nodes.hub(members, first.partition(":")[2])
+def _names(groups: list[list[str]], before: dict[str, str]) -> list[str]:
+    """A name for each of some groups of ids: that of the group most of them were in before, else that of its first.
+
+    Args:
+        groups: The members of each.
+        before: The names of the groups that the ids were in.
+    """
+    out: dict[int, str] = {}
+    used: set[str] = set()
+    if before:
+        votes = Counter(
+            (before[member], at) for at, members in enumerate(groups) for member in members if member in before
+        )
+        for (name, at), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0])):
+            if at not in out and name not in used:
+                out[at] = name
+                used.add(name)
+    for at, members in enumerate(groups):
+        if at not in out:
+            first = name = min(members).partition(":")[2]
+            number = 1
+            while name in used:
+                number += 1
+                name = f"{first}~{number}"
+            out[at] = name
+            used.add(name)
+    return [out[at] for at in range(len(groups))]
 
 
 class _Columns:
@@ -210,42 +236,48 @@ def _places(bits: int, size: int) -> _Bools:
     return np.unpackbits(packed, count=size, bitorder="little").astype(np.bool_)
 
 
-def _named(reach: Reachability, endpoints: list[str], reached: list[int], columns: _Columns, says: Enforces) -> Groups:
+def _linked(
+    reach: Reachability, endpoints: dict[str, int], columns: _Columns, before: Groups, *, unknown: bool
+) -> Groups:
+    """The groups, their names, and what leads to what.
+
+    Args:
+        reach: The classes.
+        endpoints: For each Endpoint the number of what reaches it.
+        columns: What that is.
+        before: The groups of the view below.
+        unknown: Whether it is not known that policies have an effect.
+    """
     out = Groups()
-    first: dict[int, str] = {}
-    for endpoint, number in zip(endpoints, reached, strict=True):
-        if number not in first or endpoint < first[number]:
-            first[number] = endpoint
-    if not first:
+    alike: dict[int, list[str]] = {}
+    for endpoint, number in endpoints.items():
+        alike.setdefault(number, []).append(endpoint)
+    if not alike:
         return out
-    used = sorted(first, key=first.__getitem__)
-    sure, perhaps = columns.bits(used)
-    unknown = says is Enforces.UNKNOWN
-    hubs = [_hub(TARGETS, first[number]) for number in used]
+    sure, perhaps = columns.bits(list(alike))
     if unknown:
         perhaps = ~sure
-    alive: list[bool] = np.any(sure | perhaps, axis=1).tolist()
-    named = {number: hub for number, hub, is_reached in zip(used, hubs, alive, strict=True) if is_reached}
-    out.targets = {
-        endpoint: named[number] for endpoint, number in zip(endpoints, reached, strict=True) if number in named
-    }
-    both = np.packbits(np.concatenate((sure, perhaps)), axis=0).T
+    reached = np.any(sure | perhaps, axis=1)
+    sure, perhaps = sure[reached], perhaps[reached]
+    targets = [members for members, kept in zip(alike.values(), reached.tolist(), strict=True) if kept]
+    names = _names(targets, before.targets)
+    for name, members in zip(names, targets, strict=True):
+        out.targets.update(dict.fromkeys(members, name))
+    hubs = [nodes.hub(TARGETS, name) for name in names]
     rows: dict[bytes, list[int]] = {}
-    for number, row in enumerate(np.ascontiguousarray(both)):
+    for number, row in enumerate(np.ascontiguousarray(np.packbits(np.concatenate((sure, perhaps)), axis=0).T)):
         rows.setdefault(row.tobytes(), []).append(number)
     classes = reach.columns.classes
-    everything = _hub(SOURCES_IF, f":{nodes.ANYWHERE}")
-    for members in rows.values():
-        pods = [pod.id for number in members for pod in classes[number].pods]
-        name = min(pods)
-        surely = [hubs[at] for at in np.flatnonzero(sure[:, members[0]]).tolist()]
-        maybe = [hubs[at] for at in np.flatnonzero(perhaps[:, members[0]]).tolist()]
-        source = _hub(SOURCES, name) if surely else None
-        possible = (everything if unknown else _hub(SOURCES_IF, name)) if maybe else None
-        if source is not None:
-            out.links[source] = surely
-        if possible is not None:
-            # Who knows nothing of the plugin needs no hub for what each group may reach: it is all there is.
-            out.links[possible] = sorted(set(named.values())) if unknown else maybe
-        out.sources.update(dict.fromkeys(pods, (source, possible)))
+    sources = [[pod.id for number in numbers for pod in classes[number].pods] for numbers in rows.values()]
+    everything = nodes.hub(TARGETS, nodes.ANYWHERE)
+    for name, pods, numbers in zip(_names(sources, before.sources), sources, rows.values(), strict=True):
+        out.sources.update(dict.fromkeys(pods, name))
+        surely, maybe = (np.flatnonzero(table[:, numbers[0]]).tolist() for table in (sure, perhaps))
+        if surely:
+            out.links[nodes.hub(SOURCES, name)] = sorted(hubs[at] for at in surely)
+        if maybe:
+            # Where policies may have no effect, each group may reach everything.
+            out.links[nodes.hub(SOURCES_IF, name)] = [everything] if unknown else sorted(hubs[at] for at in maybe)
+            if unknown:
+                out.links[everything] = sorted(hubs)
     return out
