@@ -1,7 +1,8 @@
 """Classes of pods that no policy can tell apart.
 
-A pod's class is its namespace, its values of those label keys that some selector mentions, its ports of those names
-that some rule mentions, and whether it is on its node's network. Replicas and most look-alikes fall together.
+A pod's class is its namespace, its values of those label keys that some selector looks at there, its ports of those
+names that some rule looks at there, and whether it is on its node's network. Replicas and most look-alikes fall
+together.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class PodClass:
 
     namespace: str
     labels: dict[str, str]
-    """Only those that some selector looks at."""
+    """Only those that some selector looks at in the namespace."""
     named: NamedPorts
     host_network: bool
     account: str
@@ -60,47 +61,83 @@ def runs(pod: PodInstance) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Scoped:
+    """Names that count in every namespace, and those that count in some only."""
+
+    everywhere: frozenset[str] = frozenset()
+    within: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By namespace."""
+
+    def of(self, namespace: str) -> frozenset[str]:
+        """Those that count in a namespace."""
+        return self.everywhere | self.within[namespace] if namespace in self.within else self.everywhere
+
+    def joined(self, other: Scoped) -> Scoped:
+        """The names of both."""
+        if not other.everywhere and not other.within:
+            return self
+        within = dict(self.within)
+        for namespace, names in other.within.items():
+            within[namespace] = within.get(namespace, frozenset()) | names
+        return Scoped(self.everywhere | other.everywhere, within)
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What policies look at, and so what classes have to differ in."""
 
-    label_keys: frozenset[str]
-    port_names: frozenset[str]
+    label_keys: Scoped
+    port_names: Scoped
     accounts: bool = False
     addresses: AddressSpace | None = None
     """Given where pods differ by their addresses."""
 
 
+class _Space:
+    """What pods of one namespace differ in, and what is known of some by the lists that replicas share."""
+
+    __slots__ = ("keys", "named", "names", "projected")
+
+    def __init__(self, wanted: Wanted, namespace: str) -> None:
+        self.keys = sorted(wanted.label_keys.of(namespace))
+        self.names = wanted.port_names.of(namespace)
+        self.projected: dict[int, tuple[str | None, ...]] = {}
+        self.named: dict[int, NamedPorts] = {}
+
+
 def classify(pods: Iterable[PodInstance], wanted: Wanted) -> list[PodClass]:
     """The classes of those pods that run, in the order of their first pods."""
     found: dict[tuple[object, ...], PodClass] = {}
-    keys = sorted(wanted.label_keys)
-    projected: dict[int, tuple[str | None, ...]] = {}
-    named: dict[int, NamedPorts] = {}
+    spaces: dict[str, _Space] = {}
     for pod in pods:
         if not runs(pod):
             continue
-        labels, containers = pod.labels, pod.spec.containers
-        values = projected.get(id(labels))
+        namespace, labels, containers = pod.namespace, pod.labels, pod.spec.containers
+        space = spaces.get(namespace)
+        if space is None:
+            space = spaces[namespace] = _Space(wanted, namespace)
+        keys, names = space.keys, space.names
+        values = space.projected.get(id(labels))
         if values is None:
             values = tuple(labels[key] or "" if key in labels else None for key in keys)
             if labels:
-                projected[id(labels)] = values
+                space.projected[id(labels)] = values
         ports: NamedPorts = ()
-        if wanted.port_names:
-            known = named.get(id(containers)) if not pod.spec.init_containers else None
+        if names:
+            known = space.named.get(id(containers)) if not pod.spec.init_containers else None
             if known is None:
-                known = named_ports(pod, wanted.port_names)
+                known = named_ports(pod, names)
                 if not pod.spec.init_containers:
-                    named[id(containers)] = known
+                    space.named[id(containers)] = known
             ports = known
         host = bool(pod.spec.host_network)
         account = pod.account_name if wanted.accounts else ""
         address = range_of(pod, wanted.addresses) if wanted.addresses is not None else None
-        key = (pod.namespace, values, ports, host, account, address)
+        key = (namespace, values, ports, host, account, address)
         known_class = found.get(key)
         if known_class is None:
             own = {name: value for name, value in zip(keys, values, strict=True) if value is not None}
-            known_class = found[key] = PodClass(pod.namespace, own, ports, host, account, address)
+            known_class = found[key] = PodClass(namespace, own, ports, host, account, address)
         known_class.pods.append(pod)
     return list(found.values())
 

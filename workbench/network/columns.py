@@ -115,12 +115,11 @@ class Columns:
         hosts = self.hosts & ~gone | bits_of((number for number in fresh if classes[number].host_network), size)
         out._lay(view, classes, addresses, hosts, gone)
         items = {number: out._labels(classes[number]) for number in fresh}
-        if found.label_keys:
-            for number in numbers_of(out._living & ((1 << fresh.start) - 1)):
-                labels = out._labels(classes[number])
-                own = {key: labels[key] for key in found.label_keys if key in labels}
-                if own:
-                    items[number] = own
+        for number, keys in found.extended.items():
+            labels = out._labels(classes[number])
+            own = {key: labels[key] for key in keys if key in labels}
+            if own:
+                items[number] = own
         changed = bool(found.gone or fresh)
         out._index = self._index.overlaid(items, size, gone) if changed or items else self._index
         out._in_namespace, out._namespaces = self._in_namespace, self._namespaces
@@ -133,11 +132,11 @@ class Columns:
             out._in_namespace, out._namespaces = members, sorted(members)
         if changed or found.namespaces:
             out._namespace_index = LabelIndex([namespace_labels(view, name) for name in out._namespaces])
-            out._matched, out._in_namespaces, out._ports = {}, {}, {}
+            out._in_namespaces = {}
         else:
-            out._matched = ChainMap({}, self._matched)
             out._in_namespaces = ChainMap({}, self._in_namespaces)
-            out._ports = ChainMap({}, self._ports)
+        out._matched = {} if changed or items else ChainMap({}, self._matched)
+        out._ports = {} if changed or found.named else ChainMap({}, self._ports)
         same = not changed and not found.namespaces and addresses is self.addresses
         out._resolved = ChainMap({}, self._resolved) if same else {}
         return out

@@ -108,9 +108,9 @@ class Network:
         out._asked = self._asked
         out._blocks_cover_pods = self._blocks_cover_pods
         parsed, removed, added = self.parsed.over(view)
-        same = edge.READS.isdisjoint(view.replaced) and not _pods_differ(view)
-        out._set(view, parsed, _with_pods(view, self.backends) if same else list(backends(view)))
-        ports = () if same else {each.port for each in out.backends}
+        found = list(backends(view)) if edge.changed(view) else _backends_over(view, self.backends)
+        out._set(view, parsed, found)
+        ports = set() if found is self.backends else {each.port for each in found}
         out.reach = self.reach.over(view, removed, added, ports=ports) or out._whole()
         return out
 
@@ -261,22 +261,26 @@ def network_of(view: Inventory, *, blocks_cover_pods: bool = False) -> Network:
     return view.derived(f"network, blocks cover pods: {blocks_cover_pods}", READS, made)
 
 
-def _pods_differ(view: Inventory) -> bool:
-    """Whether an overlay changes anything of pods by which Services find them, or their ports."""
-    for old, new in view.replaced.get("pods", ()):
-        if old is None or new is None or runs(old) != runs(new) or old.labels != new.labels:
-            return True
-        if list(container_ports(old)) != list(container_ports(new)):
-            return True
-    return False
-
-
-def _with_pods(view: Inventory, found: list[Backend]) -> list[Backend]:
-    """The backends with the pods of an overlay in place of those that it changes."""
-    if "pods" not in view.replaced:
+def _backends_over(view: Inventory, found: list[Backend]) -> list[Backend]:
+    """The backends of an overlay that changes nothing but pods among what they are found from."""
+    pairs: list[tuple[PodInstance | None, PodInstance | None]] = view.replaced.get("pods", [])
+    if not pairs:
         return found
-    pods = {old.id: new for old, new in view.replaced["pods"]}
-    return [replace(each, pod=pods.get(each.pod.id, each.pod)) for each in found]
+    spaces = {pod.namespace for old, new in pairs if _leads_elsewhere(old, new) for pod in (old, new) if pod}
+    pods = {old.id: new for old, new in pairs if old is not None and new is not None}
+    kept = [
+        replace(each, pod=pods[each.pod.id]) if each.pod.id in pods else each
+        for each in found
+        if each.pod.namespace not in spaces
+    ]
+    return [*kept, *backends(view, spaces)] if spaces else kept
+
+
+def _leads_elsewhere(old: PodInstance | None, new: PodInstance | None) -> bool:
+    """Whether two pods differ in that by which Services find them, or in their ports."""
+    if old is None or new is None or runs(old) != runs(new) or old.labels != new.labels:
+        return True
+    return list(container_ports(old)) != list(container_ports(new))
 
 
 def _uses(workloads: Iterable[Workload]) -> dict[int, int]:

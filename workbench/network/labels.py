@@ -45,7 +45,7 @@ class LabelIndex:
         """This index with more items, more labels of some, and without others.
 
         Args:
-            items: New items by their numbers; of old ones only labels whose keys none had so far.
+            items: New items by their numbers; of old ones only labels with keys that they did not have.
             size: How many items there are then, those that are gone counted too.
             gone: The set of items that are none any more.
         """
@@ -234,11 +234,3 @@ def _check(report: Report, field: str, *problems: str | None) -> None:
 def plain_labels(labels: Mapping[str, str | None] | None) -> dict[str, str]:
     """Labels with ``null`` for what it means, the empty value."""
     return {key: value or "" for key, value in (labels or {}).items()}
-
-
-def keys_of(matchers: Iterable[Matcher]) -> frozenset[str]:
-    """All keys that some matchers look at."""
-    out: set[str] = set()
-    for each in matchers:
-        out |= each.keys
-    return frozenset(out)

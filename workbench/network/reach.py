@@ -126,7 +126,7 @@ class Reachability:
         out._blocks_cover_pods = self._blocks_cover_pods
         out._mentions, out._wanted = mentions, wanted
         out.policies = sorted([*(each for each in self.policies if each not in removed), *added], key=_place)
-        numbers = _numbers(found.classes) if more.port_names - self._mentions.port_names else ()
+        numbers = _numbers(found.classes) if more.by_name else ()
         fresh_numbers = _numbers(found.classes[number] for number in found.fresh)
         out.space, cut_ports = self.space.refined([*more.ports, *numbers, *fresh_numbers, *ports])
         out.columns = self.columns.over(view, found, addresses, mentions.calico_keys)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import ServiceAccount
 from workbench.inventory.pods import PodInstance
-from workbench.network.addresses import AddressSpace, Span
+from workbench.network.addresses import AddressSpace
 from workbench.network.classes import (
     NamedPorts,
     PodClass,
@@ -36,8 +36,10 @@ class Revision:
     """The numbers of those that the other view does not have."""
     gone: int
     """The classes of the other view that are left without pods."""
-    label_keys: frozenset[str]
-    """The keys of labels that are looked at, and were not before."""
+    extended: dict[int, frozenset[str]]
+    """Classes that were there before, by number, with the keys of labels that are looked at and were not before."""
+    named: bool
+    """Whether names of ports are looked at that were not before."""
     moved: dict[str, int | None]
     """The pods, by id, that are of another class than before, or of none."""
     namespaces: frozenset[str]
@@ -79,23 +81,25 @@ def revise(
     namespaces = _changed_namespaces(view)
     accounts = _changed_accounts(view) if wanted.accounts else frozenset()
     more = _More(before, wanted)
+    extended: dict[int, frozenset[str]] = {}
     if namespaces or accounts or more.anything:
         for number, each in enumerate(out):
-            if not each.pods:
-                continue
-            extended = more.extended(each)
-            if extended is None or each.namespace in namespaces or (each.namespace, each.account) in accounts:
+            kept = more.extended(each) if each.pods else each
+            if kept is None or each.namespace in namespaces or (each.namespace, each.account) in accounts:
                 joining.extend(each.pods)
                 out[number] = replace(each, pods=[])
                 gone |= 1 << number
             else:
-                out[number] = extended
+                out[number] = kept
+                keys, _ = more.of(each.namespace) or (frozenset(), frozenset())
+                if keys:
+                    extended[number] = keys
     fresh = classify(joining, wanted)
     first = len(out)
     out.extend(fresh)
     for at, each in enumerate(fresh):
         moved.update((pod.id, first + at) for pod in each.pods)
-    return Revision(out, range(first, len(out)), gone, more.label_keys, moved, namespaces)
+    return Revision(out, range(first, len(out)), gone, extended, more.names, moved, namespaces)
 
 
 @dataclass(slots=True)
@@ -158,31 +162,43 @@ class _More:
     """What classes have to differ in beyond what they did."""
 
     def __init__(self, before: Wanted, wanted: Wanted) -> None:
-        self.label_keys = wanted.label_keys - before.label_keys
-        self._keys = sorted(self.label_keys)
-        self._names = wanted.port_names - before.port_names
-        self._addresses: AddressSpace | None = None
-        self._cut: frozenset[Span] = frozenset()
+        self._before, self._wanted = before, wanted
+        self._known: dict[str, tuple[frozenset[str], frozenset[str]] | None] = {}
+        self.addresses: AddressSpace | None = None
         if wanted.addresses is not None and before.addresses is not None and wanted.addresses is not before.addresses:
-            self._addresses = wanted.addresses
+            self.addresses = wanted.addresses
             self._cut = frozenset(before.addresses.atoms) - frozenset(wanted.addresses.atoms)
-        self.anything = bool(self._keys or self._names or self._cut)
+        self.names = before.port_names != wanted.port_names
+        self.anything = self.names or self.addresses is not None or before.label_keys != wanted.label_keys
+
+    def of(self, namespace: str) -> tuple[frozenset[str], frozenset[str]] | None:
+        """The keys of labels and the names of ports that count in a namespace and did not; ``None`` if none do."""
+        if namespace not in self._known:
+            before, wanted = self._before, self._wanted
+            keys = wanted.label_keys.of(namespace) - before.label_keys.of(namespace)
+            names = wanted.port_names.of(namespace) - before.port_names.of(namespace)
+            self._known[namespace] = (keys, names) if keys or names else None
+        return self._known[namespace]
 
     def extended(self, each: PodClass) -> PodClass | None:
         """A class with what it has of that, ``None`` if its pods differ in it."""
+        new = self.of(each.namespace)
+        if new is None and self.addresses is None:
+            return each
         labels, named, address = each.labels, each.named, each.address
-        if self._keys:
-            found = self._values(each.pods)
+        keys, names = new or (frozenset(), frozenset())
+        if keys:
+            found = _values(each.pods, sorted(keys))
             if found is None:
                 return None
             labels = labels | found if found else labels
-        if self._names:
-            more = self._ports(each.pods)
+        if names:
+            more = _ports(each.pods, names)
             if more is None:
                 return None
             named = tuple(sorted((*named, *more))) if more else named
-        if self._addresses is not None and address in self._cut:
-            ranges = {range_of(pod, self._addresses) for pod in each.pods}
+        if self.addresses is not None and address in self._cut:
+            ranges = {range_of(pod, self.addresses) for pod in each.pods}
             if len(ranges) > 1:
                 return None
             (address,) = ranges
@@ -190,30 +206,32 @@ class _More:
             return each
         return replace(each, labels=labels, named=named, address=address)
 
-    def _values(self, pods: Sequence[PodInstance]) -> dict[str, str] | None:
-        first = pods[0].labels
-        values = [first.get(key, _ABSENT) for key in self._keys]
-        seen = first
-        for pod in pods:
-            labels = pod.labels
-            # Replicas share their labels.
-            if labels is not seen:
-                if [labels.get(key, _ABSENT) for key in self._keys] != values:
-                    return None
-                seen = labels
-        return {key: value or "" for key, value in zip(self._keys, values, strict=True) if value is not _ABSENT}
-
-    def _ports(self, pods: Sequence[PodInstance]) -> NamedPorts | None:
-        first = pods[0]
-        found = named_ports(first, self._names)
-        for pod in pods:
-            same = (
-                pod.spec.containers is first.spec.containers and pod.spec.init_containers is first.spec.init_containers
-            )
-            if not same and named_ports(pod, self._names) != found:
-                return None
-        return found
-
 
 _ABSENT: str = "\0"
 """No value of a label."""
+
+
+def _values(pods: Sequence[PodInstance], keys: Sequence[str]) -> dict[str, str] | None:
+    """The labels that pods have of some keys, ``None`` if they differ."""
+    seen = pods[0].labels
+    values = [seen.get(key, _ABSENT) for key in keys]
+    for pod in pods:
+        labels = pod.labels
+        # Replicas share their labels.
+        if labels is not seen:
+            if [labels.get(key, _ABSENT) for key in keys] != values:
+                return None
+            seen = labels
+    return {key: value or "" for key, value in zip(keys, values, strict=True) if value is not _ABSENT}
+
+
+def _ports(pods: Sequence[PodInstance], names: frozenset[str]) -> NamedPorts | None:
+    """The ports that pods have of some names, ``None`` if they differ."""
+    first = pods[0].spec
+    found = named_ports(pods[0], names)
+    for pod in pods:
+        spec = pod.spec
+        same = spec.containers is first.containers and spec.init_containers is first.init_containers
+        if not same and named_ports(pod, names) != found:
+            return None
+    return found
