@@ -52,6 +52,17 @@ def span(block: str) -> Span:
 EVERYWHERE = (Span(4, 0, _WHOLE[4]), Span(6, 0, _WHOLE[6]))
 
 
+def _cuts(mentioned: Iterable[Span]) -> dict[int, set[int]]:
+    """Where the ranges of each family begin."""
+    cuts: dict[int, set[int]] = {4: set(), 6: set()}
+    for each in mentioned:
+        found = cuts[each.family]
+        found.update((0, each.low))
+        if each.high < _WHOLE[each.family]:
+            found.add(each.high + 1)
+    return cuts
+
+
 class AddressSpace:
     """The ranges that addresses are cut into; IPv6 has ranges only where an IPv6 block is mentioned.
 
@@ -66,13 +77,12 @@ class AddressSpace:
         Args:
             mentioned: Every block that will be asked for.
         """
-        cuts: dict[int, set[int]] = {4: {0}, 6: set()}
-        for each in mentioned:
-            found = cuts[each.family]
-            found.update((0, each.low))
-            if each.high < _WHOLE[each.family]:
-                found.add(each.high + 1)
-        self._starts = {family: sorted(found) for family, found in cuts.items()}
+        cuts = _cuts(mentioned)
+        cuts[4].add(0)
+        self._cut({family: sorted(found) for family, found in cuts.items()})
+
+    def _cut(self, found: dict[int, list[int]]) -> None:
+        self._starts = found
         self.atoms: list[Span] = []
         self._base: dict[int, int] = {}
         for family, starts in self._starts.items():
@@ -80,6 +90,29 @@ class AddressSpace:
             for low, after in zip(starts, [*starts[1:], _WHOLE[family] + 1], strict=False):
                 self.atoms.append(Span(family, low, after - 1))
         self.all = (1 << len(self.atoms)) - 1
+
+    def refined(self, mentioned: Iterable[Span]) -> tuple[AddressSpace, list[int]] | None:
+        """These ranges, cut at the ends of more blocks.
+
+        Args:
+            mentioned: The blocks.
+
+        Returns:
+            The ranges, and which of the old ones were cut (:func:`~workbench.network.bits.doubled`), the same object
+            and an empty list if none was; ``None`` where a block is of a family that had no ranges at all.
+        """
+        cuts = _cuts(mentioned)
+        places: list[int] = []
+        for family, starts in self._starts.items():
+            cuts[family].difference_update(starts)
+            if cuts[family] and not starts:
+                return None
+            places.extend(self._base[family] + bisect_right(starts, cut) - 1 for cut in sorted(cuts[family]))
+        if not places:
+            return self, []
+        out = AddressSpace.__new__(AddressSpace)
+        out._cut({family: sorted({*starts, *cuts[family]}) for family, starts in self._starts.items()})
+        return out, places
 
     def bits(self, block: Span) -> int:
         """The ranges that a block touches; of one that was mentioned, exactly those that make it up."""
@@ -90,14 +123,14 @@ class AddressSpace:
         after = bisect_left(starts, block.high + 1)
         return ((1 << (after - first)) - 1) << (self._base[block.family] + first)
 
-    def atom_of(self, address: str) -> int | None:
-        """The number of the range that an address lies in, ``None`` where there is none or the text is no address."""
+    def range_of(self, address: str) -> Span | None:
+        """The range that an address lies in, ``None`` where there is none or the text is no address."""
         try:
             found = span(address)
         except ValueError:
             return None
         starts = self._starts[found.family]
-        return self._base[found.family] + bisect_right(starts, found.low) - 1 if starts else None
+        return self.atoms[self._base[found.family] + bisect_right(starts, found.low) - 1] if starts else None
 
     def family(self, family: int) -> int:
         """All ranges of a family."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _FEW = 8
 
@@ -29,3 +29,15 @@ def numbers_of(bits: int) -> Iterator[int]:
     while at >= 0:
         yield at
         at = text.find("1", at + 1)
+
+
+def doubled(bits: int, places: Sequence[int]) -> int:
+    """A set of pieces after some of them were cut in two: both parts of a piece are in the set that it was in.
+
+    Args:
+        bits: The set.
+        places: The numbers of the pieces that were cut, ascending; one that was cut twice stands there twice.
+    """
+    for place in reversed(places):
+        bits = bits >> place << (place + 1) | bits & ((2 << place) - 1)
+    return bits

@@ -7,13 +7,17 @@ Nothing is printed or built for pairs that have no connection, and rows are made
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.pods import PodInstance
+from workbench.network import backends as edge
+from workbench.network import classes, policies
 from workbench.network.addresses import Span
 from workbench.network.backends import Backend, backends
 from workbench.network.bits import numbers_of
+from workbench.network.classes import container_ports, runs
 from workbench.network.policies import Parsed, parse_policies
 from workbench.network.ports import PortRange
 from workbench.network.reach import NOTHING, Reachability, joined
@@ -48,13 +52,17 @@ class Connection:
     verdict: Verdict
 
 
+READS = policies.READS | classes.READS | edge.READS
+"""The kinds that a network is made from."""
+
+
 class Network:
     """The reachability of one view, with the workloads, addresses and backends that it is told of.
 
     Attributes:
-        reach: The classes and their verdicts.
+        view: The view.
         parsed: The policies, and what is wrong with them.
-        workloads: Those with pods that run, by name.
+        reach: The classes and their verdicts.
         backends: What Ingress, Gateway and Route objects lead to.
     """
 
@@ -66,22 +74,59 @@ class Network:
             ports: Ports that will be asked about.
             blocks_cover_pods: As for :class:`~workbench.network.reach.Reachability`.
         """
+        self._asked = tuple(ports)
+        self._blocks_cover_pods = blocks_cover_pods
+        self._set(view, parse_policies(view), list(backends(view)))
+        self.reach = self._whole()
+
+    def _set(self, view: Inventory, parsed: Parsed, found: list[Backend]) -> None:
         self.view = view
-        self.parsed: Parsed = parse_policies(view)
-        self.backends: list[Backend] = list(backends(view))
-        self.reach = Reachability(
-            view,
-            self.parsed.policies,
-            ports=[*(each.port for each in self.backends), *ports],
-            blocks_cover_pods=blocks_cover_pods,
-        )
-        self.workloads = _workloads(self.reach)
-        self._of_class: list[list[int]] = [[] for _ in self.reach.columns.classes]
-        for at, workload in enumerate(self.workloads):
-            for number in workload.classes:
-                self._of_class[number].append(at)
+        self.parsed = parsed
+        self.backends = found
         self._outgoing: dict[int, list[tuple[Span, Verdict]]] = {}
         self._incoming: dict[int, list[tuple[Span, Verdict]]] = {}
+
+    def _whole(self) -> Reachability:
+        return Reachability(
+            self.view,
+            self.parsed.policies,
+            ports=[*(each.port for each in self.backends), *self._asked],
+            blocks_cover_pods=self._blocks_cover_pods,
+        )
+
+    def over(self, view: Inventory) -> Network:
+        """The network of a view that lies over the one of this; what the view does not touch is not computed again.
+
+        It says of every pod what a network made from scratch says. Numbers of classes and groups are those of this
+        network, and others beside them; classes and groups that the view leaves empty stay where they are.
+
+        Args:
+            view: The other view, whose :attr:`~workbench.inventory.inventory.Inventory.base` is this one's, or equal
+                to it in all kinds of :data:`READS`.
+        """
+        out = Network.__new__(Network)
+        out._asked = self._asked
+        out._blocks_cover_pods = self._blocks_cover_pods
+        parsed, removed, added = self.parsed.over(view)
+        found = list(backends(view)) if edge.changed(view) else _backends_over(view, self.backends)
+        out._set(view, parsed, found)
+        ports = set() if found is self.backends else {each.port for each in found}
+        out.reach = self.reach.over(view, removed, added, ports=ports) or out._whole()
+        return out
+
+    @cached_property
+    def workloads(self) -> list[Workload]:
+        """Those with pods that run, by name."""
+        return _workloads(self.reach)
+
+    @cached_property
+    def _of_class(self) -> list[list[int]]:
+        """The workloads of each class, by their places in :attr:`workloads`."""
+        out: list[list[int]] = [[] for _ in self.reach.columns.classes]
+        for at, workload in enumerate(self.workloads):
+            for number in workload.classes:
+                out[number].append(at)
+        return out
 
     def pods_of(self, workload: Workload) -> list[PodInstance]:
         """The pods of a workload that run."""
@@ -198,6 +243,44 @@ class Network:
             if verdict != NOTHING:
                 found[name] = joined(found.get(name, NOTHING), verdict)
         return dict(sorted(found.items()))
+
+
+def network_of(view: Inventory, *, blocks_cover_pods: bool = False) -> Network:
+    """The network of a view, made once for it; that of an overlay is made from the one of what it lies over.
+
+    Args:
+        view: The objects.
+        blocks_cover_pods: As for :class:`~workbench.network.reach.Reachability`.
+    """
+
+    def made(view: Inventory) -> Network:
+        if view.base is None:
+            return Network(view, blocks_cover_pods=blocks_cover_pods)
+        return network_of(view.base, blocks_cover_pods=blocks_cover_pods).over(view)
+
+    return view.derived(f"network, blocks cover pods: {blocks_cover_pods}", READS, made)
+
+
+def _backends_over(view: Inventory, found: list[Backend]) -> list[Backend]:
+    """The backends of an overlay that changes nothing but pods among what they are found from."""
+    pairs: list[tuple[PodInstance | None, PodInstance | None]] = view.replaced.get("pods", [])
+    if not pairs:
+        return found
+    spaces = {pod.namespace for old, new in pairs if _leads_elsewhere(old, new) for pod in (old, new) if pod}
+    pods = {old.id: new for old, new in pairs if old is not None and new is not None}
+    kept = [
+        replace(each, pod=pods[each.pod.id]) if each.pod.id in pods else each
+        for each in found
+        if each.pod.namespace not in spaces
+    ]
+    return [*kept, *backends(view, spaces)] if spaces else kept
+
+
+def _leads_elsewhere(old: PodInstance | None, new: PodInstance | None) -> bool:
+    """Whether two pods differ in that by which Services find them, or in their ports."""
+    if old is None or new is None or runs(old) != runs(new) or old.labels != new.labels:
+        return True
+    return list(container_ports(old)) != list(container_ports(new))
 
 
 def _uses(workloads: Iterable[Workload]) -> dict[int, int]:

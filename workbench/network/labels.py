@@ -23,10 +23,12 @@ class LabelIndex:
     """
 
     def __init__(self, items: Sequence[Mapping[str, str]]) -> None:
-        size = len(items)
-        self.all = (1 << size) - 1
+        self.all = (1 << len(items)) - 1
+        self._fill(enumerate(items), len(items))
+
+    def _fill(self, items: Iterable[tuple[int, Mapping[str, str]]], size: int) -> None:
         found: dict[str, dict[str, list[int]]] = {}
-        for number, labels in enumerate(items):
+        for number, labels in items:
             for key, value in labels.items():
                 found.setdefault(key, {}).setdefault(value, []).append(number)
         self._values = {
@@ -38,6 +40,16 @@ class LabelIndex:
             for each in values.values():
                 bits |= each
             self._has[key] = bits
+
+    def overlaid(self, items: Mapping[int, Mapping[str, str]], size: int, gone: int) -> LabelIndex:
+        """This index with more items, more labels of some, and without others.
+
+        Args:
+            items: New items by their numbers; of old ones only labels with keys that they did not have.
+            size: How many items there are then, those that are gone counted too.
+            gone: The set of items that are none any more.
+        """
+        return _OverlaidIndex(self, items, size, gone)
 
     def has(self, key: str) -> int:
         """The items with a label of this key."""
@@ -54,6 +66,23 @@ class LabelIndex:
             if holds(value):
                 out |= bits
         return out
+
+
+class _OverlaidIndex(LabelIndex):
+    def __init__(self, base: LabelIndex, items: Mapping[int, Mapping[str, str]], size: int, gone: int) -> None:
+        self._below = base
+        self._keep = ~gone
+        self.all = ((1 << size) - 1) & ~gone
+        self._fill(items.items(), size)
+
+    def has(self, key: str) -> int:
+        return self._below.has(key) & self._keep | super().has(key)
+
+    def value(self, key: str, value: str) -> int:
+        return self._below.value(key, value) & self._keep | super().value(key, value)
+
+    def where(self, key: str, holds: Callable[[str], bool]) -> int:
+        return self._below.where(key, holds) & self._keep | super().where(key, holds)
 
 
 class Matcher(Protocol):
@@ -205,11 +234,3 @@ def _check(report: Report, field: str, *problems: str | None) -> None:
 def plain_labels(labels: Mapping[str, str | None] | None) -> dict[str, str]:
     """Labels with ``null`` for what it means, the empty value."""
     return {key: value or "" for key, value in (labels or {}).items()}
-
-
-def keys_of(matchers: Iterable[Matcher]) -> frozenset[str]:
-    """All keys that some matchers look at."""
-    out: set[str] = set()
-    for each in matchers:
-        out |= each.keys
-    return frozenset(out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.network_objects import (
@@ -41,12 +41,77 @@ READS = frozenset(
 """The kinds that policies are made from."""
 
 
-@dataclass(slots=True)
-class Parsed:
-    """The policies, and their faults; a policy with a fault makes unknown whatever it might decide."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object as policies of the core, and what is wrong with it."""
 
-    policies: list[Policy] = field(default_factory=list)
-    faults: list[PolicyFault] = field(default_factory=list)
+    policies: tuple[Policy, ...]
+    faults: tuple[PolicyFault, ...]
+
+
+class Parsed:
+    """The policies of a view; one with a fault makes unknown whatever it might decide.
+
+    Attributes:
+        entries: What became of each object, by its id.
+        policies: The policies.
+        faults: What is wrong; of two objects whose order the API leaves open, a fault of the second.
+    """
+
+    def __init__(self, view: Inventory, entries: dict[str, Entry]) -> None:
+        """Gather them.
+
+        Args:
+            view: The objects.
+            entries: What became of each.
+        """
+        self.entries = entries
+        self.policies = [policy for each in entries.values() for policy in each.policies]
+        self.faults = [fault for each in entries.values() for fault in each.faults]
+        self.faults.extend(_same_priority(view))
+
+    def over(self, view: Inventory) -> tuple[Parsed, frozenset[Policy], list[Policy]]:
+        """The policies of a view that lies over the one of these; only what the view changes is parsed again.
+
+        Args:
+            view: The other view.
+
+        Returns:
+            Its policies, those of these that are not among them any more, and those that came in addition.
+        """
+        entries = dict(self.entries)
+        removed: set[Policy] = set()
+        added: list[Policy] = []
+        for name, obj in _changed(view).items():
+            old = entries.get(name)
+            removed.update(old.policies if old is not None else ())
+            if obj is None:
+                entries.pop(name, None)
+            else:
+                entries[name] = _entry(view, obj)
+                added.extend(entries[name].policies)
+        return Parsed(view, entries), frozenset(removed), added
+
+
+_KINDS: tuple[type[KubernetesObject], ...] = (
+    NetworkPolicy,
+    AdminNetworkPolicy,
+    BaselineAdminNetworkPolicy,
+    ClusterNetworkPolicy,
+    CiliumNetworkPolicy,
+    CiliumClusterwideNetworkPolicy,
+    CalicoNetworkPolicy,
+    CalicoGlobalNetworkPolicy,
+)
+"""The kinds of policies."""
+
+_BESIDE: dict[type[KubernetesObject], frozenset[str]] = {
+    CiliumNetworkPolicy: frozenset({"EndpointSlice"}),
+    CiliumClusterwideNetworkPolicy: frozenset({"EndpointSlice"}),
+    CalicoNetworkPolicy: frozenset({"CalicoNetworkSet", "CalicoGlobalNetworkSet", "Namespace"}),
+    CalicoGlobalNetworkPolicy: frozenset({"CalicoNetworkSet", "CalicoGlobalNetworkSet", "Namespace"}),
+}
+"""What policies of a kind are parsed with: the addresses of the API server, and sets of networks by their labels."""
 
 
 def parse_policies(view: Inventory) -> Parsed:
@@ -54,30 +119,36 @@ def parse_policies(view: Inventory) -> Parsed:
 
     Args:
         view: The objects.
-
-    Returns:
-        The policies and every fault; two objects whose order the API leaves open are a fault of the second.
     """
-    out = Parsed()
-    for obj in _objects(view):
-        report = Faults(obj)
-        parsed = _parse(view, obj, report)
-        if report.found:
-            out.faults.extend(report.found)
-            whole = any(_SUBJECT.match(fault.field) for fault in report.found)
-            parsed = [
-                opaque(
-                    each.object,
-                    each.tier,
-                    _everybody(obj) if whole else each.subject,
-                    frozenset(Direction),
-                    "it is not valid",
-                )
-                for each in parsed
-            ]
-        out.policies.extend(parsed)
-    out.faults.extend(_same_priority(view))
+    return Parsed(view, {obj.id: _entry(view, obj) for kind in _KINDS for obj in view.all(kind)})
+
+
+def _changed(view: Inventory) -> dict[str, KubernetesObject | None]:
+    """The objects of an overlay that have to be parsed again, by id; ``None`` for one that is not there any more."""
+    out: dict[str, KubernetesObject | None] = {}
+    for kind in _KINDS:
+        if not _BESIDE.get(kind, frozenset()).isdisjoint(view.replaced):
+            out.update((obj.id, obj) for obj in view.all(kind))
+        out.update(((old or new).id, new) for old, new in view.replaced.get(kind.__name__, ()) if old or new)
     return out
+
+
+def _entry(view: Inventory, obj: KubernetesObject) -> Entry:
+    report = Faults(obj)
+    parsed = _parse(view, obj, report)
+    if report.found:
+        whole = any(_SUBJECT.match(fault.field) for fault in report.found)
+        parsed = [
+            opaque(
+                each.object,
+                each.tier,
+                _everybody(obj) if whole else each.subject,
+                frozenset(Direction),
+                "it is not valid",
+            )
+            for each in parsed
+        ]
+    return Entry(tuple(parsed), tuple(report.found))
 
 
 _SUBJECT = re.compile(
@@ -89,17 +160,6 @@ _SUBJECT = re.compile(
 def _everybody(obj: KubernetesObject) -> Pods:
     """All pods that a policy could select."""
     return Pods(EVERYTHING, namespace=obj.namespace) if obj.namespace else Pods(EVERYTHING, EVERYTHING)
-
-
-def _objects(view: Inventory) -> Iterator[KubernetesObject]:
-    yield from view.all(NetworkPolicy)
-    yield from view.all(AdminNetworkPolicy)
-    yield from view.all(BaselineAdminNetworkPolicy)
-    yield from view.all(ClusterNetworkPolicy)
-    yield from view.all(CiliumNetworkPolicy)
-    yield from view.all(CiliumClusterwideNetworkPolicy)
-    yield from view.all(CalicoNetworkPolicy)
-    yield from view.all(CalicoGlobalNetworkPolicy)
 
 
 def _parse(view: Inventory, obj: KubernetesObject, report: Faults) -> list[Policy]:

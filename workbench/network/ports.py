@@ -6,7 +6,7 @@ one bit for each piece, so union and intersection are single operations however 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -59,7 +59,10 @@ class PortSpace:
             cuts[each.protocol].add(each.low)
             if each.high < LAST_PORT:
                 cuts[each.protocol].add(each.high + 1)
-        self._starts = {protocol: sorted(found) for protocol, found in cuts.items()}
+        self._cut({protocol: sorted(found) for protocol, found in cuts.items()})
+
+    def _cut(self, found: dict[str, list[int]]) -> None:
+        self._starts = found
         self._base: dict[str, int] = {}
         bits = 0
         for protocol, starts in self._starts.items():
@@ -67,6 +70,29 @@ class PortSpace:
             bits += len(starts)
         self.all = (1 << bits) - 1
         self._ranges: dict[int, Ranges] = {}
+
+    def refined(self, mentioned: Iterable[PortRange]) -> tuple[PortSpace, list[int]]:
+        """These pieces, cut at the ends of more ranges.
+
+        Args:
+            mentioned: The ranges.
+
+        Returns:
+            The pieces, and which of the old ones were cut (:func:`~workbench.network.bits.doubled`); the same object
+            and an empty list if none was.
+        """
+        cuts: dict[str, set[int]] = {protocol: set() for protocol in PROTOCOLS}
+        for each in mentioned:
+            cuts[each.protocol].update((each.low, *((each.high + 1,) if each.high < LAST_PORT else ())))
+        places: list[int] = []
+        for protocol, starts in self._starts.items():
+            cuts[protocol].difference_update(starts)
+            places.extend(self._base[protocol] + bisect_right(starts, cut) - 1 for cut in sorted(cuts[protocol]))
+        if not places:
+            return self, []
+        out = PortSpace.__new__(PortSpace)
+        out._cut({protocol: sorted({*starts, *cuts[protocol]}) for protocol, starts in self._starts.items()})
+        return out, places
 
     def mask(self, ports: PortRange) -> int:
         """The mask of a range; one that was not mentioned gives every piece that it touches."""

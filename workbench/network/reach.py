@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.pods import PodInstance
-from workbench.network.addresses import AddressSpace, Span
+from workbench.network.addresses import AddressSpace
 from workbench.network.bits import bits_of, numbers_of
-from workbench.network.classes import CALICO_PREFIXES, Columns, NamedPorts, Wanted, classify
-from workbench.network.labels import Matcher, keys_of
-from workbench.network.ports import NamedPort, PortRange, PortSpace
-from workbench.network.rows import Evaluator, Row, Step, Verdict
-from workbench.network.rules import Blocks, Both, Direction, Not, Peer, Perhaps, Pods, Policy, Rule
+from workbench.network.classes import PodClass, Wanted, classify
+from workbench.network.columns import Columns
+from workbench.network.groups import GroupChange, Groups
+from workbench.network.mentions import Mentions
+from workbench.network.ports import PortRange, PortSpace
+from workbench.network.revision import revise
+from workbench.network.rows import Evaluator, Lift, Row, Step, Verdict
+from workbench.network.rules import Direction, Policy, Rule, Tier
 
 _MANY = 8
 """From so many sources on, which part of each row a source is in is worked out for all of them at once."""
@@ -33,19 +35,6 @@ def both(one: Verdict, other: Verdict) -> Verdict:
     return allowed, (one[0] | one[1]) & (other[0] | other[1]) & ~allowed
 
 
-@dataclass(slots=True)
-class Groups:
-    """The classes of one direction that the same policies select (and whose named ports are equal, for ingress)."""
-
-    of: list[int] = field(default_factory=list)
-    """The group of each class."""
-    policies: list[tuple[Policy, ...]] = field(default_factory=list)
-    named: list[NamedPorts] = field(default_factory=list)
-    members: list[int] = field(default_factory=list)
-    """The columns of the classes of each group."""
-    rows: list[Row | None] = field(default_factory=list)
-
-
 class Reachability:
     """Who reaches whom. Verdicts are computed when they are asked for, a row at a time, and kept.
 
@@ -53,6 +42,7 @@ class Reachability:
         policies: Every policy, by tier and rank.
         columns: Classes, addresses and the ingress controller as columns.
         space: The pieces of the ports.
+        groups: The classes of each direction that the same policies select.
     """
 
     def __init__(
@@ -72,67 +62,117 @@ class Reachability:
             blocks_cover_pods: Take a block of addresses to match, perhaps, the pods whose address lies in it. The API
                 leaves that open and network plugins differ; without it blocks mean only what is outside.
         """
-        self.policies = sorted(policies, key=lambda policy: (policy.tier, policy.rank))
-        names, ranges = _ports_of(self.policies)
-        matchers, blocks, by_account, with_pods = _peers_of(self.policies)
-        addresses = AddressSpace(blocks)
-        keys = keys_of(matchers)
-        calico_keys = frozenset(key for key in keys if key.startswith(CALICO_PREFIXES))
-        wanted = Wanted(
-            keys,
-            frozenset(names),
-            by_account or any(key.startswith(("pcsa.", "projectcalico.org/serviceaccount")) for key in calico_keys),
-            addresses if with_pods or blocks_cover_pods else None,
+        self.policies = sorted(policies, key=_place)
+        self._blocks_cover_pods = blocks_cover_pods
+        self._mentions = mentions = Mentions.of(self.policies)
+        addresses = AddressSpace(mentions.blocks)
+        self._wanted = self._wanted_of(mentions, addresses)
+        classes = classify(view.pods, self._wanted)
+        self.space = PortSpace([*mentions.ports, *_numbers(classes), *ports])
+        self.columns = Columns(
+            view, classes, addresses, blocks_cover_pods=blocks_cover_pods, calico_keys=mentions.calico_keys
         )
-        classes = classify(view, wanted)
-        numbers = [PortRange(protocol, number, number) for each in classes for _, protocol, number in each.named]
-        self.space = PortSpace([*ranges, *numbers, *ports])
-        self.columns = Columns(view, classes, addresses, blocks_cover_pods=blocks_cover_pods, calico_keys=calico_keys)
         self._evaluator = Evaluator(self.columns, self.space)
         self._class_of = {pod.id: number for number, each in enumerate(classes) for pod in each.pods}
-        selected = {direction: self._selecting(direction) for direction in Direction}
-        self.groups = {direction: self._grouped(direction, selected[direction]) for direction in Direction}
+        self._moved: dict[str, int | None] = {}
+        self.groups = {
+            direction: Groups.build(direction, self.policies, self.columns, mentions) for direction in Direction
+        }
+        self._rows: dict[Direction, dict[int, Row]] = {direction: {} for direction in Direction}
+        self._below: Reachability | None = None
+        self._lift: Lift | None = None
 
-    def _selecting(self, direction: Direction) -> list[tuple[Policy, ...]]:
-        """For each class the policies that touch a direction of it."""
-        found: list[list[Policy]] = [[] for _ in self.columns.classes]
-        for policy in self.policies:
-            if policy.touches(direction):
-                for number in numbers_of(self.columns.subject(policy.subject)):
-                    found[number].append(policy)
-        return [tuple(each) for each in found]
+    def _wanted_of(self, mentions: Mentions, addresses: AddressSpace) -> Wanted:
+        by_address = mentions.addresses or self._blocks_cover_pods
+        return Wanted(mentions.label_keys, mentions.port_names, mentions.accounts, addresses if by_address else None)
 
-    def _grouped(self, direction: Direction, selected: Sequence[tuple[Policy, ...]]) -> Groups:
-        groups = Groups()
-        known: dict[tuple[tuple[Policy, ...], NamedPorts], int] = {}
-        members: list[list[int]] = []
-        for number, policies in enumerate(selected):
-            by_name = direction is Direction.INGRESS and policies
-            named = self.columns.classes[number].named if by_name else ()
-            group = known.setdefault((policies, named), len(known))
-            if group == len(members):
-                members.append([])
-                groups.policies.append(policies)
-                groups.named.append(named)
-            members[group].append(number)
-            groups.of.append(group)
-        groups.members = [bits_of(numbers, len(selected)) for numbers in members]
-        groups.rows = [None] * len(members)
-        return groups
+    def over(
+        self,
+        view: Inventory,
+        removed: frozenset[Policy],
+        added: Sequence[Policy],
+        *,
+        ports: Iterable[PortRange] = (),
+    ) -> Reachability | None:
+        """The reachability of a view that lies over the one of this; only what the view touches is computed.
+
+        A row of this one holds there too, for a group means the same policies: what is added to it are the verdicts of
+        classes that are new.
+
+        Args:
+            view: The other view.
+            removed: The policies that are not there any more.
+            added: The policies that are there in addition.
+            ports: Ports that will be asked about, beside those of the policies.
+
+        Returns:
+            The reachability; ``None`` where it has to be made from scratch, for the policies look at something new of
+            every pod, or because most classes changed.
+        """
+        more = Mentions.of(added)
+        mentions = self._mentions.joined(more)
+        refined = self.columns.addresses.refined(more.blocks)
+        if refined is None or (mentions.accounts, mentions.addresses) != (
+            self._mentions.accounts,
+            self._mentions.addresses,
+        ):
+            return None
+        addresses, cut_addresses = refined
+        wanted = self._wanted_of(mentions, addresses)
+        found = revise(view, self.columns.classes, self.class_of, self._wanted, wanted)
+        if 2 * found.gone.bit_count() > len(found.classes):
+            return None
+        out = Reachability.__new__(Reachability)
+        out._blocks_cover_pods = self._blocks_cover_pods
+        out._mentions, out._wanted = mentions, wanted
+        out.policies = sorted([*(each for each in self.policies if each not in removed), *added], key=_place)
+        numbers = _numbers(found.classes) if more.by_name else ()
+        fresh_numbers = _numbers(found.classes[number] for number in found.fresh)
+        out.space, cut_ports = self.space.refined([*more.ports, *numbers, *fresh_numbers, *ports])
+        out.columns = self.columns.over(view, found, addresses, mentions.calico_keys)
+        out._lift = None
+        if found.gone or found.fresh or cut_addresses or cut_ports:
+            out._lift = Lift(self.columns, out.columns, cut_addresses, cut_ports, found.fresh)
+        out._evaluator = Evaluator(out.columns, out.space, self._evaluator if out._lift is None else None)
+        out._class_of = self._class_of
+        out._moved = self._moved | found.moved if found.moved else self._moved
+        order = {policy: at for at, policy in enumerate(out.policies)}
+        change = GroupChange(order, removed, frozenset(added), found.fresh, found.gone)
+        out.groups = {
+            direction: groups.over(out.columns, mentions, change) for direction, groups in self.groups.items()
+        }
+        out._rows = {direction: {} for direction in Direction}
+        out._below = self
+        return out
 
     # --- rows -------------------------------------------------------------------------------------
 
     def class_of(self, pod: PodInstance | str) -> int | None:
         """The class of a pod (or of a pod's id), ``None`` for one that has completed."""
-        return self._class_of.get(pod if isinstance(pod, str) else pod.id)
+        name = pod if isinstance(pod, str) else pod.id
+        return self._moved[name] if name in self._moved else self._class_of.get(name)
 
     def row(self, direction: Direction, group: int) -> Row:
         """The verdicts of a group of classes over all columns, in one direction."""
-        groups = self.groups[direction]
-        found = groups.rows[group]
+        rows = self._rows[direction]
+        found = rows.get(group)
         if found is None:
-            found = groups.rows[group] = self._evaluator.row(groups.policies[group], direction, groups.named[group])
+            found = rows[group] = self._row(direction, group)
         return found
+
+    def _row(self, direction: Direction, group: int) -> Row:
+        groups, below = self.groups[direction], self._below
+        policies, named = groups.policies[group], groups.named[group]
+        if below is None or group >= len(below.groups[direction].policies):
+            return self._evaluator.row(policies, direction, named)
+        row = below.row(direction, group)
+        if self._lift is None:
+            return row
+        row = self._lift.row(row)
+        if self._lift.fresh:
+            for verdict, bits in self._evaluator.row(policies, direction, named, self._lift.fresh).items():
+                row[verdict] = row.get(verdict, 0) | bits
+        return row
 
     def selecting(self, direction: Direction, number: int) -> tuple[Policy, ...]:
         """The policies that touch a direction of a class, by tier and rank."""
@@ -162,8 +202,9 @@ class Reachability:
         bit = 1 << target
         leaving: Row = {(self.space.all, 0): self.columns.outside | self.columns.controller}
         for group, members in enumerate(groups.members):
-            verdict = _part(self.row(Direction.EGRESS, group), bit)
-            leaving[verdict] = leaving.get(verdict, 0) | members
+            if members:
+                verdict = _part(self.row(Direction.EGRESS, group), bit)
+                leaving[verdict] = leaving.get(verdict, 0) | members
         return _meet(leaving, self.row(Direction.INGRESS, self.groups[Direction.INGRESS].of[target]))
 
     def all_reached(self, sources: Sequence[int]) -> Iterator[tuple[int, Row]]:
@@ -188,6 +229,8 @@ class Reachability:
         base: Row = {}
         exceptions: dict[int, list[tuple[Verdict, Verdict, int]]] = {}
         for group, members in enumerate(self.groups[Direction.INGRESS].members):
+            if not members:
+                continue
             found = {verdict: bits & wanted for verdict, bits in self.row(Direction.INGRESS, group).items()}
             usual = max(found, key=lambda verdict: found[verdict].bit_count())
             base[usual] = base.get(usual, 0) | members
@@ -201,8 +244,9 @@ class Reachability:
         bit = 1 << source
         out: Row = {}
         for group, members in enumerate(self.groups[Direction.INGRESS].members):
-            verdict = _part(self.row(Direction.INGRESS, group), bit)
-            out[verdict] = out.get(verdict, 0) | members
+            if members:
+                verdict = _part(self.row(Direction.INGRESS, group), bit)
+                out[verdict] = out.get(verdict, 0) | members
         return out
 
     def _combined(self, source: int, entering: Row) -> Row:
@@ -237,45 +281,11 @@ def _part(row: Row, bit: int) -> Verdict:
     return NOTHING
 
 
-def _ports_of(policies: Iterable[Policy]) -> tuple[set[str], list[PortRange]]:
-    names: set[str] = set()
-    ranges: list[PortRange] = []
-    for policy in policies:
-        for rules in policy.rules.values():
-            for rule in rules:
-                for port in rule.ports or ():
-                    if isinstance(port, NamedPort):
-                        names.add(port.name)
-                    else:
-                        ranges.append(port)
-    return names, ranges
+def _place(policy: Policy) -> tuple[Tier, tuple[float, str]]:
+    return policy.tier, policy.rank
 
 
-def _peers_of(policies: Iterable[Policy]) -> tuple[set[Matcher], set[Span], bool, bool]:
-    """What peers look at: labels of pods, blocks, and whether also accounts, and the addresses of pods."""
-    matchers: set[Matcher] = set()
-    blocks: set[Span] = set()
-    by_account = with_pods = False
-    pending: list[Peer] = []
-    for policy in policies:
-        pending.append(policy.subject)
-        for rules in policy.rules.values():
-            for rule in rules:
-                pending.extend(rule.peers)
-    while pending:
-        peer = pending.pop()
-        match peer:
-            case Pods():
-                matchers.add(peer.pods)
-                by_account = by_account or peer.accounts is not None
-            case Blocks():
-                with_pods = with_pods or peer.with_pods
-                for block, excepted in peer.spans:
-                    blocks.update((block, *excepted))
-            case Both():
-                pending.extend(peer.peers)
-            case Not() | Perhaps():
-                pending.append(peer.peer)
-            case _:
-                pass
-    return matchers, blocks, by_account, with_pods
+def _numbers(classes: Iterable[PodClass]) -> list[PortRange]:
+    """The ports that names mean on the pods of some classes."""
+    found = {(protocol, number) for each in classes for _, protocol, number in each.named}
+    return [PortRange(protocol, number, number) for protocol, number in found]

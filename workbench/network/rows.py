@@ -7,12 +7,15 @@ rule by rule. Where a rule may or may not match, both outcomes are followed, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from workbench.network.classes import Columns, NamedPorts, meant_by
+from workbench.network.bits import doubled
+from workbench.network.classes import NamedPorts
+from workbench.network.columns import Columns, meant_by
 from workbench.network.ports import NamedPort, PortSpace
 from workbench.network.rules import Action, Direction, Policy, Rule, Tier
 
@@ -40,16 +43,18 @@ class Step:
 class Evaluator:
     """Computes rows; the rules as steps are worked out once for all of them."""
 
-    def __init__(self, columns: Columns, space: PortSpace) -> None:
+    def __init__(self, columns: Columns, space: PortSpace, like: Evaluator | None = None) -> None:
         """Make one.
 
         Args:
             columns: The columns.
             space: The ports.
+            like: Another one for the same columns and ports, whose steps are used; it must stay alive.
         """
         self._columns = columns
         self._space = space
-        self._known: dict[tuple[int, Direction, NamedPorts | None], tuple[Step, ...]] = {}
+        self._known: MutableMapping[tuple[int, Direction, NamedPorts | None], tuple[Step, ...]]
+        self._known = ChainMap({}, like._known) if like is not None else {}
         # A rule's identity is the key, so each must stay alive.
         self._rules: list[Rule] = []
 
@@ -102,17 +107,21 @@ class Evaluator:
         if mask:
             yield everybody, mask
 
-    def row(self, policies: Sequence[Policy], direction: Direction, named: NamedPorts) -> Row:
+    def row(
+        self, policies: Sequence[Policy], direction: Direction, named: NamedPorts, within: int | None = None
+    ) -> Row:
         """The verdicts of pods that some policies select, over all columns.
 
         Args:
             policies: The policies that touch the direction, by tier and rank.
             direction: The direction.
             named: The named ports of the pods.
+            within: The columns, if not all.
         """
+        columns = self._columns.all if within is None else within
         if not policies:
-            return {(self._space.all, 0): self._columns.all}
-        parts: dict[State, int] = {(self._space.all, 0, 0, 0): self._columns.all}
+            return {(self._space.all, 0): columns}
+        parts: dict[State, int] = {(self._space.all, 0, 0, 0): columns}
         for tier, group in groupby(policies, key=lambda policy: policy.tier):
             of_tier = list(group)
             for together in ranks(tier, of_tier):
@@ -156,6 +165,51 @@ class Evaluator:
                 done = (left, *made[1:])
                 out[done] = out.get(done, 0) | columns
         return out
+
+
+class Lift:
+    """What a row becomes over the columns and ports of an overlay.
+
+    Attributes:
+        fresh: The columns of classes that are new, of which the row says nothing yet.
+    """
+
+    def __init__(
+        self, below: Columns, above: Columns, addresses: Sequence[int], ports: Sequence[int], fresh: range
+    ) -> None:
+        """Make one.
+
+        Args:
+            below: The columns of the row.
+            above: The columns that it is to be over.
+            addresses: The ranges of addresses that were cut.
+            ports: The pieces of ports that were cut.
+            fresh: The classes that are new.
+        """
+        self.fresh = (1 << fresh.stop) - (1 << fresh.start)
+        self._size = below.first_address
+        self._classes = above.all & ((1 << below.first_address) - 1)
+        self._new_size = above.first_address
+        self._addresses = addresses
+        self._ports = ports
+        self._masks: dict[int, int] = {}
+
+    def row(self, row: Row) -> Row:
+        """The row over the other columns; those of classes that are gone are left out."""
+        return {
+            (self._mask(allowed), self._mask(unknown)): self._columns(bits) for (allowed, unknown), bits in row.items()
+        }
+
+    def _columns(self, bits: int) -> int:
+        return bits & self._classes | doubled(bits >> self._size, self._addresses) << self._new_size
+
+    def _mask(self, mask: int) -> int:
+        if not self._ports:
+            return mask
+        known = self._masks.get(mask)
+        if known is None:
+            known = self._masks[mask] = doubled(mask, self._ports)
+        return known
 
 
 def ranks(tier: Tier, policies: Sequence[Policy]) -> Iterator[list[Policy]]:
