@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from workbench.inventory.changes import Change, Op, Target, overlay
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import KubernetesObject
 from workbench.inventory.pods import PodInstance
+from workbench.techniques.build import build, recompute
 from workbench.techniques.endpoints import endpoints_of, listens, namespaces
 from workbench.techniques.resolve import reach
 
@@ -416,3 +418,85 @@ def test_a_group_keeps_its_name_when_its_first_member_leaves_it() -> None:
     after = {edge.source: edge.target for edge in edges(view, "NET_REACH")}
     assert "Container:many/w0/c" not in after
     assert after == {source: hub for source, hub in before.items() if source != "Container:many/w0/c"}
+
+
+CHOSEN = [technique(name) for name in ("NET_REACH", "MEMBER_NETWORK", "EXPOSE_LB", "ENDPOINT_EXPLOIT")]
+BALANCER = service(
+    "web", {"port": 80, "targetPort": 8080}, namespace="shop", selector={"app": "web"}, type="LoadBalancer"
+)
+
+
+def looked_through(found: Iterable[Edge]) -> Counter[tuple[Any, ...]]:
+    """Edges with the hubs of the network replaced by the Endpoints behind them."""
+    records = list(found)
+    inside: dict[str, list[str]] = {}
+    for edge in records:
+        if edge.technique == "MEMBER_NETWORK":
+            inside.setdefault(edge.source, []).append(edge.target)
+
+    def ends(name: str) -> list[str]:
+        return [end for each in inside.get(name, ()) for end in ends(each)] if name.startswith("Hub:") else [name]
+
+    return Counter(
+        (edge.source, end, edge.technique, edge.effort, edge.missing)
+        for edge in records
+        if edge.technique != "MEMBER_NETWORK"
+        for end in ends(edge.target)
+    )
+
+
+changes = st.one_of(
+    st.tuples(st.just("policy"), policies),
+    st.tuples(st.just("gone"), st.integers(0, 2)),
+    st.tuples(st.just("label"), st.sampled_from(NAMES), st.sampled_from(NAMES)),
+    st.tuples(st.just("host"), st.sampled_from(NAMES)),
+    st.tuples(st.just("namespace"), st.sampled_from(("shop", "jobs"))),
+    st.tuples(st.just("port"), st.sampled_from(NAMES), st.sampled_from((80, 8080))),
+)
+
+
+def objects_after(change: tuple[Any, ...], made: list[KubernetesObject]) -> dict[str, KubernetesObject | None]:
+    places = {"web": WEB, "db": DB, "batch": BATCH}
+    match change:
+        case ("policy", found):
+            spec = {key: found[key] for key in found if key != "namespace"}
+            new = obj("NetworkPolicy", "new", found["namespace"], spec=spec)
+            return {new.id: new}
+        case ("gone", number):
+            return {made[number].id: None} if number < len(made) else {}
+        case ("namespace", name):
+            new = obj("Namespace", name, labels={"team": name})
+            return {new.id: new}
+        case (kind, name, *rest):
+            old = places[name]
+            options = {
+                "ports": {"label": (80,), "host": (80,), "port": (rest[0] if kind == "port" else 80,)}[kind],
+                "host": {"hostNetwork": True} if kind == "host" else {},
+            }
+            new = running(name, *options["ports"], namespace=old.namespace, **options["host"])
+            if kind == "label":
+                new.metadata.labels = {"app": rest[0]}
+            return {old.id: new}
+    return {}
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(policies, max_size=3), changes, st.sampled_from([(), (CALICO,), (FLANNEL,)]))
+def test_a_what_if_is_a_rebuild(
+    found: list[dict[str, Any]], change: tuple[Any, ...], plugin: tuple[KubernetesObject, ...]
+) -> None:
+    made = [
+        obj("NetworkPolicy", f"p{at}", each["namespace"], spec={key: each[key] for key in each if key != "namespace"})
+        for at, each in enumerate(found)
+    ]
+    objects = {each.id: each for each in (WEB, BALANCER, DB, BATCH, *plugin, *made)}
+    base = inventory(*objects.values())
+    graph = build(base, CHOSEN)
+    after = objects_after(change, made)
+    view = base.overlay(after)
+    buckets = list(recompute(graph, view, CHOSEN))
+    gone = {place for bucket in buckets for place in graph.bucket(bucket.technique, bucket.subject)}
+    kept = [graph.edge(place) for place in range(len(graph.source)) if place not in gone]
+    told = looked_through([*kept, *(edge for bucket in buckets for edge in bucket.edges)])
+    left = [each for each in (objects | after).values() if each is not None]
+    assert told == looked_through(build(inventory(*left), CHOSEN).edges())

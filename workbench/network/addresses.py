@@ -123,14 +123,19 @@ class AddressSpace:
         after = bisect_left(starts, block.high + 1)
         return ((1 << (after - first)) - 1) << (self._base[block.family] + first)
 
-    def range_of(self, address: str) -> Span | None:
-        """The range that an address lies in, ``None`` where there is none or the text is no address."""
+    def atom_of(self, address: str) -> int | None:
+        """The number of the range that an address lies in, ``None`` where there is none or the text is no address."""
         try:
             found = span(address)
         except ValueError:
             return None
         starts = self._starts[found.family]
-        return self.atoms[self._base[found.family] + bisect_right(starts, found.low) - 1] if starts else None
+        return self._base[found.family] + bisect_right(starts, found.low) - 1 if starts else None
+
+    def range_of(self, address: str) -> Span | None:
+        """The range that an address lies in, ``None`` where there is none or the text is no address."""
+        number = self.atom_of(address)
+        return None if number is None else self.atoms[number]
 
     def family(self, family: int) -> int:
         """All ranges of a family."""

@@ -74,7 +74,7 @@ class Network:
             ports: Ports that will be asked about.
             blocks_cover_pods: As for :class:`~workbench.network.reach.Reachability`.
         """
-        self._asked = tuple(ports)
+        self._asked = frozenset(ports)
         self._blocks_cover_pods = blocks_cover_pods
         self._set(view, parse_policies(view), list(backends(view)))
         self.reach = self._whole()
@@ -94,7 +94,7 @@ class Network:
             blocks_cover_pods=self._blocks_cover_pods,
         )
 
-    def over(self, view: Inventory) -> Network:
+    def over(self, view: Inventory, *, ports: Iterable[PortRange] = ()) -> Network:
         """The network of a view that lies over the one of this; what the view does not touch is not computed again.
 
         It says of every pod what a network made from scratch says. Numbers of classes and groups are those of this
@@ -103,15 +103,18 @@ class Network:
         Args:
             view: The other view, whose :attr:`~workbench.inventory.inventory.Inventory.base` is this one's, or equal
                 to it in all kinds of :data:`READS`.
+            ports: Ports that will be asked about beside those of this one.
         """
+        more = [port for port in ports if port not in self._asked]
         out = Network.__new__(Network)
-        out._asked = self._asked
+        out._asked = self._asked | frozenset(more)
         out._blocks_cover_pods = self._blocks_cover_pods
         parsed, removed, added = self.parsed.over(view)
         found = list(backends(view)) if edge.changed(view) else _backends_over(view, self.backends)
         out._set(view, parsed, found)
-        ports = set() if found is self.backends else {each.port for each in found}
-        out.reach = self.reach.over(view, removed, added, ports=ports) or out._whole()
+        if found is not self.backends:
+            more.extend({each.port for each in found})
+        out.reach = self.reach.over(view, removed, added, ports=more) or out._whole()
         return out
 
     @cached_property

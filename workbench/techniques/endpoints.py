@@ -116,7 +116,7 @@ def endpoints_of(view: Inventory, namespace: str) -> Sequence[EndpointNode]:
         namespace: The namespace's name.
     """
     base = view.base
-    if base is not None and not _touches(view, namespace):
+    if base is not None and not endpoints_differ(view, namespace):
         return endpoints_of(base, namespace)
     return view.derived(f"endpoints of {namespace}", READS, lambda over: _endpoints(over, namespace))
 
@@ -135,7 +135,7 @@ def listens(endpoint: EndpointNode) -> bool:
 def endpoint_of(view: Inventory, namespace: str, identifier: str) -> EndpointNode | None:
     """One Endpoint of a namespace by its id."""
     base = view.base
-    if base is not None and not _touches(view, namespace):
+    if base is not None and not endpoints_differ(view, namespace):
         return endpoint_of(base, namespace, identifier)
     known: dict[str, EndpointNode] = view.derived(
         f"endpoints of {namespace} by id",
@@ -249,7 +249,8 @@ def backend_port(service: Service | None, port: IntOrString) -> tuple[int, str] 
 # --- making them ------------------------------------------------------------------------------------
 
 
-def _touches(view: Inventory, namespace: str) -> bool:
+def endpoints_differ(view: Inventory, namespace: str) -> bool:
+    """Whether an overlay changes anything that the Endpoints of a namespace depend on."""
     for kind, pairs in view.replaced.items():
         if kind == "pods":
             if any(pod is not None and pod.namespace == namespace for pair in pairs for pod in pair):

@@ -29,7 +29,7 @@ from workbench.network.ports import PROTOCOLS, PortRange
 from workbench.network.rows import Verdict
 from workbench.network.rules import Direction
 from workbench.techniques.endpoints import READS as LISTENERS
-from workbench.techniques.endpoints import endpoints_of, namespaces
+from workbench.techniques.endpoints import endpoints_differ, endpoints_of, namespaces
 from workbench.techniques.resolve import CLUSTER
 from workbench.techniques.resolve.addresses import is_public
 
@@ -93,16 +93,20 @@ def matters(view: Inventory) -> bool:
 
 
 def _network(view: Inventory) -> Network:
-    return Network(view, ports=_listening(view), blocks_cover_pods=True)
+    ports = _listening(view)
+    if view.base is not None:
+        return network_of(view.base).over(view, ports=ports)
+    return Network(view, ports=[*ports, *(PortRange("TCP", port, port) for port in _SERVERS)], blocks_cover_pods=True)
 
 
 def _listening(view: Inventory) -> list[PortRange]:
-    """Every port at a pod that an Endpoint leads to."""
-    found = {("TCP", port) for port in _SERVERS}
+    """Every port at a pod that an Endpoint leads to; of an overlay those of the namespaces that it changes."""
+    found: set[tuple[str, int]] = set()
     for namespace in namespaces(view):
-        for endpoint in endpoints_of(view, namespace):
-            if endpoint.protocol in PROTOCOLS:
-                found.update((endpoint.protocol, target.port) for target in endpoint.targets if target.port)
+        if view.base is None or endpoints_differ(view, namespace):
+            for endpoint in endpoints_of(view, namespace):
+                if endpoint.protocol in PROTOCOLS:
+                    found.update((endpoint.protocol, target.port) for target in endpoint.targets if target.port)
     return [PortRange(protocol, port, port) for protocol, port in sorted(found)]
 
 

@@ -217,7 +217,7 @@ class _Side:
         self._verdicts: dict[Verdict, int] = {}
         self._table = np.zeros((len(groups.policies), size), np.int32)
         inside = (1 << size) - 1
-        for group in range(len(groups.policies)):
+        for group in set(groups.of):
             for verdict, columns in reach.row(direction, group).items():
                 number = self._verdicts.setdefault(verdict, len(self._verdicts))
                 if columns & inside:
@@ -264,10 +264,11 @@ def _linked(
     for name, members in zip(names, targets, strict=True):
         out.targets.update(dict.fromkeys(members, name))
     hubs = [nodes.hub(TARGETS, name) for name in names]
+    classes = reach.columns.classes
     rows: dict[bytes, list[int]] = {}
     for number, row in enumerate(np.ascontiguousarray(np.packbits(np.concatenate((sure, perhaps)), axis=0).T)):
-        rows.setdefault(row.tobytes(), []).append(number)
-    classes = reach.columns.classes
+        if classes[number].pods:
+            rows.setdefault(row.tobytes(), []).append(number)
     sources = [[pod.id for number in numbers for pod in classes[number].pods] for numbers in rows.values()]
     everything = nodes.hub(TARGETS, nodes.ANYWHERE)
     for name, pods, numbers in zip(_names(sources, before.sources), sources, rows.values(), strict=True):
