@@ -54,8 +54,13 @@ async def test_a_sample_from_the_list_to_a_written_patch(isolated: Path, size: t
             == f"staged: {staged.title}, cuts {staged.paths_cut} path{'s' * (staged.paths_cut != 1)}"
             for notification in app._notifications
         )
-        assert app.session.staged_text == f"staged 1: {before} -> {app.session.what_if.paths_after} paths"
-        assert app.session.what_if.paths_after < before
+        what_if = app.session.what_if
+        assert app.session.staged_text.startswith(f"staged 1: {before} -> {what_if.paths_after} paths")
+        lowered = [(name, *pair) for name, pair in what_if.severities.items() if pair[0] != pair[1]]
+        assert what_if.paths_after < before or lowered[0][1] > lowered[0][2]
+        if lowered:
+            name, old, new = lowered[0]
+            assert app.session.staged_text.endswith(f", {old} -> {new} {name}")
         await pilot.press("7")
         await settled(pilot)
         diff = app.screen.query_one("#diff", TextPane).content_text
