@@ -60,6 +60,19 @@ def test_a_pod_of_its_own_is_no_replica_of_its_neighbour() -> None:
     assert {(path.source, path.count) for path in found.paths()} == {(entry, 1) for entry in entries}
 
 
+def test_an_endpoint_of_a_pod_is_called_after_the_workload() -> None:
+    def identifier(number: int) -> str:
+        way = [
+            edge("Internet", f"Endpoint:default/pod.web-{number}/80"),
+            edge(f"Endpoint:default/pod.web-{number}/80", WEB[number]),
+            edge(WEB[number], "ClusterAdmin"),
+        ]
+        [path] = searched(THREE, ["Internet"], {"ClusterAdmin": 10.0}, *way).paths()
+        return path.id
+
+    assert identifier(0) == identifier(1), "the id outlives the pod"
+
+
 def test_the_target_stays_concrete_even_if_it_is_the_own_node() -> None:
     found = searched(THREE, WEB, {"Node:one": 6.0, "Node:two": 6.0}, *ESCAPES)
     paths = found.paths()

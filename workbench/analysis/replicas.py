@@ -1,7 +1,7 @@
 """Which nodes of the graph are replicas of each other, and what a path's node is called once they are collapsed.
 
-Containers, pods and volumes of pods with one top owner are replicas: their template is the same. A worker node
-that a replica's own container leads to counts as the same node for each of them; a control-plane node never does,
+Pods with one top owner, and their containers, volumes and Endpoints, are replicas: their template is the same. A worker
+node that a replica's own container leads to counts as the same node for each of them; a control-plane node never does,
 for there the path ends or goes on in another way.
 """
 
@@ -34,6 +34,9 @@ def control_plane(compiled: Compiled) -> frozenset[str]:
     return frozenset(node for node in found if node_ids.kind(node) == "Node" and node != node_ids.UNKNOWN_NODE)
 
 
+_OF_PODS = ("Pod", "Container", "Volume", "Endpoint")
+"""The kinds of nodes that are a pod or may belong to one."""
+
 _Key: TypeAlias = tuple[str, str, str]
 """The kind, the owner and the name, if it has one of its own, of what has replicas."""
 
@@ -64,7 +67,7 @@ class Replicas:
         # What is no replica is a class of its own.
         self._classes = np.arange(1, size + 1, dtype=np.int64)
         self._own_node = np.full(size, -1, np.int64)
-        self._open = compiled.of_kind("Pod", "Container", "Volume")
+        self._open = compiled.of_kind(*_OF_PODS)
         self.worker = np.zeros(size, np.bool_)
         masters = control_plane(compiled)
         for number in np.flatnonzero(compiled.of_kind("Node")).tolist():
@@ -86,7 +89,7 @@ class Replicas:
         new._keys, new._numbers, new._next = self._keys, self._numbers, self._next
         new._classes = np.append(self._classes, np.arange(size + 1, size + len(names) + 1))
         new._own_node = np.append(self._own_node, np.full(len(names), -1))
-        new._open = np.append(self._open, compiled.of_kind("Pod", "Container", "Volume")[size:])
+        new._open = np.append(self._open, compiled.of_kind(*_OF_PODS)[size:])
         new.worker = np.append(self.worker, [node.startswith("Node:") for node in names]).astype(np.bool_)
         return new
 
@@ -105,7 +108,7 @@ class Replicas:
         return int(self.own_nodes_of(np.array([node]))[0])
 
     def has_replicas(self, node: int) -> bool:
-        """Whether a node is a container, a pod or a volume of a pod, which may have replicas."""
+        """Whether a node is a pod, or belongs to one, and so may have replicas."""
         return self._class(node) < 0
 
     def key(self, node: int) -> str:
@@ -148,8 +151,14 @@ class Replicas:
 
 
 def _pod_of(view: Inventory, node: str) -> tuple[PodInstance, str] | None:
-    """The pod that a pod, container or volume is or belongs to, and its name in it."""
+    """The pod that a pod, container, volume or Endpoint is or belongs to, and its name in it."""
     kind = node_ids.kind(node)
+    if kind == "Endpoint":
+        namespace, _, rest = node.removeprefix("Endpoint:").partition("/")
+        name, _, port = rest.rpartition("/")
+        # No Service has a dot in its name.
+        found = view.pods.get(f"Pod:{namespace}/{name.removeprefix('pod.')}") if name.startswith("pod.") else None
+        return (found, port) if found is not None else None
     if kind == "Container":
         container = view.containers.get(node)
         return (container.pod, container.name) if container is not None else None
