@@ -191,14 +191,9 @@ def selector(found: LabelSelector | None, field: str, report: Report) -> Selecto
         field: Where it stands, for faults.
         report: Told of every fault.
     """
-    if found is None:
-        return EVERYTHING
-    if not found.match_expressions:
-        labels = found.match_labels
-        if not labels:
-            return EVERYTHING
-        if all(key_problem(key) is None and value_problem(value or "") is None for key, value in labels.items()):
-            return _of_labels(tuple(sorted((key, value or "") for key, value in labels.items())))
+    simple = simple_selector(found)
+    if simple is not None or found is None:
+        return simple or EVERYTHING
     out: list[Requirement] = []
     for key, value in sorted((found.match_labels or {}).items()):
         where = f"{field}.matchLabels"
@@ -220,8 +215,25 @@ def selector(found: LabelSelector | None, field: str, report: Report) -> Selecto
     return Selector(tuple(sorted(out, key=lambda item: (item.key, item.operator, item.values))))
 
 
+def simple_selector(found: LabelSelector | None) -> Selector | None:
+    """As :func:`selector` for one that has nothing but labels, as most do; ``None`` for others, and for faulty ones."""
+    if found is None:
+        return EVERYTHING
+    if found.match_expressions:
+        return None
+    labels = found.match_labels
+    return _of_labels(tuple(labels.items())) if labels else EVERYTHING
+
+
 @lru_cache(maxsize=8192)
-def _of_labels(labels: tuple[tuple[str, str], ...]) -> Selector:
+def _of_labels(labels: tuple[tuple[str, str | None], ...]) -> Selector | None:
+    if any(key_problem(key) is not None or value_problem(value or "") is not None for key, value in labels):
+        return None
+    return _of_plain(tuple(sorted((key, value or "") for key, value in labels)))
+
+
+@lru_cache(maxsize=8192)
+def _of_plain(labels: tuple[tuple[str, str], ...]) -> Selector:
     return Selector(tuple(Requirement(key, "In", (value,)) for key, value in labels))
 
 

@@ -75,7 +75,8 @@ class _Gatherer:
         self._blocks: set[Span] = set()
         self._accounts = self._addresses = False
         self._by_name: dict[Policy, dict[Direction, frozenset[str]]] = {}
-        self._seen: set[Peer] = set()
+        # Policies share the peers that are equal, as a rule; they stay alive, for the policies do.
+        self._seen: set[int] = set()
 
     def add(self, policy: Policy) -> None:
         """Take in what a policy looks at."""
@@ -98,9 +99,9 @@ class _Gatherer:
                 self._by_name.setdefault(policy, {})[direction] = frozenset(own)
 
     def _peer(self, peer: Peer) -> None:
-        if peer in self._seen:
+        if id(peer) in self._seen:
             return
-        self._seen.add(peer)
+        self._seen.add(id(peer))
         match peer:
             case Pods():
                 keys = peer.pods.keys

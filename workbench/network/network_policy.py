@@ -7,6 +7,7 @@ validation refuses (``pkg/apis/networking/validation``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from workbench.inventory.network_objects import (
     NetworkPolicy,
@@ -17,8 +18,8 @@ from workbench.inventory.network_objects import (
     NetworkPolicySpec,
 )
 from workbench.network.checks import Faults, block, excepted, port, protocol
-from workbench.network.labels import selector
-from workbench.network.ports import Port
+from workbench.network.labels import Selector, selector, simple_selector
+from workbench.network.ports import LAST_PORT, PROTOCOLS, Port, PortRange
 from workbench.network.rules import Action, Anyone, Blocks, Direction, Peer, Pods, Policy, Rule, Tier
 
 ORDER = 1000.0
@@ -62,10 +63,28 @@ def _rule(
 ) -> Rule:
     side = "from" if isinstance(rule, NetworkPolicyIngressRule) else "to"
     found = rule.from_ if isinstance(rule, NetworkPolicyIngressRule) else rule.to
+    namespace = policy.namespace
     peers: tuple[Peer, ...] = tuple(
-        _peer(policy, peer, f"{where}.{side}[{index}]", report) for index, peer in enumerate(found or ())
+        _simple_peer(namespace, peer) or _peer(policy, peer, f"{where}.{side}[{index}]", report)
+        for index, peer in enumerate(found or ())
     )
     return Rule(Action.ALLOW, peers or (Anyone(),), _ports(rule.ports, f"{where}.ports", report), where)
+
+
+def _simple_peer(namespace: str, peer: NetworkPolicyPeer) -> Peer | None:
+    """As :func:`_peer` for one that has nothing but labels, as most do; ``None`` for others."""
+    if peer.ip_block is not None or (peer.pod_selector is None and peer.namespace_selector is None):
+        return None
+    pods, namespaces = simple_selector(peer.pod_selector), simple_selector(peer.namespace_selector)
+    if pods is None or namespaces is None:
+        return None
+    return _pods(pods, None, namespace) if peer.namespace_selector is None else _pods(pods, namespaces, "")
+
+
+@lru_cache(maxsize=8192)
+def _pods(pods: Selector, namespaces: Selector | None, namespace: str) -> Pods:
+    """The same object for the same pods: what it matches is looked up far more often than it is made."""
+    return Pods(pods, namespaces, namespace)
 
 
 def _peer(policy: NetworkPolicy, peer: NetworkPolicyPeer, where: str, report: Faults) -> Peer:
@@ -79,20 +98,29 @@ def _peer(policy: NetworkPolicy, peer: NetworkPolicyPeer, where: str, report: Fa
         report(where, "a peer needs podSelector, namespaceSelector or ipBlock")
     pods = selector(peer.pod_selector, f"{where}.podSelector", report)
     if peer.namespace_selector is None:
-        return Pods(pods, namespace=policy.namespace)
-    return Pods(pods, selector(peer.namespace_selector, f"{where}.namespaceSelector", report))
+        return _pods(pods, None, policy.namespace)
+    return _pods(pods, selector(peer.namespace_selector, f"{where}.namespaceSelector", report), "")
 
 
 def _ports(ports: Sequence[NetworkPolicyPort] | None, where: str, report: Faults) -> tuple[Port, ...] | None:
     if not ports:
         return None
-    return tuple(
-        port(
-            each.port,
-            each.end_port,
-            protocol(each.protocol, f"{where}[{index}].protocol", report),
-            f"{where}[{index}]",
-            report,
-        )
-        for index, each in enumerate(ports)
-    )
+    return tuple(_simple_port(each) or _port(each, f"{where}[{index}]", report) for index, each in enumerate(ports))
+
+
+def _simple_port(found: NetworkPolicyPort) -> Port | None:
+    """As :func:`_port` for a single number, as most are; ``None`` for others."""
+    number, which = found.port, found.protocol or "TCP"
+    if isinstance(number, int) and found.end_port is None and 1 <= number <= LAST_PORT and which in PROTOCOLS:
+        return _number(which, number)
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _number(which: str, number: int) -> PortRange:
+    return PortRange(which, number, number)
+
+
+def _port(found: NetworkPolicyPort, where: str, report: Faults) -> Port:
+    which = protocol(found.protocol, f"{where}.protocol", report)
+    return port(found.port, found.end_port, which, where, report)

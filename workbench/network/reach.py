@@ -109,6 +109,8 @@ class Reachability:
             The reachability; ``None`` where it has to be made from scratch, for the policies look at something new of
             every pod, or because most classes changed.
         """
+        if _loses_a_family(self.policies, removed):
+            return None
         more = Mentions.of(added)
         mentions = self._mentions.joined(more)
         refined = self.columns.addresses.refined(more.blocks)
@@ -283,6 +285,15 @@ def _part(row: Row, bit: int) -> Verdict:
 
 def _place(policy: Policy) -> tuple[Tier, tuple[float, str]]:
     return policy.tier, policy.rank
+
+
+def _loses_a_family(policies: Iterable[Policy], removed: frozenset[Policy]) -> bool:
+    """Whether no block of IPv6 is left: addresses of it are then not told of at all."""
+
+    def has(found: Iterable[Policy]) -> bool:
+        return any(block.family == 6 for block in Mentions.of(found).blocks)
+
+    return has(removed) and not has(each for each in policies if each not in removed)
 
 
 def _numbers(classes: Iterable[PodClass]) -> list[PortRange]:

@@ -8,10 +8,10 @@ rule by rule. Where a rule may or may not match, both outcomes are followed, so 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from workbench.network.bits import doubled
 from workbench.network.classes import NamedPorts
@@ -30,14 +30,22 @@ State: TypeAlias = tuple[int, int, int, int]
 so far allows, and denies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One rule over the columns: an action for some ports of some columns, surely or perhaps."""
 
     action: Action
     columns: int
     ports: int
     sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowances:
+    """What a policy allows."""
+
+    only: bool
+    """Whether it does nothing but allow; if not, the steps are not worked out."""
+    steps: tuple[Step, ...]
 
 
 class Evaluator:
@@ -55,6 +63,8 @@ class Evaluator:
         self._space = space
         self._known: MutableMapping[tuple[int, Direction, NamedPorts | None], tuple[Step, ...]]
         self._known = ChainMap({}, like._known) if like is not None else {}
+        self._allowing: MutableMapping[tuple[Policy, Direction, NamedPorts], _Allowances]
+        self._allowing = ChainMap({}, like._allowing) if like is not None else {}
         # A rule's identity is the key, so each must stay alive.
         self._rules: list[Rule] = []
 
@@ -66,7 +76,11 @@ class Evaluator:
             direction: Its direction.
             named: The named ports of the row's own class, by which ingress rules are read.
         """
-        by_name = direction is Direction.INGRESS and any(isinstance(port, NamedPort) for port in rule.ports or ())
+        by_name = (
+            bool(named)
+            and direction is Direction.INGRESS
+            and any(isinstance(port, NamedPort) for port in rule.ports or ())
+        )
         key = (id(rule), direction, named if by_name else None)
         known = self._known.get(key)
         if known is None:
@@ -83,17 +97,21 @@ class Evaluator:
         perhaps &= ~sure
         if rule.doubt:
             sure, perhaps = 0, sure | perhaps
+        if not sure and not perhaps:
+            return
+        pieces = self._ports(rule, direction, named)
         for columns, is_sure in ((sure, True), (perhaps, False)):
             if columns:
-                for within, ports in self._ports(rule, direction, named):
+                for within, ports in pieces:
                     if columns & within:
                         yield Step(rule.action, columns & within, ports, is_sure)
 
-    def _ports(self, rule: Rule, direction: Direction, named: NamedPorts) -> Iterator[tuple[int, int]]:
+    def _ports(self, rule: Rule, direction: Direction, named: NamedPorts) -> list[tuple[int, int]]:
+        """The ports of a rule as columns with a mask each."""
         everybody = self._columns.all
         if rule.ports is None:
-            yield everybody, self._space.all
-            return
+            return [(everybody, self._space.all)]
+        out: list[tuple[int, int]] = []
         mask = 0
         for port in rule.ports:
             if not isinstance(port, NamedPort):
@@ -102,10 +120,10 @@ class Evaluator:
                 meant = meant_by(port, named)
                 mask |= self._space.mask(meant) if meant is not None else 0
             else:
-                for columns, meant in self._columns.named(port):
-                    yield columns, self._space.mask(meant)
+                out.extend((columns, self._space.mask(meant)) for columns, meant in self._columns.named(port))
         if mask:
-            yield everybody, mask
+            out.append((everybody, mask))
+        return out
 
     def row(
         self, policies: Sequence[Policy], direction: Direction, named: NamedPorts, within: int | None = None
@@ -121,15 +139,19 @@ class Evaluator:
         columns = self._columns.all if within is None else within
         if not policies:
             return {(self._space.all, 0): columns}
+        if policies[0].tier is policies[-1].tier and any(direction in policy.isolates for policy in policies):
+            steps = self._only_allowing(policies, direction, named)
+            if steps is not None and all(step.sure for step in steps):
+                return _with_hosts(_allowed(steps, columns), self._columns, self._space)
         parts: dict[State, int] = {(self._space.all, 0, 0, 0): columns}
         for tier, group in groupby(policies, key=lambda policy: policy.tier):
             of_tier = list(group)
-            for together in ranks(tier, of_tier):
-                if len(together) == 1:
-                    for step in self._steps(together[0], direction, named):
-                        _refine(parts, step)
-                else:
-                    parts = self._in_any_order(parts, together, direction, named)
+            allowing = self._only_allowing(of_tier, direction, named)
+            if allowing is not None:
+                for step in allowing:
+                    _refine(parts, step)
+            else:
+                parts = self._by_rank(parts, tier, of_tier, direction, named)
             parts = _tier_done(parts, any(direction in policy.isolates for policy in of_tier))
         out: Row = {}
         for (rest, _, allow, deny), found in parts.items():
@@ -137,6 +159,46 @@ class Evaluator:
             verdict = (possible & ~deny, possible & deny)
             out[verdict] = out.get(verdict, 0) | found
         return _with_hosts(out, self._columns, self._space)
+
+    def _only_allowing(self, policies: Sequence[Policy], direction: Direction, named: NamedPorts) -> list[Step] | None:
+        """The steps of policies that only allow, in whose order nothing lies: one for all that allow the same ports.
+
+        ``None`` if one of them does anything else.
+        """
+        merged: dict[tuple[int, bool], int] = {}
+        for policy in policies:
+            key = (policy, direction, named)
+            known = self._allowing.get(key)
+            if known is None:
+                known = self._allowing[key] = self._allowances(policy, direction, named)
+            if not known.only:
+                return None
+            for step in known.steps:
+                what = step.ports, step.sure
+                merged[what] = merged.get(what, 0) | step.columns
+        return [Step(Action.ALLOW, columns, ports, sure) for (ports, sure), columns in merged.items()]
+
+    def _allowances(self, policy: Policy, direction: Direction, named: NamedPorts) -> _Allowances:
+        rules = policy.rules.get(direction, ())
+        if any(rule.action is not Action.ALLOW for rule in rules):
+            return _Allowances(False, ())
+        return _Allowances(True, tuple(step for rule in rules for step in self.steps(rule, direction, named)))
+
+    def _by_rank(
+        self,
+        parts: dict[State, int],
+        tier: Tier,
+        policies: Sequence[Policy],
+        direction: Direction,
+        named: NamedPorts,
+    ) -> dict[State, int]:
+        for together in ranks(tier, policies):
+            if len(together) == 1:
+                for step in self._steps(together[0], direction, named):
+                    _refine(parts, step)
+            else:
+                parts = self._in_any_order(parts, together, direction, named)
+        return parts
 
     def _steps(self, policy: Policy, direction: Direction, named: NamedPorts) -> Iterator[Step]:
         for rule in policy.rules.get(direction, ()):
@@ -210,6 +272,23 @@ class Lift:
         if known is None:
             known = self._masks[mask] = doubled(mask, self._ports)
         return known
+
+
+def _allowed(steps: Iterable[Step], columns: int) -> Row:
+    """The verdicts of one tier that isolates and allows, which most rows are: what no step allows is denied."""
+    parts: dict[int, int] = {0: columns}
+    for step in steps:
+        ports, within = step.ports, step.columns
+        for mask, found in list(parts.items()):
+            hit = found & within
+            after = mask | ports
+            if hit and after != mask:
+                if hit == found:
+                    del parts[mask]
+                else:
+                    parts[mask] = found ^ hit
+                parts[after] = parts.get(after, 0) | hit
+    return {(mask, 0): found for mask, found in parts.items()}
 
 
 def ranks(tier: Tier, policies: Sequence[Policy]) -> Iterator[list[Policy]]:
