@@ -43,6 +43,7 @@ ANNOTATION_VALUES = re.compile(
     | nginx\.ingress\.kubernetes\.io/(auth-.*|whitelist-source-range|allowlist-source-range|denylist-source-range)
     | traefik\.ingress\.kubernetes\.io/router\.middlewares | haproxy\.org/(auth-type|whitelist|allow-list)
     | alb\.ingress\.kubernetes\.io/(scheme|auth-type|inbound-cidrs)
+    | haproxy\.router\.openshift\.io/ip_(white|allow)list
     | rbac\.authorization\.kubernetes\.io/autoupdate
     | argocd\.argoproj\.io/(tracking-id|instance) | meta\.helm\.sh/release-(name|namespace)
     | eks\.amazonaws\.com/.* | iam\.gke\.io/.* | azure\.workload\.identity/.*

@@ -14,6 +14,9 @@ GROUP = "workbench.techniques"
 FAMILIES = (
     "position",
     "exposure",
+    "ingress",
+    "gateway",
+    "exploit",
     "network",
     "images",
     "escape",
