@@ -4,8 +4,8 @@ Most controllers make a proxy and a Service for each Gateway; some forward with 
 a load balancer. What none of these shows, the addresses tell that the controller has written into the status.
 
 Sources: Gateway API documentation, API reference (``GatewaySpec.addresses``, ``GatewayStatus.addresses``) and GEP-1762
-(labels of what is made for a Gateway); the documentation of Istio, Envoy Gateway, Contour, NGINX Gateway Fabric, Traefik,
-GKE, AWS and Azure on their GatewayClasses.
+(labels of what is made for a Gateway); the documentation of Istio, Envoy Gateway, Contour, NGINX Gateway Fabric,
+Traefik, GKE, AWS and Azure on their GatewayClasses.
 """
 
 from __future__ import annotations
