@@ -62,10 +62,14 @@ ARGUMENT_VALUES = re.compile(
       |use-service-account-credentials|controllers|enable-bootstrap-token-auth|client-cert-auth|listen-client-urls
       |secure-port|bind-address|insecure-.*|kubelet-.*|cluster-signing-.*|allow-privileged)
     | (default-service-account|no-cross-namespace-refs|namespaced|application-namespaces|auth-mode|authentication-mode)
+    | (enable-skip-login|protected-mode|bind|port|address|tls|tlsverify|expack\.security\.enabled)
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )
 """The program arguments whose values some rule reads; of all others ``--name=…`` stays as ``--name``."""
+
+_SOCKET = re.compile(r"(tcp|unix|fd|npipe)://[\w.:*/\[\]-]*")
+"""Where a daemon listens: kept whatever the flag is called."""
 
 CONFIG_VALUES: dict[str, frozenset[str]] = {
     "argocd-cm": frozenset({"application.namespaces", "users.anonymous.enabled", "admin.enabled"}),
@@ -354,11 +358,13 @@ def trimmed_arguments(arguments: Iterable[str]) -> list[str]:
     out: list[str] = []
     previous = ""
     for argument in arguments:
-        name, equals, _ = argument.partition("=")
+        name, equals, value = argument.partition("=")
         if name.startswith("-"):
-            out.append(argument if not equals or ARGUMENT_VALUES.match(name) else name)
+            # That there is no token at all is no secret.
+            kept = not equals or not value.strip("'\"") or ARGUMENT_VALUES.match(name) or _SOCKET.fullmatch(value)
+            out.append(argument if kept else name)
         elif previous.startswith("-"):
-            out.append(argument if ARGUMENT_VALUES.match(previous) else "…")
+            out.append(argument if ARGUMENT_VALUES.match(previous) or _SOCKET.fullmatch(argument) else "…")
         elif not equals and len(argument) <= 64 and re.fullmatch(r"[\w./:@-]+", argument):
             out.append(argument)
         else:

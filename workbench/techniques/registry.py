@@ -17,6 +17,7 @@ FAMILIES = (
     "ingress",
     "gateway",
     "exploit",
+    "unauthenticated",
     "network",
     "images",
     "escape",
