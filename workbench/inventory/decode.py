@@ -75,6 +75,7 @@ CONFIG_VALUES: dict[str, frozenset[str]] = {
     "argocd-cm": frozenset({"application.namespaces", "users.anonymous.enabled", "admin.enabled"}),
     "argocd-rbac-cm": frozenset({"policy.default", "policy.csv", "scopes"}),
     "kubeadm-config": frozenset({"ClusterConfiguration"}),
+    "kubelet-config": frozenset({"kubelet"}),
     "calico-config": frozenset({"typha_service_name", "calico_backend"}),
     "cilium-config": frozenset({"enable-policy", "policy-enforcement-mode"}),
 }
@@ -308,12 +309,30 @@ def _config_map(decoded: _ConfigMapIn) -> ConfigMap:
     keys = {*(decoded.data or ()), *(decoded.binary_data or ()), *(decoded.data_keys or ())}
     wanted = CONFIG_VALUES.get(decoded.metadata.name or "", frozenset()) | CONFIG_KEYS
     kept = {key: value for key, value in (decoded.data or {}).items() if key in wanted and isinstance(value, str)}
+    if "kubelet" in kept:
+        kept["kubelet"] = _blocks(kept["kubelet"], _KUBELET_BLOCKS)
     return ConfigMap(
         api_version=decoded.api_version,
         metadata=decoded.metadata,
         data_keys=sorted(keys) or None,
         data=kept or None,
     )
+
+
+_KUBELET_BLOCKS = frozenset({"authentication", "authorization"})
+"""Of a KubeletConfiguration no more is kept: it may hold the headers with which static pods are fetched."""
+
+
+def _blocks(text: str, names: frozenset[str]) -> str:
+    """The named blocks at the top of a YAML text, as it is written."""
+    kept: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if line[:1] not in (" ", "", "#"):
+            inside = line.partition(":")[0] in names
+        if inside:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _pod_spec(obj: Any) -> PodSpec | None:

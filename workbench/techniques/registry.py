@@ -18,6 +18,7 @@ FAMILIES = (
     "gateway",
     "exploit",
     "unauthenticated",
+    "anonymous",
     "network",
     "images",
     "escape",
