@@ -70,6 +70,7 @@ ARGUMENT_VALUES = re.compile(
 
 _SOCKET = re.compile(r"(tcp|unix|fd|npipe)://[\w.:*/\[\]-]*")
 """Where a daemon listens: kept whatever the flag is called."""
+_DIVIDER = re.compile(r"=|\s+")
 
 CONFIG_VALUES: dict[str, frozenset[str]] = {
     "argocd-cm": frozenset({"application.namespaces", "users.anonymous.enabled", "admin.enabled"}),
@@ -377,18 +378,20 @@ def trimmed_arguments(arguments: Iterable[str]) -> list[str]:
     out: list[str] = []
     previous = ""
     for argument in arguments:
-        name, equals, value = argument.partition("=")
+        # Some programs take a flag and its value as one word with a blank between them (redis-server).
+        name, *rest = _DIVIDER.split(argument, maxsplit=1)
         if name.startswith("-"):
             # That there is no token at all is no secret.
-            kept = not equals or not value.strip("'\"") or ARGUMENT_VALUES.match(name) or _SOCKET.fullmatch(value)
+            kept = not any(value.strip("'\"") and not _SOCKET.fullmatch(value) for value in rest)
+            kept = kept or ARGUMENT_VALUES.match(name) is not None
             out.append(argument if kept else name)
         elif previous.startswith("-"):
             out.append(argument if ARGUMENT_VALUES.match(previous) or _SOCKET.fullmatch(argument) else "…")
-        elif not equals and len(argument) <= 64 and re.fullmatch(r"[\w./:@-]+", argument):
+        elif not rest and len(argument) <= 64 and re.fullmatch(r"[\w./:@-]+", argument):
             out.append(argument)
         else:
             out.append("…")
-        previous = argument if name.startswith("-") and not equals else ""
+        previous = name if name.startswith("-") and not rest else ""
     return out
 
 

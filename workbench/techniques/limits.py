@@ -32,10 +32,6 @@ _CATALOGUE = (
         "CE_KERNEL_CVE CE_RUNTIME_CVE CE_GPU_CVE",
     ),
     _limit(
-        "anonymous and unauthenticated access, Gateway API",
-        "API_ANON KUBELET_ANON ETCD_EXPOSED ENDPOINT_UNAUTH EXPOSE_GATEWAY",
-    ),
-    _limit(
         "Windows host processes and raw devices",
         "CE_WIN_HOSTPROCESS CE_RAW_DEVICE",
     ),

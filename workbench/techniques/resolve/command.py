@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from workbench.inventory.objects import Container
 
-_FLAG = re.compile(r"^--?([A-Za-z][\w.-]*)(?:=(.*))?$", re.DOTALL)
+_FLAG = re.compile(r"^--?([A-Za-z][\w.-]*)(?:(?:=|\s+)(.*))?$", re.DOTALL)
 _DROPPED = "…"
 _SCRIPT = re.compile(r"^-[a-z]*c$")
 
