@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 
-from tests.builders import blocked, container, deployment, edges, inventory, namespace, node, obj, pairs, pod, proof
+from tests.builders import (
+    blocked,
+    container,
+    daemon_set,
+    deployment,
+    edges,
+    inventory,
+    namespace,
+    node,
+    obj,
+    pairs,
+    pod,
+    proof,
+)
 from tests.builders import service as plain_service
 from workbench.inventory.inventory import Inventory
 
@@ -197,6 +210,42 @@ def test_gateways_that_are_not_exposed(objects: list[Any], reason: str) -> None:
     (found,) = blocked(view, "EXPOSE_GATEWAY")
     assert (found.source, found.target) == ("Internet", END)
     assert reason in found.mitigation
+
+
+# --- policies of the backends ---------------------------------------------------------------------------
+
+CALICO = daemon_set("calico-node", container(image="quay.io/calico/node:v3.28.0"), namespace="kube-system")
+PROXY = pod("proxy", namespace="infra", labels={"app": "proxy"})
+
+
+def admits(*peers: dict[str, Any]) -> Any:
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [peer]} for peer in peers]}
+    return obj("NetworkPolicy", "limits", "shop", spec=spec)
+
+
+OF_INFRA = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "infra"}}}
+
+
+@pytest.mark.parametrize(
+    ("objects", "missing"),
+    [
+        ([CALICO, admits(OF_INFRA)], ()),
+        ([admits({"podSelector": {}})], (("C-CNI", "Cluster"),)),
+    ],
+    ids=["the proxy's namespace", "nobody knows who enforces"],
+)
+def test_policies_that_let_the_proxy_in(objects: list[Any], missing: Any) -> None:
+    view = shop(gateway(), proxy(), PROXY, route(), *objects)
+    (edge,) = edges(view, "EXPOSE_GATEWAY")
+    assert edge.missing == missing
+    rules = [field for owner, field in proof(view, edge) if owner == "NetworkPolicy:shop/limits"]
+    assert rules
+
+
+def test_policies_that_keep_the_proxy_out() -> None:
+    view = shop(gateway(), proxy(), PROXY, route(), CALICO, admits({"podSelector": {}}))
+    assert edges(view, "EXPOSE_GATEWAY") == []
+    assert "NetworkPolicy:shop/limits selects" in blocked(view, "EXPOSE_GATEWAY")[0].mitigation
 
 
 # --- which routes count ---------------------------------------------------------------------------------

@@ -75,6 +75,20 @@ POLICY = obj(
     "vault",
     spec={"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}]}]},
 )
+TO_WEB = obj(
+    "NetworkPolicy",
+    "to-web",
+    "shop",
+    spec={
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}]}
+            for name in ("edge", "router")
+        ],
+    },
+)
+PLUGIN = pod("calico", container(image="quay.io/calico/node:v3.28.0"), namespace="kube-system", node="n0")
 API_SLICE = obj(
     "EndpointSlice",
     "kubernetes",
@@ -130,6 +144,8 @@ OBJECTS = (
     TO_VAULT,
     GRANT,
     POLICY,
+    TO_WEB,
+    PLUGIN,
     API_SLICE,
     OPENSHIFT,
     ROUTER,
@@ -167,6 +183,9 @@ OBJECTS = (
         pytest.param(VAULT, f"{SPEC}/serviceAccountName", "robot", id="account"),
         pytest.param(VAULT_SERVICE, "/spec/selector", {"app": "web"}, id="what a Service selects"),
         pytest.param(POLICY, "/spec/egress", [{}], id="what a policy lets out"),
+        pytest.param(TO_WEB, "/spec/ingress", [], id="what a policy lets in"),
+        pytest.param(TO_WEB, "/spec/podSelector", {"matchLabels": {"app": "x"}}, id="whom a policy is about"),
+        pytest.param(PLUGIN, "/spec/containers[name=app]/image", "flannel/flannel:1", id="the network plugin"),
         pytest.param(API_SLICE, "/endpoints", [{"addresses": ["10.9.0.1"]}], id="where the API server is"),
         pytest.param(OPENSHIFT, "/spec/to/name", "gone", id="backend of a Route"),
         pytest.param(ROUTER, "/metadata/labels", {"app": "x"}, id="labels of a router"),
