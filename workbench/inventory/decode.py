@@ -62,7 +62,7 @@ ARGUMENT_VALUES = re.compile(
       |use-service-account-credentials|controllers|enable-bootstrap-token-auth|client-cert-auth|listen-client-urls
       |secure-port|bind-address|insecure-.*|kubelet-.*|cluster-signing-.*|allow-privileged)
     | (default-service-account|no-cross-namespace-refs|namespaced|application-namespaces|auth-mode|authentication-mode)
-    | (enable-skip-login|protected-mode|bind|port|address|tls|tlsverify|expack\.security\.enabled)
+    | (enable-skip-login|protected-mode|bind|port|address|tls|tlsverify|validating-webhook|expack\.security\.enabled)
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )

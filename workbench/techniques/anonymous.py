@@ -158,7 +158,7 @@ class EtcdExposed(Technique):
         container = etcd_of(subject)
         if container is None or not subject.spec.host_network:
             return
-        answer, addresses = client_access(container)
+        answer, addresses, _ = client_access(container)
         if answer.off is not None:
             yield Blocked(INTERNET, CLUSTER_ADMIN, f"{subject.id}: {answer.off}")
             return

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from workbench.graph import nodes
 from workbench.graph.graph import Fact
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
 from workbench.inventory.network_objects import Route
@@ -162,6 +163,16 @@ def endpoint_of(view: Inventory, namespace: str, identifier: str) -> EndpointNod
         lambda over: {endpoint.id: endpoint for endpoint in endpoints_of(over, namespace)},
     )
     return known.get(identifier)
+
+
+def find_endpoint(view: Inventory, identifier: str) -> EndpointNode | None:
+    """An Endpoint by its id alone; of a Gateway, whose Services may be in several namespaces, one in its own."""
+    namespace = nodes.namespace(identifier)
+    for each in [namespace] if namespace else namespaces(view):
+        endpoint = endpoint_of(view, each, identifier)
+        if endpoint is not None:
+            return endpoint
+    return None
 
 
 def namespaces(view: Inventory) -> list[str]:

@@ -29,6 +29,8 @@ class Access(NamedTuple):
     """Whether they need no certificate."""
     addresses: tuple[tuple[str, int], ...]
     """The addresses at which they need none, with their ports; ``0.0.0.0`` for all of the pod's."""
+    local: Answer | None = None
+    """Whether those on the network of its own pod need none, ``None`` if they do."""
 
 
 def _keys(pod: PodInstance) -> Iterable[str]:
@@ -59,19 +61,30 @@ def client_access(container: ContainerInstance) -> Access:
     unseen = _unseen(container, line)
     if not urls:
         if unseen:
-            return Access(needs("C-ANON", CLUSTER), (("0.0.0.0", PORT),))
-        return Access(ruled_out("without --listen-client-urls etcd listens on loopback only"), ())
-    reached = [(url.scheme, url.hostname or "0.0.0.0", url.port or PORT) for url in map(_parsed, urls) if url]
-    reached = [each for each in reached if not is_loopback(each[1]) and each[1] != "localhost"]
+            return Access(_HIDDEN, (("0.0.0.0", PORT),), _HIDDEN)
+        return Access(ruled_out("without --listen-client-urls etcd listens on loopback only"), (), HOLDS)
+    parsed = [url for url in map(_parsed, urls) if url is not None]
+    asks = line.is_true("client-cert-auth")
+    open_urls = [url for url in parsed if url.scheme == "http" or not asks]
+    certain = any(url.scheme == "http" for url in open_urls) or not unseen or line.has("client-cert-auth")
+    answer = HOLDS if certain else _HIDDEN
+    local = answer if open_urls else None
+    if all(_is_local(url) for url in parsed):
+        return Access(ruled_out("--listen-client-urls leaves loopback only"), (), local)
+    reached = [url for url in open_urls if not _is_local(url)]
     if not reached:
-        return Access(ruled_out("--listen-client-urls leaves loopback only"), ())
-    plain = tuple((host, port) for scheme, host, port in reached if scheme == "http")
+        return Access(ruled_out("--client-cert-auth asks clients for a certificate"), (), local)
+    plain = [url for url in reached if url.scheme == "http"]
     if plain:
-        return Access(HOLDS, plain)
-    if line.is_true("client-cert-auth"):
-        return Access(ruled_out("--client-cert-auth asks clients for a certificate"), ())
-    every = tuple((host, port) for _, host, port in reached)
-    return Access(needs("C-ANON", CLUSTER) if unseen and not line.has("client-cert-auth") else HOLDS, every)
+        reached, answer = plain, HOLDS
+    return Access(answer, tuple((url.hostname or "0.0.0.0", url.port or PORT) for url in reached), local)
+
+
+_HIDDEN = needs("C-ANON", CLUSTER)
+
+
+def _is_local(url: _Url) -> bool:
+    return url.hostname == "localhost" or is_loopback(url.hostname or "")
 
 
 def _unseen(container: ContainerInstance, line: CommandLine) -> bool:
