@@ -467,7 +467,7 @@ def blocked(view: Inventory, identifier: str) -> list[Blocked]:
 def expanded(view: Inventory, identifier: str) -> dict[tuple[str, str], Edge]:
     """The edges of one technique by their ends, hubs replaced by their members; of several the best."""
     members: dict[str, list[str]] = {}
-    for family in ("members", "network"):
+    for family in ("members", *(each for each in FAMILIES if each.startswith("network"))):
         for member in import_module(f"workbench.techniques.{family}").TECHNIQUES:
             for one in edges(view, member.id) if member.declaration.internal else ():
                 members.setdefault(one.source, []).append(one.target)

@@ -33,7 +33,8 @@ from workbench.inventory.objects import (
 )
 from workbench.inventory.pods import PodInstance
 from workbench.techniques import access
-from workbench.techniques.endpoints import EndpointType, backends, endpoints_of
+from workbench.techniques.endpoints import EndpointType, endpoints_of
+from workbench.techniques.resolve.backends import backends
 from workbench.techniques.resolve.permissions import grants_of_role
 from workbench.techniques.resolve.references import pod_references
 

@@ -60,6 +60,9 @@ if TYPE_CHECKING:
     from workbench.remediation.effects import Effects
     from workbench.remediation.records import Fix
 
+_EXPOSING = frozenset({"gateway.networking.k8s.io", "route.openshift.io"})
+"""The groups of :data:`NETWORK_GROUPS` that say what is exposed, and not who may reach what."""
+
 _CHECKED = ("Container", "ServiceAccount", "PermissionSet", "Node", "Secret", "Endpoint")
 
 
@@ -123,8 +126,8 @@ class Audit:
     def coverage(self) -> list[Gap]:
         """What could not be read, or is read in part; empty means everything."""
         out = [*self.inventory.coverage, *self._invalid]
-        for group in NETWORK_GROUPS.values():
-            for kind in group:
+        for name, group in NETWORK_GROUPS.items():
+            for kind in group if name not in _EXPOSING else ():
                 count = len(self.inventory.all(kind))
                 if count and kind.__name__ not in READS:
                     detail = "read by workbench connectivity, not yet for attack paths"

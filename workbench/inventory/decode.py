@@ -43,6 +43,7 @@ ANNOTATION_VALUES = re.compile(
     | nginx\.ingress\.kubernetes\.io/(auth-.*|whitelist-source-range|allowlist-source-range|denylist-source-range)
     | traefik\.ingress\.kubernetes\.io/router\.middlewares | haproxy\.org/(auth-type|whitelist|allow-list)
     | alb\.ingress\.kubernetes\.io/(scheme|auth-type|inbound-cidrs)
+    | haproxy\.router\.openshift\.io/ip_(white|allow)list
     | rbac\.authorization\.kubernetes\.io/autoupdate
     | argocd\.argoproj\.io/(tracking-id|instance) | meta\.helm\.sh/release-(name|namespace)
     | eks\.amazonaws\.com/.* | iam\.gke\.io/.* | azure\.workload\.identity/.*
@@ -61,15 +62,21 @@ ARGUMENT_VALUES = re.compile(
       |use-service-account-credentials|controllers|enable-bootstrap-token-auth|client-cert-auth|listen-client-urls
       |secure-port|bind-address|insecure-.*|kubelet-.*|cluster-signing-.*|allow-privileged)
     | (default-service-account|no-cross-namespace-refs|namespaced|application-namespaces|auth-mode|authentication-mode)
+    | (enable-skip-login|protected-mode|bind|port|address|tls|tlsverify|validating-webhook|expack\.security\.enabled)
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )
 """The program arguments whose values some rule reads; of all others ``--name=…`` stays as ``--name``."""
 
+_SOCKET = re.compile(r"(tcp|unix|fd|npipe)://[\w.:*/\[\]-]*")
+"""Where a daemon listens: kept whatever the flag is called."""
+_DIVIDER = re.compile(r"=|\s+")
+
 CONFIG_VALUES: dict[str, frozenset[str]] = {
     "argocd-cm": frozenset({"application.namespaces", "users.anonymous.enabled", "admin.enabled"}),
     "argocd-rbac-cm": frozenset({"policy.default", "policy.csv", "scopes"}),
     "kubeadm-config": frozenset({"ClusterConfiguration"}),
+    "kubelet-config": frozenset({"kubelet"}),
     "calico-config": frozenset({"typha_service_name", "calico_backend"}),
     "cilium-config": frozenset({"enable-policy", "policy-enforcement-mode"}),
 }
@@ -303,12 +310,30 @@ def _config_map(decoded: _ConfigMapIn) -> ConfigMap:
     keys = {*(decoded.data or ()), *(decoded.binary_data or ()), *(decoded.data_keys or ())}
     wanted = CONFIG_VALUES.get(decoded.metadata.name or "", frozenset()) | CONFIG_KEYS
     kept = {key: value for key, value in (decoded.data or {}).items() if key in wanted and isinstance(value, str)}
+    if "kubelet" in kept:
+        kept["kubelet"] = _blocks(kept["kubelet"], _KUBELET_BLOCKS)
     return ConfigMap(
         api_version=decoded.api_version,
         metadata=decoded.metadata,
         data_keys=sorted(keys) or None,
         data=kept or None,
     )
+
+
+_KUBELET_BLOCKS = frozenset({"authentication", "authorization"})
+"""Of a KubeletConfiguration no more is kept: it may hold the headers with which static pods are fetched."""
+
+
+def _blocks(text: str, names: frozenset[str]) -> str:
+    """The named blocks at the top of a YAML text, as it is written."""
+    kept: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if line[:1] not in (" ", "", "#"):
+            inside = line.partition(":")[0] in names
+        if inside:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _pod_spec(obj: Any) -> PodSpec | None:
@@ -353,16 +378,20 @@ def trimmed_arguments(arguments: Iterable[str]) -> list[str]:
     out: list[str] = []
     previous = ""
     for argument in arguments:
-        name, equals, _ = argument.partition("=")
+        # Some programs take a flag and its value as one word with a blank between them (redis-server).
+        name, *rest = _DIVIDER.split(argument, maxsplit=1)
         if name.startswith("-"):
-            out.append(argument if not equals or ARGUMENT_VALUES.match(name) else name)
+            # That there is no token at all is no secret.
+            kept = not any(value.strip("'\"") and not _SOCKET.fullmatch(value) for value in rest)
+            kept = kept or ARGUMENT_VALUES.match(name) is not None
+            out.append(argument if kept else name)
         elif previous.startswith("-"):
-            out.append(argument if ARGUMENT_VALUES.match(previous) else "…")
-        elif not equals and len(argument) <= 64 and re.fullmatch(r"[\w./:@-]+", argument):
+            out.append(argument if ARGUMENT_VALUES.match(previous) or _SOCKET.fullmatch(argument) else "…")
+        elif not rest and len(argument) <= 64 and re.fullmatch(r"[\w./:@-]+", argument):
             out.append(argument)
         else:
             out.append("…")
-        previous = argument if name.startswith("-") and not equals else ""
+        previous = name if name.startswith("-") and not rest else ""
     return out
 
 

@@ -298,6 +298,12 @@ class CalicoGlobalNetworkSet(KubernetesObject):
 # --- Gateway API ------------------------------------------------------------------------------------
 
 
+class Condition(Record):
+    type: str | None = None
+    status: str | None = None
+    reason: str | None = None
+
+
 class GatewayClassSpec(Record):
     controller_name: str | None = None
 
@@ -329,13 +335,24 @@ class Listener(Record):
     allowed_routes: AllowedRoutes | None = None
 
 
+class GatewayAddress(Record):
+    type: str | None = None
+    value: str | None = None
+
+
 class GatewaySpec(Record):
     gateway_class_name: str | None = None
     listeners: list[Listener] | None = None
+    addresses: list[GatewayAddress] | None = None
+
+
+class GatewayStatus(Record):
+    addresses: list[GatewayAddress] | None = None
 
 
 class Gateway(KubernetesObject):
     spec: GatewaySpec | None = None
+    status: GatewayStatus | None = None
 
 
 class ParentReference(Record):
@@ -359,6 +376,7 @@ class BackendReference(Record):
 class RouteFilter(Record):
     type: str | None = None
     request_mirror: MirrorFilter | None = None
+    extension_ref: Any = None
 
 
 class MirrorFilter(Record):
@@ -376,24 +394,40 @@ class RouteSpec(Record):
     rules: list[RouteRule] | None = None
 
 
+class RouteParent(Record):
+    """What a Gateway's controller says about a route."""
+
+    parent_ref: ParentReference | None = None
+    conditions: list[Condition] | None = None
+
+
+class RouteStatus(Record):
+    parents: list[RouteParent] | None = None
+
+
 class HTTPRoute(KubernetesObject):
     spec: RouteSpec | None = None
+    status: RouteStatus | None = None
 
 
 class GRPCRoute(KubernetesObject):
     spec: RouteSpec | None = None
+    status: RouteStatus | None = None
 
 
 class TLSRoute(KubernetesObject):
     spec: RouteSpec | None = None
+    status: RouteStatus | None = None
 
 
 class TCPRoute(KubernetesObject):
     spec: RouteSpec | None = None
+    status: RouteStatus | None = None
 
 
 class UDPRoute(KubernetesObject):
     spec: RouteSpec | None = None
+    status: RouteStatus | None = None
 
 
 class ReferenceGrantFrom(Record):
@@ -437,10 +471,22 @@ class OpenShiftRouteSpec(Record):
     port: RoutePort | None = None
 
 
+class RouteIngress(Record):
+    """What a router says about a Route."""
+
+    router_name: str | None = None
+    conditions: list[Condition] | None = None
+
+
+class OpenShiftRouteStatus(Record):
+    ingress: list[RouteIngress] | None = None
+
+
 class Route(KubernetesObject):
     """Of OpenShift."""
 
     spec: OpenShiftRouteSpec | None = None
+    status: OpenShiftRouteStatus | None = None
 
 
 NETWORK_GROUPS: dict[str, tuple[type[KubernetesObject], ...]] = {

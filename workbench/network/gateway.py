@@ -20,6 +20,7 @@ from workbench.inventory.network_objects import (
     Listener,
     ParentReference,
     ReferenceGrant,
+    RouteRule,
     RouteSpec,
 )
 from workbench.inventory.objects import Service, ServicePort
@@ -54,47 +55,78 @@ class Leading:
     doubt: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What a parent of a route is, and whether one of its listeners admits the route."""
+
+    index: int
+    """Its position in ``spec.parentRefs``."""
+    namespace: str
+    name: str
+    """Of the Gateway."""
+    gateway: Gateway | None
+    """``None``: it was not read."""
+    listener: str | None
+    """The name of the first listener that admits the route; ``None`` if none does, or the Gateway was not read."""
+
+
 def leading(view: Inventory) -> Iterator[Leading]:
     """Every port of a Service that an admitted route leads to."""
     for kind in GATEWAY_ROUTES:
         for route in view.all(kind):
-            spec: RouteSpec | None = getattr(route, "spec", None)
-            if spec is None:
-                continue
-            doubt = _admitted(view, route, spec)
+            doubt = _admitted(view, route)
             if doubt is None:
                 continue
-            for reference in _backends(spec):
+            for _, _, reference in backend_references(route):
                 yield from _ports(view, route, reference, doubt)
 
 
-def _backends(spec: RouteSpec) -> Iterator[BackendReference]:
-    for rule in spec.rules or ():
-        for reference in rule.backend_refs or ():
-            if reference.weight != 0:
-                yield reference
-        for each in rule.filters or ():
-            if each.request_mirror is not None and each.request_mirror.backend_ref is not None:
-                yield each.request_mirror.backend_ref
+def spec_of(route: KubernetesObject) -> RouteSpec:
+    """The spec of a route of any kind; an empty one if there is none."""
+    spec: RouteSpec | None = getattr(route, "spec", None)
+    return spec if spec is not None else RouteSpec()
+
+
+def protocol_of(route: KubernetesObject) -> str:
+    """The transport protocol of what a route forwards."""
+    return "UDP" if route.kind == "UDPRoute" else "TCP"
+
+
+def backend_references(route: KubernetesObject) -> Iterator[tuple[str, RouteRule, BackendReference]]:
+    """The Services that a route sends traffic to, mirrored requests included, each with its dotted field and rule."""
+    for at, rule in enumerate(spec_of(route).rules or ()):
+        for index, reference in enumerate(rule.backend_refs or ()):
+            if reference.weight != 0 and _is_service(reference):
+                yield f"spec.rules[{at}].backendRefs[{index}]", rule, reference
+        for index, each in enumerate(rule.filters or ()):
+            mirror = each.request_mirror
+            if mirror is not None and mirror.backend_ref is not None and _is_service(mirror.backend_ref):
+                yield f"spec.rules[{at}].filters[{index}].requestMirror.backendRef", rule, mirror.backend_ref
+
+
+def _is_service(reference: BackendReference) -> bool:
+    return not reference.group and reference.kind in (None, "Service") and bool(reference.name)
 
 
 def _ports(view: Inventory, route: KubernetesObject, reference: BackendReference, doubt: str) -> Iterator[Leading]:
-    if reference.group or reference.kind not in (None, "Service") or not reference.name:
-        return
     namespace = reference.namespace or route.namespace
-    if namespace != route.namespace and not _granted(view, route, namespace, reference.name):
+    if not granted(view, route, namespace, reference.name or ""):
         return
-    service = view.get(Service, reference.name, namespace)
+    service = view.get(Service, reference.name or "", namespace)
     if service is None:
         return
-    protocol = "UDP" if route.kind == "UDPRoute" else "TCP"
     for port in ports_of(service):
-        if port.port == reference.port and (port.protocol or "TCP") == protocol:
+        if port.port == reference.port and (port.protocol or "TCP") == protocol_of(route):
             yield Leading(route.id, service, port, doubt)
 
 
-def _granted(view: Inventory, route: KubernetesObject, namespace: str, service: str) -> bool:
-    """Whether a ReferenceGrant of a namespace lets a route of another refer to a Service there."""
+def granted(view: Inventory, route: KubernetesObject, namespace: str, service: str) -> bool:
+    """Whether a route may refer to a Service: one of its own namespace, or of one whose ReferenceGrant lets it."""
+    return namespace == route.namespace or granting(view, route, namespace, service) is not None
+
+
+def granting(view: Inventory, route: KubernetesObject, namespace: str, service: str) -> ReferenceGrant | None:
+    """The ReferenceGrant of a namespace that lets a route refer to a Service there."""
     for grant in view.in_namespace(ReferenceGrant, namespace):
         if grant.spec is None:
             continue
@@ -107,23 +139,32 @@ def _granted(view: Inventory, route: KubernetesObject, namespace: str, service: 
             for each in grant.spec.to or ()
         )
         if asked and given:
-            return True
-    return False
+            return grant
+    return None
 
 
-def _admitted(view: Inventory, route: KubernetesObject, spec: RouteSpec) -> str | None:
-    """Whether a listener admits a route: empty if so, why it may, or ``None`` if none does."""
-    doubt: str | None = None
-    for parent in spec.parent_refs or ():
+def attachments(view: Inventory, route: KubernetesObject) -> Iterator[Attachment]:
+    """The Gateways that a route names as parents."""
+    for index, parent in enumerate(spec_of(route).parent_refs or ()):
         if (parent.group or _GROUP) != _GROUP or parent.kind not in (None, "Gateway"):
             continue
-        found = view.get(Gateway, parent.name or "", parent.namespace or route.namespace)
-        if found is None:
-            doubt = f"its Gateway {parent.namespace or route.namespace}/{parent.name} was not read"
-        elif any(
-            _takes(view, found, listener, route, spec) for listener in _listeners(found) if _names(parent, listener)
-        ):
+        namespace = parent.namespace or route.namespace
+        found = view.get(Gateway, parent.name or "", namespace)
+        admitting: str | None = None
+        if found is not None:
+            taking = (each for each in _listeners(found) if _names(parent, each) and _takes(view, found, each, route))
+            admitting = next((listener.name or "" for listener in taking), None)
+        yield Attachment(index, namespace, parent.name or "", found, admitting)
+
+
+def _admitted(view: Inventory, route: KubernetesObject) -> str | None:
+    """Whether a listener admits a route: empty if so, why it may, or ``None`` if none does."""
+    doubt: str | None = None
+    for parent in attachments(view, route):
+        if parent.listener is not None:
             return ""
+        if parent.gateway is None:
+            doubt = f"its Gateway {parent.namespace}/{parent.name} was not read"
     return doubt
 
 
@@ -135,7 +176,7 @@ def _names(parent: ParentReference, listener: Listener) -> bool:
     return parent.section_name in (None, "", listener.name) and parent.port in (None, 0, listener.port)
 
 
-def _takes(view: Inventory, gateway: Gateway, listener: Listener, route: KubernetesObject, spec: RouteSpec) -> bool:
+def _takes(view: Inventory, gateway: Gateway, listener: Listener, route: KubernetesObject) -> bool:
     allowed = listener.allowed_routes
     if allowed is not None and allowed.kinds:
         if not any((each.group or _GROUP) == _GROUP and each.kind == route.kind for each in allowed.kinds):
@@ -143,7 +184,8 @@ def _takes(view: Inventory, gateway: Gateway, listener: Listener, route: Kuberne
     elif route.kind not in _KINDS.get(listener.protocol or "", ()):
         return False
     host = listener.hostname if route.kind in _WITH_HOSTS else None
-    if host and spec.hostnames and not any(_overlap(host, each) for each in spec.hostnames):
+    hosts = spec_of(route).hostnames
+    if host and hosts and not any(_overlap(host, each) for each in hosts):
         return False
     return _from_namespace(view, gateway, listener, route.namespace)
 

@@ -25,6 +25,7 @@ from workbench.remediation.records import Effect, Fix, Risk, RiskLevel
 from workbench.techniques.api import Found, SubjectType, Technique
 from workbench.techniques.registry import all_techniques
 from workbench.techniques.resolve import permissions as rights
+from workbench.techniques.resolve.anonymous import WITHOUT_CREDENTIALS, beyond_public
 
 AnyRole = Role | ClusterRole
 AnyBinding = RoleBinding | ClusterRoleBinding
@@ -47,7 +48,11 @@ DECIDING: Mapping[str, tuple[Ability, ...]] = {
 
 
 def binding_subjects(view: Inventory) -> Iterator[Fix]:
-    """F-BIND-SUBJ: one subject taken out of one binding; a binding whose last subject goes stays, with none."""
+    """F-BIND-SUBJ: one subject taken out of one binding; a binding whose last subject goes stays, with none.
+
+    F-BIND-ANON takes out whoever has no credentials, the user and the group together, unless the binding grants no more
+    than health, version and discovery.
+    """
     for binding in (*view.all(RoleBinding), *view.all(ClusterRoleBinding)):
         if not view.is_builtin(binding.id):
             yield from _of_binding(view, binding)
@@ -63,25 +68,34 @@ def _of_binding(view: Inventory, binding: AnyBinding) -> Iterator[Fix]:
         return
     data = plain(binding)
     role = (binding.role_ref.name if binding.role_ref else None) or ""
-    for identity, subjects in named.items():
+    anonymous = [
+        identity
+        for identity in named
+        if identity in WITHOUT_CREDENTIALS
+        and any(grant.binding is binding for grant, _ in beyond_public(view, identity))
+    ]
+    groups = [("F-BIND-ANON", anonymous)] if anonymous else []
+    groups += [("F-BIND-SUBJ", [identity]) for identity in named if identity not in anonymous]
+    for fix, identities in groups:
+        subjects = [subject for identity in identities for subject in named[identity]]
         paths = dict.fromkeys(fields.pointer(("subjects", _selector(subject))) for subject in subjects)
         ops = [Op("remove", path, None, fields.find(data, fields.parse(path))[1]) for path in paths]
         found = management(view, binding, ops)
-        others = len(named) - 1
+        others = len(named) - len(identities)
         yield Fix(
-            fix="F-BIND-SUBJ",
-            title=f"take {identity} out of {called(binding)}",
+            fix=fix,
+            title=f"take {' and '.join(identities)} out of {called(binding)}",
             target=Target.of(binding),
             ops=tuple(ops),
             risk=_removal_risk(
-                view, [identity], role, [f"{others} other subjects of the binding keep it"] if others else []
+                view, identities, role, [f"{others} other subjects of the binding keep it"] if others else []
             ),
             effect=Effect.NONE,
             status=found.status,
             reason=found.reason,
             route=found.route,
             managed_by=tuple(dict.fromkeys(found.managers)),
-            observed_on=(identity,),
+            observed_on=tuple(sorted(identities)),
             notes=tuple(dict.fromkeys(found.notes)),
         )
 

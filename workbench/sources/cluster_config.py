@@ -13,6 +13,7 @@ from workbench.kube.resources import Resource
 _FLAG = "--configmap"
 _CONVENTIONAL = (
     ("kube-system", "kubeadm-config"),
+    ("kube-system", "kubelet-config"),
     ("kube-system", "calico-config"),
     ("kube-system", "cilium-config"),
     ("argocd", "argocd-cm"),

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import EllipsisType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
@@ -164,6 +164,13 @@ class Technique(ABC):
         Returns:
             ``None``: it is not known, so that all are computed anew.
         """
+        return None
+
+    apart: ClassVar[frozenset[str]] = frozenset()
+    """Kinds whose objects concern other subjects than the subject type says: :meth:`touched_apart` knows which."""
+
+    def touched_apart(self, view: Inventory) -> set[str] | None:
+        """The keys of the subjects that an overlay's changes of the kinds in :attr:`apart` touch; ``None``: all."""
         return None
 
     def touched_by_permissions(self, view: Inventory) -> bool:

@@ -412,6 +412,12 @@ def touched(technique: Technique, view: Inventory) -> set[str] | None:
                 return ALL
             keys |= found
             continue
+        if kind in technique.apart:
+            found = technique.touched_apart(view)
+            if found is ALL:
+                return ALL
+            keys |= found
+            continue
         for old, new in pairs:
             if (by_grant or single) and kind in _PODS and old is not None and new is not None:
                 # Of a workload only the name matters here: what its pods are is in the table of pods.

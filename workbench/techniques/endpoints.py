@@ -1,45 +1,47 @@
 """The Endpoints of a namespace: what listens there, under which id, and which containers stand behind it.
 
-An Endpoint stands for every Service port, every backend of an Ingress, every hostPort, and every declared container
-port that no Service covers; where a pod declares no port and no Service covers it, its Endpoint's port is ``any``.
+An Endpoint stands for every Service port, every backend of an Ingress, Gateway or Route, every hostPort, and every
+declared container port that no Service covers; where a pod declares no port and no Service covers it, its Endpoint's
+port is ``any``.
 
-============================  ==================================================================
-``Endpoint:ns/service/80``    the Service's port number, with ``-udp`` or ``-sctp`` when not TCP
-``Endpoint:ns/pod.NAME/80``   a container port of a pod that no Service covers; ``any``
+===============================  ==================================================================
+``Endpoint:ns/service/80``       the Service's port number, with ``-udp`` or ``-sctp`` when not TCP
+``Endpoint:ns/pod.NAME/80``      a container port of a pod that no Service covers; ``any``
 ``Endpoint:ns/ingress.NAME/80``  the backends of an Ingress with one Service port
-``Endpoint:node.NAME/80``     a hostPort, or a declared port of a pod in the node's network
-============================  ==================================================================
+``Endpoint:ns/route.NAME/80``    the same of a Route of OpenShift
+``Endpoint:ns/gateway.NAME/80``  the same of a Gateway, whatever namespaces its routes and backends are in
+``Endpoint:node.NAME/80``        a hostPort, or a declared port of a pod in the node's network
+===============================  ==================================================================
 """
 
 from __future__ import annotations
 
 import enum
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from workbench.graph.graph import Edge
-from workbench.inventory.evidence import Evidence
-from workbench.inventory.fields import literal
+from workbench.graph import nodes
+from workbench.graph.graph import Fact
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
+from workbench.inventory.network_objects import Route
 from workbench.inventory.objects import (
     Endpoint,
     EndpointSlice,
     Ingress,
-    IngressBackend,
-    IntOrString,
     Service,
     ServicePort,
 )
 from workbench.inventory.pods import ContainerInstance, ContainerType, PodInstance
 from workbench.network.ports import PROTOCOLS
-from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, fact
-from workbench.techniques.many import Record, RecordTechnique
-from workbench.techniques.pod_fields import LISTENING
+from workbench.techniques.resolve import gateway_routes
+from workbench.techniques.resolve.backends import backend_ports, backends
 
-READS = frozenset({"Pod", "Service", "EndpointSlice", "Ingress"})
-"""The kinds that the Endpoints of a namespace depend on."""
+READS = frozenset({"Pod", "Service", "EndpointSlice", "Ingress", "Route"})
+"""The kinds that the Endpoints of a namespace depend on, but for those of Gateways."""
+ALL_READS = READS | gateway_routes.READS
+"""The kinds that they all depend on."""
 
 ANY = "any"
 SLICE_SERVICE = "kubernetes.io/service-name"
@@ -51,6 +53,8 @@ class EndpointType(enum.StrEnum):
     SERVICE = "service"
     POD = "pod"
     INGRESS = "ingress"
+    ROUTE = "route"
+    GATEWAY = "gateway"
     HOST_PORT = "node"
 
 
@@ -74,7 +78,8 @@ class EndpointNode:
     id: str
     type: EndpointType
     object: str
-    """The id of the Service, Pod or Ingress that it comes from; of a hostPort the pod's."""
+    """The id of the Service, Pod, Ingress or Route that it comes from; of a hostPort the pod's, of a Gateway the
+    route's."""
     port: int | None
     """The number that a client connects to; ``None`` for any."""
     protocol: str
@@ -86,6 +91,10 @@ class EndpointNode:
     """Whether only the node itself can connect (``hostIP`` on loopback)."""
     resolved: bool = True
     """Whether the source shows what is behind it; a Service without selector needs its EndpointSlices."""
+    http: bool = False
+    """Whether only HTTP gets through."""
+    missing: tuple[Fact, ...] = ()
+    """The facts that it takes to get from here to the pods."""
 
 
 def port_suffix(protocol: str) -> str:
@@ -103,13 +112,24 @@ def ingress_endpoint(namespace: str, ingress: str, port: int) -> str:
     return f"Endpoint:{namespace}/ingress.{ingress}/{port}"
 
 
+def route_endpoint(namespace: str, route: str, port: int) -> str:
+    """The id of the Endpoint of the backends of a Route (OpenShift) with one Service port."""
+    return f"Endpoint:{namespace}/route.{route}/{port}"
+
+
+def gateway_endpoint(gateway_id: str, port: int, protocol: str = "TCP") -> str:
+    """The id of the Endpoint of a Gateway's backends with one Service port."""
+    namespace, _, name = gateway_id.removeprefix("Gateway:").partition("/")
+    return f"Endpoint:{namespace}/gateway.{name}/{port}{port_suffix(protocol)}"
+
+
 def host_endpoint(node_id: str, port: int, protocol: str | None = None) -> str:
     """The id of the Endpoint of a port of a node."""
     return f"Endpoint:node.{node_id.removeprefix('Node:')}/{port}{port_suffix(protocol or 'TCP')}"
 
 
 def endpoints_of(view: Inventory, namespace: str) -> Sequence[EndpointNode]:
-    """The Endpoints of a namespace, hostPorts of its pods included.
+    """The Endpoints of a namespace, hostPorts of its pods included; of Gateways those that lead to a Service of it.
 
     Args:
         view: An inventory, or an overlay, which computes only the namespaces that its changes touch.
@@ -118,7 +138,7 @@ def endpoints_of(view: Inventory, namespace: str) -> Sequence[EndpointNode]:
     base = view.base
     if base is not None and not endpoints_differ(view, namespace):
         return endpoints_of(base, namespace)
-    return view.derived(f"endpoints of {namespace}", READS, lambda over: _endpoints(over, namespace))
+    return view.derived(f"endpoints of {namespace}", ALL_READS, lambda over: _endpoints(over, namespace))
 
 
 def listens(endpoint: EndpointNode) -> bool:
@@ -139,16 +159,26 @@ def endpoint_of(view: Inventory, namespace: str, identifier: str) -> EndpointNod
         return endpoint_of(base, namespace, identifier)
     known: dict[str, EndpointNode] = view.derived(
         f"endpoints of {namespace} by id",
-        READS,
+        ALL_READS,
         lambda over: {endpoint.id: endpoint for endpoint in endpoints_of(over, namespace)},
     )
     return known.get(identifier)
 
 
+def find_endpoint(view: Inventory, identifier: str) -> EndpointNode | None:
+    """An Endpoint by its id alone; of a Gateway, whose Services may be in several namespaces, one in its own."""
+    namespace = nodes.namespace(identifier)
+    for each in [namespace] if namespace else namespaces(view):
+        endpoint = endpoint_of(view, each, identifier)
+        if endpoint is not None:
+            return endpoint
+    return None
+
+
 def namespaces(view: Inventory) -> list[str]:
-    """The namespaces that may have Endpoints: those of pods, Services and Ingresses."""
+    """The namespaces that may have Endpoints: those of pods, Services, Ingresses and Routes."""
     found = dict.fromkeys(view.index(PODS_BY_NAMESPACE).keys())
-    for kind in (Service, Ingress):
+    for kind in (Service, Ingress, Route):
         found.update(dict.fromkeys(obj.namespace for obj in view.all(kind)))
     return list(found)
 
@@ -172,11 +202,11 @@ def is_ready(pod: PodInstance) -> bool:
     """Whether a pod takes traffic: by its Ready condition; a representative, or a pod without conditions, does."""
     if not pod.containers:
         return False
-    ready = _ready(pod)
+    ready = ready_condition(pod)
     return ready is None or ready
 
 
-def _ready(pod: PodInstance) -> bool | None:
+def ready_condition(pod: PodInstance) -> bool | None:
     """What the Ready condition of a pod says, ``None`` if there is none."""
     status = pod.status
     for condition in (status.conditions or ()) if status is not None else ():
@@ -207,45 +237,6 @@ def listeners(pod: PodInstance, port: int | None, protocol: str) -> tuple[Contai
     return tuple(container for container in containers if container.type is not ContainerType.EPHEMERAL)
 
 
-def backends(ingress: Ingress) -> Iterator[tuple[str, str, IntOrString]]:
-    """The Service backends of an Ingress: the field, the Service's name, and its port's number or name."""
-    spec = ingress.spec
-    if spec is None:
-        return
-    candidates: list[tuple[str, IngressBackend | None]] = [
-        ("spec.defaultBackend", spec.default_backend),
-        ("spec.backend", spec.backend),
-    ]
-    for at, rule in enumerate(spec.rules or ()):
-        for index, path in enumerate(rule.http.paths or () if rule.http else ()):
-            candidates.append((f"spec.rules[{at}].http.paths[{index}].backend", path.backend))
-    for where, backend in candidates:
-        if backend is None:
-            continue
-        service = backend.service
-        if service is not None and service.name and service.port is not None:
-            port = service.port.number if service.port.number else service.port.name
-            if port:
-                yield where, service.name, port
-        elif backend.service_name and backend.service_port:
-            yield where, backend.service_name, backend.service_port
-
-
-def backend_port(service: Service | None, port: IntOrString) -> tuple[int, str] | None:
-    """The number and protocol of the Service port that an Ingress backend names, ``None`` if there is none.
-
-    A number may be the port's or, as controllers allow, its targetPort's.
-    """
-    ports = (service.spec.ports or ()) if service is not None and service.spec is not None else ()
-    for candidate in ports:
-        if candidate.port and port in (candidate.port, candidate.name):
-            return candidate.port, candidate.protocol or "TCP"
-    for candidate in ports:
-        if candidate.port and candidate.target_port == port:
-            return candidate.port, candidate.protocol or "TCP"
-    return None
-
-
 # --- making them ------------------------------------------------------------------------------------
 
 
@@ -254,6 +245,9 @@ def endpoints_differ(view: Inventory, namespace: str) -> bool:
     for kind, pairs in view.replaced.items():
         if kind == "pods":
             if any(pod is not None and pod.namespace == namespace for pair in pairs for pod in pair):
+                return True
+        elif kind in gateway_routes.READS:
+            if namespace in gateway_routes.changed_namespaces(view):
                 return True
         elif kind in READS and kind != "Pod":
             for pair in pairs:
@@ -286,7 +280,10 @@ def _endpoints(view: Inventory, namespace: str) -> list[EndpointNode]:
         if pod.containers:
             _add_of_pod(pod, covered, served, found)
     for ingress in view.in_namespace(Ingress, namespace):
-        found += _of_ingress(view, ingress, by_service)
+        found += _of_backends(view, ingress, by_service)
+    for route in view.in_namespace(Route, namespace):
+        found += _of_backends(view, route, by_service)
+    found += _of_gateways(view, namespace, by_service)
     return found
 
 
@@ -372,20 +369,20 @@ def _pods_by_service(
 
 def _from_slices(view: Inventory, service: Service) -> list[PodInstance] | None:
     """The pods that a Service's EndpointSlices name (a Service without selector)."""
-    slices = _slices(view, service)
+    slices = slices_of(view, service)
     if not slices:
         return None
     found: list[PodInstance] = []
     for item in slices:
         for endpoint in item.endpoints or ():
-            pod = _pod_of(view, item, endpoint)
+            pod = pod_of(view, item, endpoint)
             ready = endpoint.conditions is None or endpoint.conditions.ready is not False
             if pod is not None and ready and pod.containers and pod not in found:
                 found.append(pod)
     return found
 
 
-def _slices(view: Inventory, service: Service) -> list[EndpointSlice]:
+def slices_of(view: Inventory, service: Service) -> list[EndpointSlice]:
     return [
         item
         for item in view.in_namespace(EndpointSlice, service.namespace)
@@ -393,7 +390,7 @@ def _slices(view: Inventory, service: Service) -> list[EndpointSlice]:
     ]
 
 
-def _pod_of(view: Inventory, item: EndpointSlice, endpoint: Endpoint) -> PodInstance | None:
+def pod_of(view: Inventory, item: EndpointSlice, endpoint: Endpoint) -> PodInstance | None:
     ref = endpoint.target_ref
     if ref is None or ref.kind != "Pod":
         return None
@@ -453,35 +450,63 @@ def _add_of_pod(
         )
 
 
-def _of_ingress(
-    view: Inventory, ingress: Ingress, by_service: dict[tuple[str, int, str], EndpointNode]
+def backend_endpoint(obj: Ingress | Route, port: int) -> str:
+    """The id of the Endpoint of the backends with one Service port."""
+    make = ingress_endpoint if isinstance(obj, Ingress) else route_endpoint
+    return make(obj.namespace, obj.name, port)
+
+
+def _of_backends(
+    view: Inventory, obj: Ingress | Route, by_service: dict[tuple[str, int, str], EndpointNode]
 ) -> Iterator[EndpointNode]:
     made: dict[int, EndpointNode] = {}
-    for where, name, port in backends(ingress):
-        service = view.get(Service, name, ingress.namespace)
-        resolved = backend_port(service, port)
-        if resolved is not None:
-            number, protocol = resolved
-        elif isinstance(port, int):
-            number, protocol = port, "TCP"
-        else:
-            continue
-        node = made.get(number)
-        if node is None:
-            node = made[number] = EndpointNode(
-                ingress_endpoint(ingress.namespace, ingress.name, number),
-                EndpointType.INGRESS,
-                ingress.id,
-                number,
-                "TCP",
-                where=where,
-            )
-        behind = by_service.get((name, number, protocol)) if resolved is not None else None
-        if behind is not None:
-            known = {target.pod.id for target in node.targets}
-            node.targets.extend(target for target in behind.targets if target.pod.id not in known)
-            node.resolved = node.resolved and behind.resolved
+    for where, name, port in backends(obj):
+        found = backend_ports(view.get(Service, name, obj.namespace), port)
+        # A number says which Endpoint is meant even if nothing is behind it.
+        dangling = [(port, "TCP")] if isinstance(port, int) and not found else []
+        for number, protocol in found or dangling:
+            node = made.get(number)
+            if node is None:
+                node = made[number] = EndpointNode(
+                    backend_endpoint(obj, number),
+                    EndpointType.INGRESS if isinstance(obj, Ingress) else EndpointType.ROUTE,
+                    obj.id,
+                    number,
+                    "TCP",
+                    where=where,
+                    http=True,
+                )
+            behind = by_service.get((name, number, protocol)) if found else None
+            if behind is not None:
+                known = {target.pod.id for target in node.targets}
+                node.targets.extend(target for target in behind.targets if target.pod.id not in known)
+                node.resolved = node.resolved and behind.resolved
     yield from made.values()
+
+
+def _of_gateways(
+    view: Inventory, namespace: str, by_service: dict[tuple[str, int, str], EndpointNode]
+) -> Iterator[EndpointNode]:
+    """One for each Gateway, Service port and set of facts: routes of one Gateway may differ in what they take."""
+    made: set[tuple[str, str, int, str, bool, tuple[Fact, ...]]] = set()
+    for lead in gateway_routes.leads_into(view, namespace):
+        key = (lead.gateway, lead.service, lead.port, lead.protocol, lead.http, lead.missing)
+        behind = by_service.get((lead.service, lead.port, lead.protocol))
+        if key in made or behind is None:
+            continue
+        made.add(key)
+        yield EndpointNode(
+            gateway_endpoint(lead.gateway, lead.port, lead.protocol),
+            EndpointType.GATEWAY,
+            lead.route,
+            lead.port,
+            lead.protocol,
+            behind.targets,
+            lead.where,
+            resolved=behind.resolved,
+            http=lead.http,
+            missing=lead.missing,
+        )
 
 
 def is_loopback(address: str) -> bool:
@@ -490,110 +515,3 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-# --- exploiting them --------------------------------------------------------------------------------
-
-
-class EndpointExploit(RecordTechnique):
-    """ENDPOINT_EXPLOIT: who reaches a listener with a remotely exploitable defect runs code in its container."""
-
-    declaration = Declaration(
-        id="ENDPOINT_EXPLOIT",
-        title="leads, by a defect in the listener, into",
-        source=("Endpoint",),
-        target=("Container",),
-        description=(
-            "The endpoint resolves to the container. A defect in what listens there that gives remote code execution "
-            "puts the attacker into the container; declared ports do not limit what a container listens on."
-        ),
-        mitre=("T1190", "T1210"),
-        effort=6,
-        reason=Reason.COMPLEX,
-        reads=READS,
-        subject_type=SubjectType.SCOPE,
-        pod_fields=LISTENING,
-        fixes=("F-IMG-UP", "F-NP-IN"),
-        references=("https://kubehound.io/reference/attacks/ENDPOINT_EXPLOIT/",),
-        family="exposure",
-    )
-
-    def subjects(self, view: Inventory) -> Iterable[str]:
-        return namespaces(view)
-
-    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
-        for subject in subjects:
-            yield from self._of(view, subject)
-
-    def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
-        facts: dict[str | None, tuple[tuple[str, str], ...]] = {}
-        for endpoint in endpoints_of(view, subject):
-            source = endpoint.id
-            cause = (endpoint.object, endpoint.where)
-            for target in endpoint.targets:
-                for container in target.containers:
-                    image = container.spec.image
-                    missing = facts.get(image)
-                    if missing is None:
-                        missing = facts[image] = fact("C-VULN", container.image)
-                    yield source, container.id, 6, missing, cause
-
-    def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
-        container = view.containers.get(edge.target)
-        if container is None:
-            return []
-        pod = container.pod
-        owner, where = edge.cause
-        found = [view.evidence(pod.obj, container.field("image"))]
-        if container.status is not None and container.type is ContainerType.CONTAINER:
-            found.append(view.evidence(pod.obj, f"status.containerStatuses[name={container.name}].imageID"))
-        if owner == pod.id:
-            found.append(view.evidence(pod.obj, where or container.field("ports")))
-            return found
-        found.append(view.evidence(owner, where))
-        service = view.by_id(owner)
-        if isinstance(service, Ingress):
-            service = self._backend(view, service, edge)
-        if isinstance(service, Service):
-            if service.id != owner:
-                found.append(view.evidence(service, "spec.ports"))
-            found += self._selected(view, service, pod)
-        found.append(view.evidence(pod.obj, container.field("ports")))
-        return found
-
-    def _selected(self, view: Inventory, service: Service, pod: PodInstance) -> Iterator[Evidence]:
-        """What makes a pod one of those behind a Service: its labels and that it is ready, or its EndpointSlice."""
-        selector = service.spec.selector if service.spec else None
-        if not selector:
-            for item in _slices(view, service):
-                for index, endpoint in enumerate(item.endpoints or ()):
-                    if _pod_of(view, item, endpoint) is pod:
-                        yield view.evidence(item, f"endpoints[{index}].targetRef.name")
-                        yield view.evidence(item, f"endpoints[{index}].conditions.ready", True)
-                        return
-            return
-        yield view.evidence(service, "spec.selector")
-        labels = "metadata.labels"
-        prefix = labels if pod.template is None else f"{pod.prefix.removesuffix('spec')}{labels}"
-        for key in selector:
-            yield view.evidence(pod.obj, f"{prefix}{literal(key)}")
-        if _ready(pod) is not None:
-            if service.spec is not None and service.spec.publish_not_ready_addresses:
-                yield view.evidence(service, "spec.publishNotReadyAddresses")
-            else:
-                yield view.evidence(pod.obj, "status.conditions[type=Ready].status")
-
-    def _backend(self, view: Inventory, ingress: Ingress, edge: Edge) -> Service | None:
-        number = edge.source.rpartition("/")[2]
-        for _, name, port in backends(ingress):
-            service = view.get(Service, name, ingress.namespace)
-            resolved = backend_port(service, port)
-            if service is None or resolved is None or str(resolved[0]) != number:
-                continue
-            wanted = service_endpoint(ingress.namespace, name, resolved[0], resolved[1])
-            for endpoint in endpoints_of(view, ingress.namespace):
-                if endpoint.id == wanted and any(
-                    container.id == edge.target for target in endpoint.targets for container in target.containers
-                ):
-                    return service
-        return None

@@ -23,25 +23,20 @@ def _limit(what: str, techniques: str) -> Limit:
 
 _CATALOGUE = (
     _limit(
-        "what else the network and localhost give: kubelets, etcd, admission webhooks, spoofing, port-forwarding",
-        "NET_KUBELET NET_ETCD NET_ADMISSION_NGINX NET_NODE_LOCAL NET_SPOOF NET_SNIFF SHARE_NETNS "
-        "POD_PORTFORWARD POD_PROXY CE_NET_ADMIN",
+        "what else the network and localhost give: listeners of the same pod, port-forwarding, the node's own routes",
+        "SHARE_NETNS POD_PORTFORWARD POD_PROXY CE_NET_ADMIN",
     ),
     _limit(
         "vulnerabilities of images, nodes and runtimes (C-VULN stands for those of listeners)",
         "CE_KERNEL_CVE CE_RUNTIME_CVE CE_GPU_CVE",
     ),
     _limit(
-        "anonymous and unauthenticated access, Gateway API",
-        "API_ANON KUBELET_ANON ETCD_EXPOSED ENDPOINT_UNAUTH EXPOSE_GATEWAY",
-    ),
-    _limit(
         "Windows host processes and raw devices",
         "CE_WIN_HOSTPROCESS CE_RAW_DEVICE",
     ),
     _limit(
-        "cloud identities",
-        "NODE_CLOUD NET_IMDS CLOUD_IRSA CLOUD_POD_IDENTITY CLOUD_GKE_WI CLOUD_AKS_WI CLOUD_BOOTSTRAP "
+        "cloud identities but for those that metadata services hand out to containers",
+        "NODE_CLOUD CLOUD_IRSA CLOUD_POD_IDENTITY CLOUD_GKE_WI CLOUD_AKS_WI CLOUD_BOOTSTRAP "
         "CLOUD_TO_CLUSTER SA_PATCH AWS_AUTH",
     ),
     _limit(

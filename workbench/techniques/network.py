@@ -13,7 +13,7 @@ from workbench.inventory.objects import Service
 from workbench.inventory.pods import PodInstance
 from workbench.network.enforcement import Enforces
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
-from workbench.techniques.endpoints import EndpointNode, Target, endpoints_of, listens, namespaces
+from workbench.techniques.endpoints import EndpointNode, Target, endpoints_of, find_endpoint, listens, namespaces
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.resolve import reach
 
@@ -105,7 +105,7 @@ class NetReach(RecordTechnique):
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
-        found = _endpoint(view, edge.target)
+        found = find_endpoint(view, edge.target)
         if container is None or found is None:
             return []
         best: tuple[bool, list[Evidence]] | None = None
@@ -141,15 +141,6 @@ def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
 
 def _namespaces_of_pods(view: Inventory) -> set[str]:
     return {pod.namespace for pair in view.replaced["pods"] for pod in pair if pod is not None}
-
-
-def _endpoint(view: Inventory, identifier: str) -> EndpointNode | None:
-    namespace = nodes.namespace(identifier)
-    for each in [namespace] if namespace else namespaces(view):
-        for endpoint in endpoints_of(view, each):
-            if endpoint.id == identifier:
-                return endpoint
-    return None
 
 
 class NetworkMembers(ManyTechnique):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from workbench.graph.graph import Fact
+from workbench.graph.graph import Edge, Fact
+from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
+from workbench.inventory.network_objects import Route
 from workbench.inventory.objects import Ingress, LoadBalancerStatus, Node, Service, ServiceStatus
 from workbench.inventory.pods import ContainerInstance, PodInstance
 from workbench.network.addresses import Span, span
@@ -158,6 +160,33 @@ def _through(exposure: Exposure, passages: Iterable[reach.Passage]) -> Exposure:
     return Exposure(exposure.missing + more, exposure.cause)
 
 
+def rules_of_entry(
+    view: Inventory, endpoint: EndpointNode | None, edge: Edge, controller: PodInstance | None = None
+) -> list[Evidence]:
+    """The rules of network policies that let the internet, or a controller, get to a pod behind an Endpoint.
+
+    Args:
+        view: The objects.
+        endpoint: The Endpoint, or that of the Service behind it.
+        edge: The step from the internet, whose facts say which of the pods is meant.
+        controller: The pod that forwards, if one does.
+    """
+    found: list[Evidence] = []
+    for each in endpoint.targets if endpoint is not None else ():
+        assert endpoint is not None, "it has targets"
+        alone = replace(endpoint, targets=[each])
+        if controller is not None:
+            let_in = forwarded(view, Exposure(), controller, alone)
+            rules = reach.evidence(view, controller, each.pod, each.port, endpoint.protocol)
+        else:
+            let_in = admitted(view, Exposure(), alone)
+            rules = reach.evidence_of_entry(view, each.pod, each.port, endpoint.protocol)
+        if let_in.open and not set(let_in.missing) - set(edge.missing):
+            return rules
+        found = found or rules
+    return found
+
+
 def _spans(texts: Iterable[str]) -> list[Span]:
     out: list[Span] = []
     for text in texts:
@@ -168,7 +197,7 @@ def _spans(texts: Iterable[str]) -> list[Span]:
     return out
 
 
-def _best(exposures: Iterable[Exposure | None]) -> Exposure | None:
+def best(exposures: Iterable[Exposure | None]) -> Exposure | None:
     """The open exposure that takes the fewest facts, ``None`` if there is none."""
     found = [exposure for exposure in exposures if exposure is not None and exposure.open]
     return min(found, key=lambda exposure: len(exposure.missing), default=None)
@@ -197,6 +226,29 @@ def in_cloud(view: Inventory, ingress: Ingress) -> bool:
     return classes.controller_name(*classes.ingress_class(view, ingress)) in classes.CLOUD
 
 
+def route_exposure(view: Inventory, route: Route) -> Exposure:
+    """Whether the internet reaches the backends of a Route (OpenShift) through a router that admits it."""
+    admitting: list[str | None] = []
+    refusing: list[str | None] = []
+    for each in (route.status.ingress if route.status is not None else None) or ():
+        refused = any(said.type == "Admitted" and said.status == "False" for said in each.conditions or ())
+        (refusing if refused else admitting).append(each.router_name)
+    if refusing and not admitting:
+        return Exposure(mitigation="status.ingress says that no router admits the Route")
+    guarded = fact("C-INGRESS", route.id)
+    found = [_serving(view, None, f"router:{name}") for name in dict.fromkeys(admitting)]
+    if not any(serving is not None for serving, _ in found):
+        found = [_serving(view, None, classes.OPENSHIFT)]
+    serving = next((router for router, _ in found if router is not None), None)
+    if serving is None:
+        return Exposure(guarded)
+    exposed = best(exposure for _, exposure in found)
+    if exposed is None:
+        return Exposure(mitigation=f"the router {serving.pod.id} is not exposed")
+    protected = guarded if classes.protections(route) else ()
+    return Exposure(protected + exposed.missing, (serving.id, exposed.cause))
+
+
 def _serving(
     view: Inventory, name: str | None, controller: str | None
 ) -> tuple[ContainerInstance | None, Exposure | None]:
@@ -204,7 +256,7 @@ def _serving(
     known = view.memo("exposure of controllers", reach.READS | {"Node"})
     if (name, controller) not in known:
         serving = classes.controllers(view, name, controller)
-        exposed = _best(_pod_exposures(view, {container.pod.id: container.pod for container in serving}))
+        exposed = best(pod_exposures(view, {container.pod.id: container.pod for container in serving}))
         known[name, controller] = (serving[0] if serving else None, exposed)
     found: tuple[ContainerInstance | None, Exposure | None] = known[name, controller]
     return found
@@ -227,7 +279,18 @@ def _by_cloud(ingress: Ingress, name: str | None, controller: str | None, protec
     return Exposure(protected)
 
 
-def _pod_exposures(view: Inventory, pods: dict[str, PodInstance]) -> Iterator[Exposure]:
+def service_exposures(view: Inventory, service: Service) -> Iterator[Exposure]:
+    """Every way in which the internet might reach a Service, those that are closed too."""
+    spec = service.spec
+    if spec is None:
+        return
+    ways = [load_balancer(service), external_ip(view, service)]
+    if spec.type == "NodePort" or any(port.node_port for port in spec.ports or ()):
+        ways.append(node_port(view))
+    yield from (way for way in ways if way is not None)
+
+
+def pod_exposures(view: Inventory, pods: dict[str, PodInstance]) -> Iterator[Exposure]:
     """Every way in which the internet reaches one of some pods, with the id of the object that opens it."""
     for namespace in dict.fromkeys(pod.namespace for pod in pods.values()):
         for endpoint in endpoints_of(view, namespace):
@@ -238,12 +301,9 @@ def _pod_exposures(view: Inventory, pods: dict[str, PodInstance]) -> Iterator[Ex
             service = view.by_id(endpoint.object)
             if not isinstance(service, Service) or service.spec is None:
                 continue
-            ways = [load_balancer(service), external_ip(view, service)]
-            if service.spec.type == "NodePort" or any(port.node_port for port in service.spec.ports or ()):
-                ways.append(node_port(view))
-            for way in ways:
-                open_to = admitted(view, way, endpoint) if way is not None else None
-                if open_to is not None and open_to.open:
+            for way in service_exposures(view, service):
+                open_to = admitted(view, way, endpoint)
+                if open_to.open:
                     yield Exposure(open_to.missing, service.id)
     for pod in pods.values():
         for container, _, _, _, host_ip in host_ports(pod):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from workbench.inventory.inventory import IndexOf, Inventory
+from workbench.inventory.network_objects import Route
 from workbench.inventory.objects import Ingress, IngressClass
 from workbench.inventory.pods import ContainerInstance
 
@@ -17,19 +18,28 @@ NGINX = "k8s.io/ingress-nginx"
 ALB = "ingress.k8s.aws/alb"
 GCE = "k8s.io/ingress-gce"
 APPLICATION_GATEWAY = "azure/application-gateway"
+TRAEFIK = "traefik.io/ingress-controller"
+OPENSHIFT = "openshift.io/ingress-to-route"
+"""What OpenShift's routers serve, as Routes."""
+NGINX_GATEWAY = "gateway.nginx.org/nginx-gateway-controller"
+
+ROUTER_LABEL = "ingresscontroller.operator.openshift.io/deployment-ingresscontroller"
+"""The label of OpenShift's router pods; its value is the router's name."""
 
 _IMAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), controller)
     for pattern, controller in (
         (r"ingress-nginx/controller|nginx-ingress-controller|ingress-nginx-controller", NGINX),
         (r"(^|/)nginx/nginx-ingress|nginx-ic/", "nginx.org/ingress-controller"),
-        (r"(^|/)traefik([:@]|$)", "traefik.io/ingress-controller"),
+        (r"(^|/)traefik([:@]|$)", TRAEFIK),
         (r"haproxytech/kubernetes-ingress", "haproxy.org/ingress-controller/haproxy"),
         (r"haproxy-ingress([:@]|$)", "haproxy-ingress.github.io/controller"),
         (r"projectcontour/contour", "projectcontour.io/ingress-controller"),
         (r"kong/kubernetes-ingress-controller|(^|/)kong([:@]|$)", "ingress-controllers.konghq.com/kong"),
         (r"aws-load-balancer-controller", ALB),
         (r"application-gateway/kubernetes-ingress", APPLICATION_GATEWAY),
+        (r"nginx-gateway-fabric|nginx-kubernetes-gateway", NGINX_GATEWAY),
+        (r"haproxy-router([:@]|$)", OPENSHIFT),
         (r"istio/pilot", "istio.io/ingress-controller"),
         (r"cilium/cilium([:@]|$)", "cilium.io/ingress-controller"),
     )
@@ -38,7 +48,7 @@ _IMAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 _CONVENTIONAL = {
     "nginx": NGINX,
-    "traefik": "traefik.io/ingress-controller",
+    "traefik": TRAEFIK,
     "haproxy": "haproxy.org/ingress-controller/haproxy",
     "contour": "projectcontour.io/ingress-controller",
     "kong": "ingress-controllers.konghq.com/kong",
@@ -48,6 +58,7 @@ _CONVENTIONAL = {
     "istio": "istio.io/ingress-controller",
     "cilium": "cilium.io/ingress-controller",
     "azure-application-gateway": APPLICATION_GATEWAY,
+    "openshift-default": OPENSHIFT,
 }
 """The classes whose name, without an IngressClass, says which controller is meant."""
 
@@ -72,6 +83,7 @@ PROTECTION = re.compile(
     | traefik\.ingress\.kubernetes\.io/router\.middlewares
     | haproxy\.org/(auth-type|whitelist|allow-list)
     | alb\.ingress\.kubernetes\.io/(auth-type|inbound-cidrs)
+    | haproxy\.router\.openshift\.io/ip_(white|allow)list
     )$""",
     re.VERBOSE,
 )
@@ -103,6 +115,9 @@ def _controller_keys(container: ContainerInstance) -> Iterable[str]:
                     found[value] = None
                 elif value:
                     found[f"class:{value}"] = None
+    router = container.pod.labels.get(ROUTER_LABEL)
+    if router:
+        found[OPENSHIFT] = found[f"router:{router}"] = None
     controller = _image_controller(spec.image or "")
     if controller is not None and not named:
         found[controller] = None
@@ -110,7 +125,14 @@ def _controller_keys(container: ContainerInstance) -> Iterable[str]:
 
 
 CONTROLLERS: IndexOf[str, ContainerInstance] = IndexOf("ingress controllers", "containers", _controller_keys)
-"""The containers that serve a controller name, or ``class:NAME`` where their arguments name the class."""
+"""The containers that serve a controller name, ``class:NAME`` where their arguments name the class, ``router:NAME`` as
+a router of OpenShift."""
+
+
+def serving_namespaces(view: Inventory) -> set[str]:
+    """The namespaces of the pods of controllers."""
+    index = view.index(CONTROLLERS)
+    return {container.pod.namespace for key in index.keys() for container in index[key]}  # noqa: SIM118 - an index
 
 
 def ingress_class(view: Inventory, ingress: Ingress) -> tuple[str | None, IngressClass | None]:
@@ -143,10 +165,10 @@ def controllers(view: Inventory, name: str | None, controller: str | None) -> li
     return list(found.values())
 
 
-def protections(ingress: Ingress) -> list[str]:
-    """The annotations of an Ingress that put authentication or an allow-list in front of it."""
+def protections(obj: Ingress | Route) -> list[str]:
+    """The annotations that put authentication or an allow-list in front of the backends."""
     return [
         key
-        for key, value in (ingress.metadata.annotations or {}).items()
+        for key, value in (obj.metadata.annotations or {}).items()
         if PROTECTION.match(key) and (value or "").strip().lower() not in _OPEN_VALUES
     ]

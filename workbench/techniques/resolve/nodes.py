@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from workbench.inventory.evidence import Evidence
@@ -10,6 +9,7 @@ from workbench.inventory.fields import literal
 from workbench.inventory.inventory import PODS_BY_NODE, IndexOf, Inventory
 from workbench.inventory.objects import Node
 from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
+from workbench.techniques.resolve.command import command_line
 
 ROLE_LABELS = (
     "node-role.kubernetes.io/control-plane",
@@ -110,9 +110,6 @@ def sees_api_server(view: Inventory) -> bool:
     return bool(api_server_flags(view))
 
 
-_FLAG = re.compile(r"^(--[a-z0-9-]+)(?:=(.*))?$", re.DOTALL)
-
-
 def _api_server_flags(view: Inventory) -> dict[str, str]:
     index = view.index(CONTROL_PLANE_PODS)
     flags: dict[str, str] = {}
@@ -123,14 +120,6 @@ def _api_server_flags(view: Inventory) -> dict[str, str]:
                 continue
             flags.setdefault("", pod.id)
             for container in pod.spec.containers or ():
-                words = [*(container.command or ()), *(container.args or ())]
-                for at, word in enumerate(words):
-                    match = _FLAG.match(word)
-                    if match is None:
-                        continue
-                    value = match[2]
-                    if value is None:
-                        following = words[at + 1] if at + 1 < len(words) else ""
-                        value = "" if following.startswith("-") else following
-                    flags.setdefault(match[1], value)
+                for flag, values in command_line(container).flags.items():
+                    flags.setdefault(f"--{flag}", values[0])
     return flags

@@ -1,0 +1,125 @@
+"""The Endpoints on each node: whose pods run there, and which of them only the node itself gets to.
+
+A step that leads to what is on the attacker's node takes an Endpoint whose pods all run there. Of one that has others
+elsewhere it is not said which of them is meant (C-NODE).
+
+Sources: Kubernetes documentation, "Network Policies": "traffic to and from the node where a Pod is running is always
+allowed"; ``hostIP`` of container ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from workbench.graph import nodes
+from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
+from workbench.inventory.pods import UNKNOWN_NODE, Trait
+from workbench.network import enforcement
+from workbench.network.enforcement import Enforces
+from workbench.network.rules import Direction
+from workbench.techniques.endpoints import EndpointNode, endpoints_differ, endpoints_of, listens
+from workbench.techniques.resolve import HOLDS, Answer, needs, reach, ruled_out
+from workbench.techniques.resolve.container import on_every_node
+from workbench.techniques.resolve.nodes import node_ids
+from workbench.techniques.resolve.reached import changed_ways_out
+
+ON_NODE = "endpoints-on"
+"""The hubs of the Endpoints whose pods all run on a node."""
+ON_NODE_IF = "endpoints-on-if"
+"""The same, of those that have pods elsewhere too."""
+LOCAL = "node-local"
+"""The hubs of the Endpoints that policies protect, but not from the node, and of those on its loopback."""
+LOCAL_IF = "node-local-if"
+HUBS = (ON_NODE, ON_NODE_IF, LOCAL, LOCAL_IF)
+
+_BRIDGED = frozenset({"Flannel"})
+_ROUTED = frozenset({"Cilium", "Calico", "Antrea", "OVN-Kubernetes", "Kube-OVN", "kindnet", "Amazon VPC CNI"})
+"""Plugins that route between pods, or answer for their addresses: nobody else can. Of others it is not known."""
+
+
+def hub(kind: str, node_id: str) -> str:
+    """The hub of a kind for a node."""
+    return nodes.hub(kind, node_id.removeprefix("Node:"))
+
+
+@dataclass(slots=True)
+class Placed:
+    """The Endpoints of a namespace by hub."""
+
+    members: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: str, node_id: str, endpoint: str) -> None:
+        self.members.setdefault(hub(kind, node_id), []).append(endpoint)
+
+
+def placed(view: Inventory, namespace: str) -> Placed:
+    """Where the Endpoints of a namespace are."""
+    base = view.base
+    if base is not None and not _differ(view, namespace):
+        return placed(base, namespace)
+    return view.derived(f"endpoints by node of {namespace}", reach.READS, lambda over: _placed(over, namespace))
+
+
+def _differ(view: Inventory, namespace: str) -> bool:
+    changed = changed_ways_out(view)
+    return changed is None or namespace in changed or endpoints_differ(view, namespace)
+
+
+def _placed(view: Inventory, namespace: str) -> Placed:
+    out = Placed()
+    network = reach.network_of(view).reach
+    protects = reach.enforced(view) is not Enforces.NO
+    protected: dict[int | None, bool] = {}
+    for endpoint in endpoints_of(view, namespace):
+        if not endpoint.targets or not (endpoint.loopback or listens(endpoint)):
+            continue
+        here: dict[str, bool] = {}
+        for target in endpoint.targets:
+            pod = target.pod
+            number = network.class_of(pod)
+            if number not in protected:
+                protected[number] = bool(number is not None and network.selecting(Direction.INGRESS, number))
+            here[pod.node] = here.get(pod.node, False) or (protects and protected[number])
+        for node_id, limited in here.items():
+            surely = _surely(endpoint, node_id)
+            if not endpoint.loopback:
+                out.add(ON_NODE if surely else ON_NODE_IF, node_id, endpoint.id)
+            if limited or endpoint.loopback:
+                out.add(LOCAL if surely else LOCAL_IF, node_id, endpoint.id)
+    return out
+
+
+def _surely(endpoint: EndpointNode, node_id: str) -> bool:
+    """Whether all that is behind an Endpoint is on a node."""
+    if node_id == UNKNOWN_NODE:
+        return all(on_every_node(target.pod) for target in endpoint.targets)
+    return all(target.pod.node == node_id for target in endpoint.targets)
+
+
+def host_network_nodes(view: Inventory) -> frozenset[str]:
+    """The nodes whose network some container uses."""
+    found: frozenset[str] = view.derived("nodes with containers on their network", frozenset({"Pod"}), _host_network)
+    return found
+
+
+def _host_network(view: Inventory) -> frozenset[str]:
+    return frozenset(container.pod.node for container in view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_NETWORK])
+
+
+def wanted_nodes(view: Inventory) -> Iterable[str]:
+    """The nodes whose hubs some step leads to."""
+    return node_ids(view) if layer_2(view).off is None else host_network_nodes(view)
+
+
+def layer_2(view: Inventory) -> Answer:
+    """Whether the pods of a node share a bridge, on which each may answer for the address of another.
+
+    Source: the documentation of each network plugin.
+    """
+    plugin = enforcement.enforcement(view)
+    if plugin.plugin in _BRIDGED:
+        return HOLDS
+    if plugin.plugin in _ROUTED:
+        return ruled_out(f"{plugin.plugin} ({plugin.object}) routes between pods: there is no layer 2 to spoof on")
+    return needs("C-L2", UNKNOWN_NODE)
