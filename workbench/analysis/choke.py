@@ -143,7 +143,8 @@ class _Between:
         # The membership of a set is nothing that anybody could cut.
         internal = leading.compiled.catalogue.internal
         self.shown = ~internal[arrays.technique[edge]] & ~leading.hub[nodes][self.row]
-        self.graph: Any = rustworkx.PyDiGraph(multigraph=False)
+        # Each edge is here once, which need not be looked for again.
+        self.graph: Any = rustworkx.PyDiGraph(multigraph=True)
         self.graph.add_nodes_from(range(len(self.numbers)))
         self.graph.extend_from_edge_list(list(zip(self.target.tolist(), self.row.tolist(), strict=True)))
 

@@ -63,6 +63,8 @@ class IndexOf(Generic[K, I]):
     source: str
     """What is indexed: the name of a kind, ``pods`` or ``containers``."""
     keys: Callable[[I], Iterable[K]]
+    of_replicas: bool = False
+    """Whether the keys follow from what replicas have in common (:attr:`PodInstance.alike`); then they are asked once."""
 
 
 def _kind_index(kind: type[T]) -> IndexOf[str, T]:
@@ -79,7 +81,7 @@ CONTAINERS_BY_TRAIT: IndexOf[Trait, ContainerInstance] = IndexOf(
     "containers by trait", "containers", lambda container: container.traits
 )
 CONTAINERS_BY_IMAGE: IndexOf[str, ContainerInstance] = IndexOf(
-    "containers by image", "containers", lambda container: (container.image,)
+    "containers by image", "containers", lambda container: (container.image,), of_replicas=True
 )
 
 
@@ -187,7 +189,7 @@ class Inventory:
             else:
                 source: Iterable[Any]
                 source = getattr(self, of.source) if of.source in ("pods", "containers") else self._tables[of.source]
-                found = Index(source, of.keys)
+                found = Index(source, of.keys, of_replicas=of.of_replicas)
             self._indexes[of.name] = found
         return cast("Index[K, I]", found)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 from workbench.inventory.decode import pod_spec_prefix
@@ -72,6 +72,7 @@ class PodInstance:
 
     __slots__ = (
         "_volumes",
+        "account",
         "account_name",
         "alike",
         "containers",
@@ -121,8 +122,11 @@ class PodInstance:
         self.live = pod is not None and is_live(pod)
         """Whether this is a pod that runs, with a node and a status; else it is not yet admitted."""
         self.template = None if pod is not None else template_of(obj)
-        self.node = f"Node:{spec.node_name}" if spec.node_name else UNKNOWN_NODE
+        self.node = _node_id(spec.node_name) if spec.node_name else UNKNOWN_NODE
         self.account_name = spec.service_account_name or spec.service_account or "default"
+        # A text that is there already is quicker to look up than an equal one.
+        self.account = f"ServiceAccount:{self.namespace}/{self.account_name}" if alike is None else alike[0].account
+        """The id of the pod's service account."""
         owners = obj.metadata.owner_references or ()
         self.mirror = pod is not None and (
             MIRROR in (obj.metadata.annotations or ()) or any(ref.kind == "Node" for ref in owners)
@@ -163,11 +167,6 @@ class PodInstance:
                 if known.spec.name == container.name and known.type is which:
                     return known
         return None
-
-    @property
-    def account(self) -> str:
-        """The id of the pod's service account."""
-        return f"ServiceAccount:{self.namespace}/{self.account_name}"
 
     @property
     def labels(self) -> Labels:
@@ -257,6 +256,12 @@ class ContainerInstance:
 
     def __repr__(self) -> str:
         return f"<{self.id}>"
+
+
+@lru_cache(maxsize=4096)
+def _node_id(name: str) -> str:
+    """One text for all pods of a node."""
+    return f"Node:{name}"
 
 
 Renamed: TypeAlias = tuple[()] | tuple[str, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -66,12 +66,20 @@ class _OverlaidTable(Table[T]):
 class Index(Generic[K, T]):
     """Items by a key that each item gives, several keys an item, in the order of the items."""
 
-    def __init__(self, items: Iterable[T], keys: Callable[[T], Iterable[K]]) -> None:
+    def __init__(self, items: Iterable[T], keys: Callable[[T], Iterable[K]], *, of_replicas: bool = False) -> None:
+        """Index some items.
+
+        Args:
+            items: The items.
+            keys: Gives the keys of an item.
+            of_replicas: Whether the items are pods or containers of which replicas have the same keys.
+        """
         self._keys = keys
         self._lists: dict[K, list[T]] = {}
         lists = self._lists
+        ask = _once_for_replicas(keys) if of_replicas else keys
         for item in items:
-            for key in keys(item):
+            for key in ask(item):
                 found = lists.get(key)
                 if found is None:
                     lists[key] = [item]
@@ -92,6 +100,18 @@ class Index(Generic[K, T]):
     def overlaid(self, pairs: Sequence[tuple[T | None, T | None]]) -> Index[K, T]:
         """This index with items replaced: ``(old, new)``, ``None`` for an item that is new or goes."""
         return _OverlaidIndex(self, self._keys, pairs) if pairs else self
+
+
+def _once_for_replicas(keys: Callable[[Any], Iterable[K]]) -> Callable[[Any], Iterable[K]]:
+    known: dict[Any, tuple[K, ...]] = {}
+
+    def ask(item: Any) -> tuple[K, ...]:
+        found = known.get(item.alike)
+        if found is None:
+            found = known[item.alike] = tuple(keys(item.alike))
+        return found
+
+    return ask
 
 
 class _OverlaidIndex(Index[K, T]):

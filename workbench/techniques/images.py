@@ -49,7 +49,7 @@ def _images(pod: PodInstance) -> Iterable[str]:
     return dict.fromkeys(f"Image:{item.image}" for group in groups for item in group or () if item.image)
 
 
-PODS_BY_IMAGE: IndexOf[str, PodInstance] = IndexOf("pods by image", "pods", _images)
+PODS_BY_IMAGE: IndexOf[str, PodInstance] = IndexOf("pods by image", "pods", _images, of_replicas=True)
 """The pods by the id of every image that they name, those of init containers too."""
 
 

@@ -85,7 +85,7 @@ def _distroless_keys(container: ContainerInstance) -> Iterable[str]:
 
 
 _DISTROLESS_BY_NAMESPACE: IndexOf[str, ContainerInstance] = IndexOf(
-    "distroless containers by namespace", "containers", _distroless_keys
+    "distroless containers by namespace", "containers", _distroless_keys, of_replicas=True
 )
 
 

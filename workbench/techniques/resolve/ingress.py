@@ -124,7 +124,9 @@ def _controller_keys(container: ContainerInstance) -> Iterable[str]:
     return found
 
 
-CONTROLLERS: IndexOf[str, ContainerInstance] = IndexOf("ingress controllers", "containers", _controller_keys)
+CONTROLLERS: IndexOf[str, ContainerInstance] = IndexOf(
+    "ingress controllers", "containers", _controller_keys, of_replicas=True
+)
 """The containers that serve a controller name, ``class:NAME`` where their arguments name the class, ``router:NAME`` as
 a router of OpenShift."""
 
