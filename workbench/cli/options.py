@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import re
 import shutil
 import sys
@@ -199,10 +200,21 @@ def load(args: argparse.Namespace, connection: Connection | None = None) -> Audi
         audit = Audit.load(request, progress, live(progress, connection))
     finally:
         progress.clear()
+    _keep(audit)
     for note in audit.notes:
         say(note)
     say_gaps(audit.coverage)
     return audit
+
+
+def _keep(audit: Audit) -> None:
+    """Spare the end of the command to take millions of objects apart one by one, while the process gives all back.
+
+    A circle is the collector's to find, and it does not look through what is frozen until the next source is read.
+    """
+    circle: list[object] = [audit]
+    circle.append(circle)
+    gc.freeze()
 
 
 def live(progress: ProgressLine, connection: Connection | None = None) -> Live:

@@ -8,12 +8,13 @@ keys that rules read) or an environment variable is in it.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -35,7 +36,9 @@ from workbench.text import shown
 VERSION = 1
 """The version of the format that this program writes, and the newest that it reads."""
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+"""How much text is looked at in one go: some dozens of objects, which stay in the processor's cache."""
+_ZIPPED = 1 << 14
 _MAX_LINE = 64 << 20
 _MAX_SIZE = 8 << 30
 _LEVEL = 6
@@ -198,7 +201,8 @@ def read_header(path: str) -> Header:
         SnapshotError: As :func:`read`, as far as the first line shows it.
         InputError: The file cannot be opened.
     """
-    return _header(path, next(_lines(path), b""))
+    block = next(_blocks(path), b"")
+    return _header(path, block[: block.find(b"\n") + 1])
 
 
 def read(path: str) -> tuple[Header, list[tuple[KubernetesObject, Origin | None]], list[Gap]]:
@@ -208,19 +212,17 @@ def read(path: str) -> tuple[Header, list[tuple[KubernetesObject, Origin | None]
         SnapshotError: The file is no snapshot, was cut off, was changed, or is of a newer version.
         InputError: The file cannot be opened.
     """
-    lines = _lines(path)
-    first = next(lines, b"")
-    header = _header(path, first)
-    reader = _Reader(path, header)
+    blocks = _blocks(path)
+    block = next(blocks, b"")
+    first = block[: block.find(b"\n") + 1]
+    reader = _Reader(path, _header(path, first))
     reader.digest.update(first)
-    for line in lines:
-        if line.startswith(b'{"end":'):
-            reader.end(line)
-            for _ in lines:
-                raise _bad(path, "there is more after its end")
-            return header, reader.objects, reader.gaps
-        reader.take(line)
-    raise _cut_off(path)
+    reader.take_lines(block[len(first) :])
+    for block in blocks:
+        reader.take(block)
+    if not reader.ended:
+        raise _cut_off(path)
+    return reader.header, reader.objects, reader.gaps
 
 
 class _Reader:
@@ -232,17 +234,43 @@ class _Reader:
         self.objects: list[tuple[KubernetesObject, Origin | None]] = []
         self.gaps: list[Gap] = []
         self.header = header
+        self.ended = False
         self._files: list[str | None] = list(header.files)
         self._kind = ""
         self._left = 0
         self._count = 0
         # The header is the first.
         self._line = 1
-        self._known = False
         self._share = Sharer().share
         self._decoder: msgspec.json.Decoder[Any] | None = None
 
-    def take(self, line: bytes) -> None:
+    def take(self, block: bytes) -> None:
+        """Some lines. Those of a large kind are its objects, which are decoded in one go."""
+        found: list[Any] = []
+        if self._left and self._decoder is not None and not self.ended:
+            # Where a section ends, or an object is not as it should be, each line is looked at.
+            with contextlib.suppress(*JSON_ERRORS):
+                found = self._decoder.decode_lines(block)
+        if not found or len(found) > self._left:
+            self.take_lines(block)
+            return
+        self.digest.update(block)
+        self._line += len(found)
+        self._left -= len(found)
+        self._count += len(found)
+        self._keep(found)
+
+    def take_lines(self, block: bytes) -> None:
+        """Some lines, each on its own."""
+        for line in block.splitlines(keepends=True):
+            if self.ended:
+                raise _bad(self.path, "there is more after its end")
+            if line.startswith(b'{"end":'):
+                self._end(line)
+            else:
+                self._take_line(line)
+
+    def _take_line(self, line: bytes) -> None:
         """One line: a section, or an object of the section."""
         self._line += 1
         self.digest.update(line)
@@ -265,23 +293,32 @@ class _Reader:
         try:
             read = self._decoder.decode(line)
         except msgspec.ValidationError as error:
-            self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, shown(str(error))))
-            return
+            self._invalid(shown(str(error)))
         except JSON_ERRORS as error:
             raise _bad(self.path, f"line {self._line} of it is damaged; collect it again") from error
-        obj = read.object
-        meta = obj.metadata
-        if not meta.name:
-            self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, "an object without a name"))
-            return
-        if meta.managed_fields:
-            try:
-                meta.managed_fields = kept_fields(meta)
-            except DecodeError as error:
-                self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, f"{error} - at {error.field}"))
-                return
-        self._share(obj)
-        self.objects.append((obj, self._origin(read.at)))
+        else:
+            self._keep([read])
+
+    def _keep(self, found: Iterable[Any]) -> None:
+        """Decoded lines of objects."""
+        share, objects = self._share, self.objects
+        for read in found:
+            obj = read.object
+            meta = obj.metadata
+            if not meta.name:
+                self._invalid("an object without a name")
+                continue
+            if meta.managed_fields:
+                try:
+                    meta.managed_fields = kept_fields(meta)
+                except DecodeError as error:
+                    self._invalid(f"{error} - at {error.field}")
+                    continue
+            share(obj)
+            objects.append((obj, self._origin(read.at)))
+
+    def _invalid(self, detail: str) -> None:
+        self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, detail))
 
     def _origin(self, at: _Place | None) -> Origin | None:
         if at is None:
@@ -289,8 +326,9 @@ class _Reader:
         known = at.file is not None and 0 <= at.file < len(self._files)
         return RecordedOrigin(self._files[at.file] if known and at.file is not None else None, at.document, at.line)
 
-    def end(self, line: bytes) -> None:
+    def _end(self, line: bytes) -> None:
         """The last line, which tells whether all is there and as it was written."""
+        self.ended = True
         try:
             end = msgspec.json.decode(line, type=_Trailer).end
         except JSON_ERRORS as error:
@@ -320,20 +358,23 @@ def _header(path: str, line: bytes) -> Header:
         raise _bad(path, f"its first line is damaged: {shown(str(error))}") from error
 
 
-def _lines(path: str) -> Iterator[bytes]:
-    """The lines of a snapshot, compressed or not, each with its line break."""
-    rest = b""
-    size = 0
+def _blocks(path: str) -> Iterator[bytes]:
+    """The text of a snapshot, compressed or not, some lines at a time."""
+    rest: list[bytes] = []
+    size = left = 0
     for part in _inflated(path):
         size += len(part)
         if size > _MAX_SIZE:
             raise _bad(path, f"too large: more than the {_MAX_SIZE:,} bytes that are read")
-        lines = (rest + part).splitlines(keepends=True)
-        rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
-        if len(rest) > _MAX_LINE:
+        end = part.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*rest, part[:end]))
+            rest, left = [], 0
+        rest.append(part[end:])
+        left += len(part) - end
+        if left > _MAX_LINE:
             raise _bad(path, f"a line of it is longer than {_MAX_LINE:,} bytes")
-        yield from lines
-    if rest:
+    if left:
         raise _cut_off(path)
 
 
@@ -354,7 +395,7 @@ def _inflated(path: str) -> Iterator[bytes]:
             unzip = zlib.decompressobj(wbits=31)
             while head:
                 yield unzip.decompress(head, _CHUNK)
-                head = unzip.unconsumed_tail or (b"" if unzip.eof else stream.read(_CHUNK))
+                head = unzip.unconsumed_tail or (b"" if unzip.eof else stream.read(_ZIPPED))
             if not unzip.eof:
                 raise _cut_off(path)
             if unzip.unused_data or stream.read(1):
