@@ -9,7 +9,7 @@ from functools import lru_cache
 from workbench.inventory.inventory import IndexOf, Inventory
 from workbench.inventory.network_objects import Route
 from workbench.inventory.objects import Ingress, IngressClass
-from workbench.inventory.pods import ContainerInstance
+from workbench.inventory.pods import ContainerInstance, PodInstance
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
@@ -115,9 +115,6 @@ def _controller_keys(container: ContainerInstance) -> Iterable[str]:
                     found[value] = None
                 elif value:
                     found[f"class:{value}"] = None
-    router = container.pod.labels.get(ROUTER_LABEL)
-    if router:
-        found[OPENSHIFT] = found[f"router:{router}"] = None
     controller = _image_controller(spec.image or "")
     if controller is not None and not named:
         found[controller] = None
@@ -127,14 +124,23 @@ def _controller_keys(container: ContainerInstance) -> Iterable[str]:
 CONTROLLERS: IndexOf[str, ContainerInstance] = IndexOf(
     "ingress controllers", "containers", _controller_keys, of_replicas=True
 )
-"""The containers that serve a controller name, ``class:NAME`` where their arguments name the class, ``router:NAME`` as
-a router of OpenShift."""
+"""The containers that serve a controller name, or ``class:NAME`` where their arguments name the class."""
+
+
+def _router_keys(pod: PodInstance) -> Iterable[str]:
+    router = pod.labels.get(ROUTER_LABEL)
+    return (OPENSHIFT, f"router:{router}") if router else ()
+
+
+ROUTERS: IndexOf[str, PodInstance] = IndexOf("routers of OpenShift", "pods", _router_keys)
+"""The pods of a router, by ``router:NAME``; labels are each pod's own, whatever else replicas have in common."""
 
 
 def serving_namespaces(view: Inventory) -> set[str]:
     """The namespaces of the pods of controllers."""
-    index = view.index(CONTROLLERS)
-    return {container.pod.namespace for key in index.keys() for container in index[key]}  # noqa: SIM118 - an index
+    index, routers = view.index(CONTROLLERS), view.index(ROUTERS)
+    pods = [container.pod for key in index.keys() for container in index[key]]  # noqa: SIM118 - an index
+    return {pod.namespace for pod in (*pods, *routers[OPENSHIFT])}
 
 
 def ingress_class(view: Inventory, ingress: Ingress) -> tuple[str | None, IngressClass | None]:
@@ -161,6 +167,8 @@ def controllers(view: Inventory, name: str | None, controller: str | None) -> li
     """The running containers that serve a class."""
     index = view.index(CONTROLLERS)
     found = {item.id: item for item in index[controller]} if controller else {}
+    for pod in view.index(ROUTERS)[controller] if controller else ():
+        found.update((item.id, item) for item in pod.containers)
     if name:
         for item in index[f"class:{name}"]:
             found.setdefault(item.id, item)
