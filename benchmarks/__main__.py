@@ -33,7 +33,18 @@ from benchmarks.generate import LEAST_PODS, SEED, generate
 from benchmarks.measure import CaseFailed, run_case, run_command
 from benchmarks.report import Size
 
-CASES = ("json", "decode", "phases", "networkx", "answer", "paths-manifests", "paths-snapshot", "interactive", "fixes")
+CASES = (
+    "json",
+    "decode",
+    "phases",
+    "networkx",
+    "network",
+    "answer",
+    "paths-manifests",
+    "paths-snapshot",
+    "interactive",
+    "fixes",
+)
 GENERATOR = tuple(Path(__file__).parent / f"{name}.py" for name in ("generate", "objects", "pods", "system"))
 ONCE = frozenset({"interactive", "fixes"})
 

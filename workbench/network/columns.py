@@ -32,6 +32,9 @@ class Resolved:
     perhaps: int = 0
 
 
+NOBODY = Resolved(0)
+
+
 class Columns:
     """The columns, and who they are to a selector.
 
@@ -166,6 +169,20 @@ class Columns:
         if known is None:
             known = self._resolved[peer] = self._resolve(peer)
         return known
+
+    def resolve_among(self, peer: Peer, few: int) -> Resolved:
+        """Those of a few classes that a peer matches; cheaper where they are in other namespaces than it."""
+        if isinstance(peer, Blocks) and not (peer.with_pods or self._blocks_cover_pods):
+            return NOBODY
+        if isinstance(peer, Pods):
+            if peer.namespaces is None:
+                elsewhere = not self.namespace(peer.namespace) & few
+            else:
+                elsewhere = not peer.namespaces.everything and not self._of_namespaces(peer.namespaces) & few
+            if elsewhere:
+                return NOBODY
+        found = self.resolve(peer)
+        return Resolved(found.sure & few, found.perhaps & few)
 
     def _resolve(self, peer: Peer) -> Resolved:
         match peer:

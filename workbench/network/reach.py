@@ -81,6 +81,7 @@ class Reachability:
         self._rows: dict[Direction, dict[int, Row]] = {direction: {} for direction in Direction}
         self._below: Reachability | None = None
         self._lift: Lift | None = None
+        self._of_fresh = self._evaluator
 
     def _wanted_of(self, mentions: Mentions, addresses: AddressSpace) -> Wanted:
         by_address = mentions.addresses or self._blocks_cover_pods
@@ -121,7 +122,8 @@ class Reachability:
             return None
         addresses, cut_addresses = refined
         wanted = self._wanted_of(mentions, addresses)
-        found = revise(view, self.columns.classes, self.class_of, self._wanted, wanted)
+        columns = self.columns
+        found = revise(view, columns.classes, self.class_of, columns.namespace, (self._wanted, wanted))
         if 2 * found.gone.bit_count() > len(found.classes):
             return None
         out = Reachability.__new__(Reachability)
@@ -135,7 +137,8 @@ class Reachability:
         out._lift = None
         if found.gone or found.fresh or cut_addresses or cut_ports:
             out._lift = Lift(self.columns, out.columns, cut_addresses, cut_ports, found.fresh)
-        out._evaluator = Evaluator(out.columns, out.space, self._evaluator if out._lift is None else None)
+        out._evaluator = Evaluator(out.columns, out.space, like=self._evaluator if out._lift is None else None)
+        out._of_fresh = Evaluator(out.columns, out.space, among=out._lift.fresh if out._lift is not None else 0)
         out._class_of = self._class_of
         out._moved = self._moved | found.moved if found.moved else self._moved
         order = {policy: at for at, policy in enumerate(out.policies)}
@@ -172,7 +175,7 @@ class Reachability:
             return row
         row = self._lift.row(row)
         if self._lift.fresh:
-            for verdict, bits in self._evaluator.row(policies, direction, named, self._lift.fresh).items():
+            for verdict, bits in self._of_fresh.row(policies, direction, named).items():
                 row[verdict] = row.get(verdict, 0) | bits
         return row
 

@@ -14,6 +14,7 @@ from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import ServiceAccount
 from workbench.inventory.pods import PodInstance
 from workbench.network.addresses import AddressSpace
+from workbench.network.bits import numbers_of
 from workbench.network.classes import (
     NamedPorts,
     PodClass,
@@ -55,8 +56,8 @@ def revise(
     view: Inventory,
     classes: Sequence[PodClass],
     class_of: Callable[[str], int | None],
-    before: Wanted,
-    wanted: Wanted,
+    in_namespace: Callable[[str], int],
+    wanted: tuple[Wanted, Wanted],
 ) -> Revision:
     """The classes of a view that lies over another.
 
@@ -64,9 +65,10 @@ def revise(
         view: The view; what it changes is :attr:`~workbench.inventory.inventory.Inventory.replaced`.
         classes: The classes of what it lies over.
         class_of: The number of a pod's class there, ``None`` for one that does not run.
-        before: What they differ in.
-        wanted: What the new ones have to differ in: all of that, and perhaps more.
+        in_namespace: The classes of a namespace there, as a set of their numbers.
+        wanted: What they differ in, and what the new ones have to differ in: all of that, and perhaps more.
     """
+    before, after = wanted
     out = list(classes)
     changed = _changed_pods(view, classes, class_of, before)
     joining = changed.joining
@@ -79,11 +81,17 @@ def revise(
         gone |= 0 if left else 1 << number
         moved.update((name, None) for name, pod in instead.items() if pod is None)
     namespaces = _changed_namespaces(view)
-    accounts = _changed_accounts(view) if wanted.accounts else frozenset()
-    more = _More(before, wanted)
+    accounts = _changed_accounts(view) if after.accounts else frozenset()
+    more = _More(before, after)
     extended: dict[int, frozenset[str]] = {}
     if namespaces or accounts or more.anything:
-        for number, each in enumerate(out):
+        touched = more.namespaces()
+        if touched is None or accounts:
+            numbers: Iterable[int] = range(len(out))
+        else:
+            numbers = [number for name in touched | namespaces for number in numbers_of(in_namespace(name))]
+        for number in numbers:
+            each = out[number]
             kept = more.extended(each) if each.pods else each
             if kept is None or each.namespace in namespaces or (each.namespace, each.account) in accounts:
                 joining.extend(each.pods)
@@ -94,7 +102,7 @@ def revise(
                 keys, _ = more.of(each.namespace) or (frozenset(), frozenset())
                 if keys:
                     extended[number] = keys
-    fresh = classify(joining, wanted)
+    fresh = classify(joining, after)
     first = len(out)
     out.extend(fresh)
     for at, each in enumerate(fresh):
@@ -170,6 +178,16 @@ class _More:
             self._cut = frozenset(before.addresses.atoms) - frozenset(wanted.addresses.atoms)
         self.names = before.port_names != wanted.port_names
         self.anything = self.names or self.addresses is not None or before.label_keys != wanted.label_keys
+
+    def namespaces(self) -> frozenset[str] | None:
+        """The namespaces in which something counts that did not; ``None`` for all."""
+        before, wanted = self._before, self._wanted
+        if self.addresses is not None or (before.label_keys.everywhere, before.port_names.everywhere) != (
+            wanted.label_keys.everywhere,
+            wanted.port_names.everywhere,
+        ):
+            return None
+        return frozenset(name for name in (*wanted.label_keys.within, *wanted.port_names.within) if self.of(name))
 
     def of(self, namespace: str) -> tuple[frozenset[str], frozenset[str]] | None:
         """The keys of labels and the names of ports that count in a namespace and did not; ``None`` if none do."""

@@ -51,16 +51,20 @@ class _Allowances:
 class Evaluator:
     """Computes rows; the rules as steps are worked out once for all of them."""
 
-    def __init__(self, columns: Columns, space: PortSpace, like: Evaluator | None = None) -> None:
+    def __init__(
+        self, columns: Columns, space: PortSpace, *, like: Evaluator | None = None, among: int | None = None
+    ) -> None:
         """Make one.
 
         Args:
             columns: The columns.
             space: The ports.
             like: Another one for the same columns and ports, whose steps are used; it must stay alive.
+            among: The columns that rows are asked of, if not all; few of them take less time.
         """
         self._columns = columns
         self._space = space
+        self._among = among
         self._known: MutableMapping[tuple[int, Direction, NamedPorts | None], tuple[Step, ...]]
         self._known = ChainMap({}, like._known) if like is not None else {}
         self._allowing: MutableMapping[tuple[Policy, Direction, NamedPorts], _Allowances]
@@ -90,8 +94,9 @@ class Evaluator:
 
     def _compile(self, rule: Rule, direction: Direction, named: NamedPorts) -> Iterator[Step]:
         sure = perhaps = 0
+        among = self._among
         for peer in rule.peers:
-            found = self._columns.resolve(peer)
+            found = self._columns.resolve(peer) if among is None else self._columns.resolve_among(peer, among)
             sure |= found.sure
             perhaps |= found.perhaps
         perhaps &= ~sure
@@ -125,18 +130,15 @@ class Evaluator:
             out.append((everybody, mask))
         return out
 
-    def row(
-        self, policies: Sequence[Policy], direction: Direction, named: NamedPorts, within: int | None = None
-    ) -> Row:
-        """The verdicts of pods that some policies select, over all columns.
+    def row(self, policies: Sequence[Policy], direction: Direction, named: NamedPorts) -> Row:
+        """The verdicts of pods that some policies select, over the columns.
 
         Args:
             policies: The policies that touch the direction, by tier and rank.
             direction: The direction.
             named: The named ports of the pods.
-            within: The columns, if not all.
         """
-        columns = self._columns.all if within is None else within
+        columns = self._columns.all if self._among is None else self._among
         if not policies:
             return {(self._space.all, 0): columns}
         if policies[0].tier is policies[-1].tier and any(direction in policy.isolates for policy in policies):
@@ -255,6 +257,7 @@ class Lift:
         self._addresses = addresses
         self._ports = ports
         self._masks: dict[int, int] = {}
+        self._same = not addresses and above.all == below.all
 
     def row(self, row: Row) -> Row:
         """The row over the other columns; those of classes that are gone are left out."""
@@ -263,6 +266,8 @@ class Lift:
         }
 
     def _columns(self, bits: int) -> int:
+        if self._same:
+            return bits
         return bits & self._classes | doubled(bits >> self._size, self._addresses) << self._new_size
 
     def _mask(self, mask: int) -> int:
