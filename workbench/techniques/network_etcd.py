@@ -89,7 +89,9 @@ class NetEtcd(FromContainers):
         if container is None or etcd is None:
             return []
         found = etcd_evidence(view, etcd.pod)
-        port = next((port for _, port in client_access(etcd).addresses), 0)
+        port = next((port for _, port in client_access(etcd).addresses), None)
+        if port is None or (container.pod.node == etcd.pod.node and etcd.pod.spec.host_network):
+            return [*found, view.evidence(container.pod.obj, container.pod.field("hostNetwork"), False)]
         if not etcd.pod.spec.host_network:
             return found + reach.evidence(view, container.pod, etcd.pod, port)
         for address in addresses_of(view, etcd.pod.node)[:1]:

@@ -12,11 +12,11 @@ from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.network import enforcement
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique, fact
-from workbench.techniques.endpoints import find_endpoint, namespaces
+from workbench.techniques.endpoints import Target, find_endpoint, namespaces
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.network_common import FAMILY
 from workbench.techniques.pod_fields import CAPABILITIES, PLACE, USER
-from workbench.techniques.resolve import Answer, all_of, distinct, needs, reach
+from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, reach
 from workbench.techniques.resolve.capabilities import capabilities_evidence, holds
 from workbench.techniques.resolve.container import node_evidence, on_linux
 from workbench.techniques.resolve.node_endpoints import (
@@ -66,11 +66,16 @@ class _OnNode(RecordTechnique):
         found = [*self.proof(view, container), *node_evidence(view, container.pod)]
         if endpoint is not None:
             found.append(view.evidence(endpoint.object, endpoint.where))
-            for target in endpoint.targets:
-                if target.pod.node == container.pod.node:
-                    found.append(view.evidence(target.pod.obj, target.pod.field("nodeName")))
-                    break
+            here = (target for target in endpoint.targets if target.pod.node == container.pod.node)
+            target = next(here, None)
+            if target is not None:
+                found.append(view.evidence(target.pod.obj, target.pod.field("nodeName")))
+                found += self.rules(view, container, target, endpoint.protocol)
         return distinct(found)
+
+    def rules(self, view: Inventory, container: ContainerInstance, target: Target, protocol: str) -> Iterable[Evidence]:
+        """The rules of policies that come into it."""
+        return ()
 
     def proof(self, view: Inventory, container: ContainerInstance) -> Iterator[Evidence]:
         """What proves that the container may take the step."""
@@ -110,7 +115,10 @@ class NetNodeLocal(_HostNetwork):
     hubs = (LOCAL, LOCAL_IF)
 
     def takes(self, view: Inventory, container: ContainerInstance) -> Answer | None:
-        return Answer() if container.pod.spec.host_network else None
+        return HOLDS if container.pod.spec.host_network else None
+
+    def rules(self, view: Inventory, container: ContainerInstance, target: Target, protocol: str) -> Iterable[Evidence]:
+        return reach.evidence(view, container.pod, target.pod, target.port, protocol)
 
 
 class NetSniff(_HostNetwork):
