@@ -13,14 +13,13 @@ from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.network import enforcement
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique, fact
 from workbench.techniques.endpoints import Target, find_endpoint, namespaces
-from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
+from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.network_common import FAMILY
 from workbench.techniques.pod_fields import CAPABILITIES, PLACE, USER
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, reach
 from workbench.techniques.resolve.capabilities import capabilities_evidence, holds
 from workbench.techniques.resolve.container import node_evidence, on_linux
 from workbench.techniques.resolve.node_endpoints import (
-    HUBS,
     LOCAL,
     LOCAL_IF,
     ON_NODE,
@@ -188,7 +187,7 @@ class NetSpoof(_OnNode):
         return set()
 
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
-        return view.containers
+        return view.containers if layer_2(view).off is None else ()
 
     def takes(self, view: Inventory, container: ContainerInstance) -> Answer | None:
         if container.pod.spec.host_network:
@@ -221,7 +220,7 @@ def _plugin_changed(view: Inventory) -> bool:
     return layer_2(view) != layer_2(view.base)
 
 
-class NodeEndpoints(ManyTechnique):
+class NodeEndpoints(RecordTechnique):
     """The Endpoints that the hubs of nodes stand for, in buckets by their namespaces."""
 
     declaration = Declaration(
@@ -252,11 +251,15 @@ class NodeEndpoints(ManyTechnique):
         leading = (obj for kind in kinds for pair in view.replaced.get(kind, ()) for obj in pair)
         return found | {obj.namespace for obj in leading if obj is not None}
 
-    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
-        wanted = {hub(kind, node_id) for node_id in wanted_nodes(view) for kind in HUBS}
-        for name, members in placed(view, subject).members.items():
-            if name in wanted:
-                yield Many(name, members, 0)
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        wanted = set(wanted_nodes(view))
+        for subject in subjects:
+            for kind, by_node in placed(view, subject).items():
+                for node_id, members in by_node.items():
+                    if node_id in wanted:
+                        name = hub(kind, node_id)
+                        for member in members:
+                            yield name, member, 0, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         return []
