@@ -27,7 +27,6 @@ from workbench.techniques.resolve.node_endpoints import (
     hub,
     layer_2,
     placed,
-    wanted_nodes,
 )
 from workbench.techniques.resolve.reached import changed_ways_out
 from workbench.techniques.resolve.user import user_evidence
@@ -243,23 +242,20 @@ class NodeEndpoints(RecordTechnique):
         return namespaces(view)
 
     def touched(self, view: Inventory) -> set[str] | None:
-        assert view.base is not None, "only an overlay has changes"
         found = changed_ways_out(view)
-        if found is None or set(wanted_nodes(view)) != set(wanted_nodes(view.base)) or _plugin_changed(view):
+        if found is None:
             return None
         kinds = ("Service", "EndpointSlice")
         leading = (obj for kind in kinds for pair in view.replaced.get(kind, ()) for obj in pair)
         return found | {obj.namespace for obj in leading if obj is not None}
 
     def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
-        wanted = set(wanted_nodes(view))
         for subject in subjects:
             for kind, by_node in placed(view, subject).items():
                 for node_id, members in by_node.items():
-                    if node_id in wanted:
-                        name = hub(kind, node_id)
-                        for member in members:
-                            yield name, member, 0, (), None
+                    name = hub(kind, node_id)
+                    for member in members:
+                        yield name, member, 0, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         return []

@@ -10,19 +10,18 @@ allowed"; ``hostIP`` of container ports.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeAlias
 
 from workbench.graph import nodes
-from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
-from workbench.inventory.pods import UNKNOWN_NODE, PodInstance, Trait
+from workbench.inventory.inventory import Inventory
+from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.network import enforcement
 from workbench.network.enforcement import Enforces
 from workbench.network.rules import Direction
 from workbench.techniques.endpoints import endpoints_differ, endpoints_of, listens
 from workbench.techniques.resolve import HOLDS, Answer, needs, reach, ruled_out
 from workbench.techniques.resolve.container import on_every_node
-from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.reached import changed_ways_out
 
 ON_NODE = "endpoints-on"
@@ -95,21 +94,6 @@ def _protected(view: Inventory) -> Callable[[PodInstance], bool]:
         return known[number]
 
     return protected
-
-
-def host_network_nodes(view: Inventory) -> frozenset[str]:
-    """The nodes whose network some container uses."""
-    found: frozenset[str] = view.derived("nodes with containers on their network", frozenset({"Pod"}), _host_network)
-    return found
-
-
-def _host_network(view: Inventory) -> frozenset[str]:
-    return frozenset(container.pod.node for container in view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_NETWORK])
-
-
-def wanted_nodes(view: Inventory) -> Iterable[str]:
-    """The nodes whose hubs some step leads to."""
-    return node_ids(view) if layer_2(view).off is None else host_network_nodes(view)
 
 
 def layer_2(view: Inventory) -> Answer:
