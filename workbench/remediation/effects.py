@@ -18,8 +18,9 @@ import numpy as np
 from workbench.analysis.arrays import Bools, Ints, reached
 from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
-from workbench.graph.nodes import is_hub
+from workbench.graph.nodes import INTERNET, is_hub
 from workbench.inventory.changes import Op, Target, overlay, replaced
+from workbench.inventory.differences import changed_fields
 from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
 from workbench.inventory.objects import ClusterRoleBinding, RoleBinding
 from workbench.inventory.pods import PodInstance
@@ -31,6 +32,7 @@ from workbench.remediation.records import RISK_WEIGHT, Fix, Status
 from workbench.techniques.api import SubjectType
 from workbench.techniques.build import Bucket, key_of, subject_of, touched
 from workbench.techniques.resolve import permissions as rights
+from workbench.techniques.resolve.anonymous import WITHOUT_CREDENTIALS
 
 _OURS = "workbench.techniques."
 _OWN = frozenset({SubjectType.CONTAINER, SubjectType.POD, SubjectType.NODE})
@@ -266,6 +268,7 @@ class _Measure:
             brings: Instead, the buckets of exposure that have nothing to lose, and may come to hold something.
         """
         exposed = _exposes(ops)
+        fields = changed_fields(changed)
         own = np.zeros(self._size, np.bool_)
         token = any(op.steps[-1] == "automountServiceAccountToken" for op in ops)
         for old, _ in changed.replaced.get("pods", ()):
@@ -276,13 +279,16 @@ class _Measure:
             declaration = technique.declaration
             of = declaration.subject_type
             ours = type(technique).__module__.startswith(_OURS)
-            networked = ours and declaration.family == "network"
+            through = ours and declaration.family == "network"
+            networked = through and of not in _OWN
             if networked or (ours and of is SubjectType.OBJECT):
-                if not exposed:
+                read = declaration.pod_fields
+                if not exposed and not (networked and (fields is None or read is None or fields & read)):
                     continue
             elif ours and (declaration.internal or of in _EXISTENCE):
                 continue
-            if brings and of in _OWN:
+            # Who leaves the network of the node may spoof what it listened in on.
+            if brings and of in _OWN and not through:
                 continue
             keys = touched(technique, changed)
             if keys is None:
@@ -319,7 +325,7 @@ class _Measure:
         if not all(op.op == "remove" and steps[0] == "subjects" for op, steps in zip(fix.ops, paths, strict=True)):
             return self._everything(fix)
         identity = fix.observed_on[0]
-        if self._takes_several([identity]):
+        if len(fix.observed_on) > 1 or self._takes_several([identity]):
             return self._everything(fix)
         granted = f"PermissionSet:{_granted(binding)}"
         if not self.between(identity, granted):
@@ -388,7 +394,9 @@ class _Measure:
         )
         source, target, _ = self._compiled.select(chosen)
         relevant = self._between[source] & self._between[target]
-        return frozenset(self._compiled.nodes[number] for number in np.unique(source[relevant]).tolist())
+        found = frozenset(self._compiled.nodes[number] for number in np.unique(source[relevant]).tolist())
+        # Whoever has no credentials is reached from the internet for as long as there is a right to be had.
+        return found | {identity for identity in WITHOUT_CREDENTIALS if INTERNET in found}
 
     # --- differences ------------------------------------------------------------------------------
 

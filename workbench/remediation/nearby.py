@@ -83,6 +83,8 @@ class Nearby:
             found.update((fix.id, fix) for fixes in self._of_pods.values() for fix in fixes if exposes(fix))
         if all(each & RBAC for each in reads):
             granting = {name for node in (source, target) for name in self._granting(node)}
+            if source == nodes.INTERNET:
+                granting |= self._holds(target)
             for node in self._holds(source) | granting:
                 found.update((fix.id, fix) for fix in self._of_rights.get(node, ()))
         return list(found.values())

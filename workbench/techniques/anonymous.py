@@ -133,7 +133,7 @@ class EtcdExposed(Technique):
 
     declaration = Declaration(
         id="ETCD_EXPOSED",
-        title="reads and writes the cluster's state in etcd, and so",
+        title="reads and writes all state of the cluster in etcd",
         source=("Internet",),
         target=("ClusterAdmin",),
         description=(

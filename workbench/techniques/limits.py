@@ -35,7 +35,7 @@ _CATALOGUE = (
         "CE_WIN_HOSTPROCESS CE_RAW_DEVICE",
     ),
     _limit(
-        "cloud identities but for those that metadata services hand out to containers",
+        "cloud identities",
         "NODE_CLOUD CLOUD_IRSA CLOUD_POD_IDENTITY CLOUD_GKE_WI CLOUD_AKS_WI CLOUD_BOOTSTRAP "
         "CLOUD_TO_CLUSTER SA_PATCH AWS_AUTH",
     ),

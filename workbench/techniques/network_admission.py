@@ -59,8 +59,9 @@ class NetAdmissionNginx(FromContainers):
         found = _reached(view, pod)
         for container in pod.containers:
             for missing, accounts in found.items():
-                target = accounts[0] if len(accounts) == 1 else hub_of(ADMISSIONS, accounts)
-                yield container.id, target, 7, missing, None
+                if accounts != [pod.account]:
+                    target = accounts[0] if len(accounts) == 1 else hub_of(ADMISSIONS, accounts)
+                    yield container.id, target, 7, missing, None
             if pod.spec.host_network:
                 yield from _at_home(view, pod, container.id)
 

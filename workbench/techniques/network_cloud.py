@@ -74,13 +74,14 @@ class NetMetadata(FromContainers):
         if container is None:
             return []
         pod = container.pod
-        return [
+        found = [
             view.evidence(pod.node, "spec.providerID"),
             view.evidence(pod.obj, pod.field("nodeName")),
             view.evidence(pod.obj, pod.field("hostNetwork"), False),
-            view.evidence(pod.node, f"metadata.labels{literal(METADATA_SERVER)}", "false"),
-            *([] if pod.spec.host_network else reach.evidence(view, pod, ADDRESS, PORT)),
         ]
+        if edge.target.startswith("CloudIdentity:gcp/"):
+            found.append(view.evidence(pod.node, f"metadata.labels{literal(METADATA_SERVER)}", "false"))
+        return found if pod.spec.host_network else [*found, *reach.evidence(view, pod, ADDRESS, PORT)]
 
 
 def _instance(view: Inventory, pod: PodInstance) -> Instance | None:

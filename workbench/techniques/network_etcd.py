@@ -31,7 +31,7 @@ class NetEtcd(FromContainers):
 
     declaration = Declaration(
         id="NET_ETCD",
-        title="reads and writes the cluster's state in etcd, and so",
+        title="reads and writes all state of the cluster in etcd",
         source=("Container",),
         target=("ClusterAdmin",),
         description=(
@@ -64,6 +64,8 @@ class NetEtcd(FromContainers):
         return not any(etcd.access.answer.off is None or etcd.access.local is not None for etcd in _etcds(view))
 
     def of_pod(self, view: Inventory, pod: PodInstance) -> Iterator[Record | Blocked]:
+        if not pod.spec.host_network and not _serves_pods(view):
+            return
         best: tuple[Answer, str] | None = None
         for etcd in _etcds(view):
             answer = _answer(view, pod, etcd)
@@ -89,7 +91,9 @@ class NetEtcd(FromContainers):
         if container is None or etcd is None:
             return []
         found = etcd_evidence(view, etcd.pod)
-        port = next((port for _, port in client_access(etcd).addresses), 0)
+        port = next((port for _, port in client_access(etcd).addresses), None)
+        if port is None or (container.pod.node == etcd.pod.node and etcd.pod.spec.host_network):
+            return [*found, view.evidence(container.pod.obj, container.pod.field("hostNetwork"), False)]
         if not etcd.pod.spec.host_network:
             return found + reach.evidence(view, container.pod, etcd.pod, port)
         for address in addresses_of(view, etcd.pod.node)[:1]:
@@ -105,6 +109,16 @@ def _etcds(view: Inventory) -> list[_Etcd]:
             _Etcd(container, client_access(container)) for container in containers if container is not None
         ]
     found: list[_Etcd] = known["etcd"]
+    return found
+
+
+def _serves_pods(view: Inventory) -> bool:
+    """Whether some etcd serves more than the network of its own node."""
+    found: bool = view.derived(
+        "etcd that serves pods",
+        frozenset({"Pod"}),
+        lambda over: any(etcd.access.answer.off is None for etcd in _etcds(over)),
+    )
     return found
 
 

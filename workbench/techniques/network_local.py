@@ -12,15 +12,14 @@ from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.network import enforcement
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique, fact
-from workbench.techniques.endpoints import find_endpoint, namespaces
-from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
+from workbench.techniques.endpoints import Target, find_endpoint, namespaces
+from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.network_common import FAMILY
 from workbench.techniques.pod_fields import CAPABILITIES, PLACE, USER
-from workbench.techniques.resolve import Answer, all_of, distinct, needs, reach
+from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, reach
 from workbench.techniques.resolve.capabilities import capabilities_evidence, holds
 from workbench.techniques.resolve.container import node_evidence, on_linux
 from workbench.techniques.resolve.node_endpoints import (
-    HUBS,
     LOCAL,
     LOCAL_IF,
     ON_NODE,
@@ -28,7 +27,6 @@ from workbench.techniques.resolve.node_endpoints import (
     hub,
     layer_2,
     placed,
-    wanted_nodes,
 )
 from workbench.techniques.resolve.reached import changed_ways_out
 from workbench.techniques.resolve.user import user_evidence
@@ -66,11 +64,16 @@ class _OnNode(RecordTechnique):
         found = [*self.proof(view, container), *node_evidence(view, container.pod)]
         if endpoint is not None:
             found.append(view.evidence(endpoint.object, endpoint.where))
-            for target in endpoint.targets:
-                if target.pod.node == container.pod.node:
-                    found.append(view.evidence(target.pod.obj, target.pod.field("nodeName")))
-                    break
+            here = (target for target in endpoint.targets if target.pod.node == container.pod.node)
+            target = next(here, None)
+            if target is not None:
+                found.append(view.evidence(target.pod.obj, target.pod.field("nodeName")))
+                found += self.rules(view, container, target, endpoint.protocol)
         return distinct(found)
+
+    def rules(self, view: Inventory, container: ContainerInstance, target: Target, protocol: str) -> Iterable[Evidence]:
+        """The rules of policies that come into it."""
+        return ()
 
     def proof(self, view: Inventory, container: ContainerInstance) -> Iterator[Evidence]:
         """What proves that the container may take the step."""
@@ -110,7 +113,10 @@ class NetNodeLocal(_HostNetwork):
     hubs = (LOCAL, LOCAL_IF)
 
     def takes(self, view: Inventory, container: ContainerInstance) -> Answer | None:
-        return Answer() if container.pod.spec.host_network else None
+        return HOLDS if container.pod.spec.host_network else None
+
+    def rules(self, view: Inventory, container: ContainerInstance, target: Target, protocol: str) -> Iterable[Evidence]:
+        return reach.evidence(view, container.pod, target.pod, target.port, protocol)
 
 
 class NetSniff(_HostNetwork):
@@ -180,7 +186,7 @@ class NetSpoof(_OnNode):
         return set()
 
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
-        return view.containers
+        return view.containers if layer_2(view).off is None else ()
 
     def takes(self, view: Inventory, container: ContainerInstance) -> Answer | None:
         if container.pod.spec.host_network:
@@ -213,7 +219,7 @@ def _plugin_changed(view: Inventory) -> bool:
     return layer_2(view) != layer_2(view.base)
 
 
-class NodeEndpoints(ManyTechnique):
+class NodeEndpoints(RecordTechnique):
     """The Endpoints that the hubs of nodes stand for, in buckets by their namespaces."""
 
     declaration = Declaration(
@@ -236,19 +242,20 @@ class NodeEndpoints(ManyTechnique):
         return namespaces(view)
 
     def touched(self, view: Inventory) -> set[str] | None:
-        assert view.base is not None, "only an overlay has changes"
         found = changed_ways_out(view)
-        if found is None or set(wanted_nodes(view)) != set(wanted_nodes(view.base)) or _plugin_changed(view):
+        if found is None:
             return None
         kinds = ("Service", "EndpointSlice")
         leading = (obj for kind in kinds for pair in view.replaced.get(kind, ()) for obj in pair)
         return found | {obj.namespace for obj in leading if obj is not None}
 
-    def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
-        wanted = {hub(kind, node_id) for node_id in wanted_nodes(view) for kind in HUBS}
-        for name, members in placed(view, subject).members.items():
-            if name in wanted:
-                yield Many(name, members, 0)
+    def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
+        for subject in subjects:
+            for kind, by_node in placed(view, subject).items():
+                for node_id, members in by_node.items():
+                    name = hub(kind, node_id)
+                    for member in members:
+                        yield name, member, 0, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         return []

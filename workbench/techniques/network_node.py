@@ -18,6 +18,7 @@ from workbench.techniques.members import NODES
 from workbench.techniques.network_common import FAMILY, FromContainers
 from workbench.techniques.pod_fields import ACCOUNT, PLACE, TOKENS
 from workbench.techniques.resolve import distinct, permissions, reach
+from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
 from workbench.techniques.resolve.kubelet import CONFIG, anonymous_kubelets, kubelet_evidence
 from workbench.techniques.resolve.kubelet import PORT as KUBELET_PORT
 from workbench.techniques.resolve.nodes import node_ids
@@ -31,7 +32,11 @@ _NODES_PROXY = (Ability.GET_NODES_PROXY, Ability.CREATE_NODES_PROXY)
 
 
 class NetKubelet(FromContainers):
-    """NET_KUBELET: a container reaches a kubelet that lets everybody in, or that takes its token."""
+    """NET_KUBELET: a container reaches a kubelet that lets everybody in, or that takes its token.
+
+    Whoever may use nodes/proxy has no need of the network, for the API server leads there (NODE_PROXY, which starts at
+    the permission set). So with a token the step is one of containers that may not get to the API server.
+    """
 
     declaration = Declaration(
         id="NET_KUBELET",
@@ -41,7 +46,7 @@ class NetKubelet(FromContainers):
         description=(
             "The container reaches port 10250 of the node, where the kubelet runs commands in every container of the "
             "node: for everybody, if it takes anonymous requests and allows all, or for an account with nodes/proxy "
-            "whose token the container holds."
+            "whose token the container holds, though policies keep it from the API server."
         ),
         mitre=("T1210",),
         effort=2,
@@ -56,7 +61,7 @@ class NetKubelet(FromContainers):
 
     def touched(self, view: Inventory) -> set[str] | None:
         found = changed_ways_out(view)
-        if found is None or _nodes_changed(view) or _config_changed(view):
+        if found is None or _nodes_changed(view) or _config_changed(view) or _api_server_changed(view):
             return None
         if not access.RBAC_KINDS.isdisjoint(view.replaced) and permissions.concerns(view, _NODES_PROXY):
             return None
@@ -66,6 +71,8 @@ class NetKubelet(FromContainers):
     def of_pod(self, view: Inventory, pod: PodInstance) -> Iterator[Record | Blocked]:
         anonymous = anonymous_kubelets(view)
         everybody = anonymous is not None and anonymous.off is None
+        if not everybody and not reaches_api_server(view, pod):
+            return
         for container in pod.containers:
             holder = None if everybody else _proxy_token(view, container)
             if not everybody and holder is None:
@@ -92,7 +99,7 @@ class NetKubelet(FromContainers):
             found = [] if grant is None else access.grant_evidence(view, grant, _ability(grant), holder=account)
             for token in api_tokens(view, container):
                 if token.account == account:
-                    found += token_evidence(view, container, token)
+                    found += [*token_evidence(view, container, token), *egress_evidence(view, pod)]
         found.append(view.evidence(edge.target, "status.addresses"))
         for address in addresses_of(view, edge.target)[:1]:
             found += reach.evidence(view, pod, address, KUBELET_PORT)
@@ -101,6 +108,12 @@ class NetKubelet(FromContainers):
 
 def _config_changed(view: Inventory) -> bool:
     return any(obj is not None and obj.id == CONFIG for pair in view.replaced.get("ConfigMap", ()) for obj in pair)
+
+
+def _api_server_changed(view: Inventory) -> bool:
+    """Whether an overlay may change where the API server is, which decides what policies let pods get to it."""
+    mirrors = (pod for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None and pod.mirror)
+    return "EndpointSlice" in view.replaced or next(mirrors, None) is not None
 
 
 def _ability(grant: Grant) -> Ability:
@@ -182,7 +195,8 @@ def _node_groups(view: Inventory) -> _Groups:
 def _by_atoms(view: Inventory) -> _Groups:
     atom_of = reach.network_of(view).reach.columns.addresses.atom_of
     found: dict[tuple[int | None, ...], list[str]] = {}
-    for node_id in node_ids(view):
+    known = node_ids(view)
+    for node_id in known if len(known) == 1 else [each for each in known if each != UNKNOWN_NODE]:
         found.setdefault(tuple(map(atom_of, addresses_of(view, node_id))), []).append(node_id)
     return list(found.values())
 

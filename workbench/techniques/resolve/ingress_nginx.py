@@ -39,7 +39,9 @@ def _keys(container: ContainerInstance) -> Iterable[str]:
     return ("controller",) if _IMAGE.search(container.spec.image or "") else ()
 
 
-CONTROLLERS: IndexOf[str, ContainerInstance] = IndexOf("controllers of ingress-nginx", "containers", _keys)
+CONTROLLERS: IndexOf[str, ContainerInstance] = IndexOf(
+    "controllers of ingress-nginx", "containers", _keys, of_replicas=True
+)
 
 
 def vulnerability() -> Vulnerability:

@@ -9,19 +9,19 @@ allowed"; ``hostIP`` of container ports.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TypeAlias
 
 from workbench.graph import nodes
-from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
-from workbench.inventory.pods import UNKNOWN_NODE, Trait
+from workbench.inventory.inventory import Inventory
+from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.network import enforcement
 from workbench.network.enforcement import Enforces
 from workbench.network.rules import Direction
-from workbench.techniques.endpoints import EndpointNode, endpoints_differ, endpoints_of, listens
+from workbench.techniques.endpoints import endpoints_differ, endpoints_of, listens
 from workbench.techniques.resolve import HOLDS, Answer, needs, reach, ruled_out
 from workbench.techniques.resolve.container import on_every_node
-from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.reached import changed_ways_out
 
 ON_NODE = "endpoints-on"
@@ -31,8 +31,6 @@ ON_NODE_IF = "endpoints-on-if"
 LOCAL = "node-local"
 """The hubs of the Endpoints that policies protect, but not from the node, and of those on its loopback."""
 LOCAL_IF = "node-local-if"
-HUBS = (ON_NODE, ON_NODE_IF, LOCAL, LOCAL_IF)
-
 _BRIDGED = frozenset({"Flannel"})
 _ROUTED = frozenset({"Cilium", "Calico", "Antrea", "OVN-Kubernetes", "Kube-OVN", "kindnet", "Amazon VPC CNI"})
 """Plugins that route between pods, or answer for their addresses: nobody else can. Of others it is not known."""
@@ -43,14 +41,8 @@ def hub(kind: str, node_id: str) -> str:
     return nodes.hub(kind, node_id.removeprefix("Node:"))
 
 
-@dataclass(slots=True)
-class Placed:
-    """The Endpoints of a namespace by hub."""
-
-    members: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, kind: str, node_id: str, endpoint: str) -> None:
-        self.members.setdefault(hub(kind, node_id), []).append(endpoint)
+Placed: TypeAlias = dict[str, defaultdict[str, list[str]]]
+"""The Endpoints of a namespace by the kind of a hub and the node."""
 
 
 def placed(view: Inventory, namespace: str) -> Placed:
@@ -67,49 +59,41 @@ def _differ(view: Inventory, namespace: str) -> bool:
 
 
 def _placed(view: Inventory, namespace: str) -> Placed:
-    out = Placed()
-    network = reach.network_of(view).reach
-    protects = reach.enforced(view) is not Enforces.NO
-    protected: dict[int | None, bool] = {}
+    out: Placed = {kind: defaultdict(list) for kind in (ON_NODE, ON_NODE_IF, LOCAL, LOCAL_IF)}
+    protected = _protected(view)
     for endpoint in endpoints_of(view, namespace):
-        if not endpoint.targets or not (endpoint.loopback or listens(endpoint)):
+        targets = endpoint.targets
+        if not targets or not (endpoint.loopback or listens(endpoint)):
             continue
-        here: dict[str, bool] = {}
-        for target in endpoint.targets:
-            pod = target.pod
-            number = network.class_of(pod)
-            if number not in protected:
-                protected[number] = bool(number is not None and network.selecting(Direction.INGRESS, number))
-            here[pod.node] = here.get(pod.node, False) or (protects and protected[number])
-        for node_id, limited in here.items():
-            surely = _surely(endpoint, node_id)
-            if not endpoint.loopback:
-                out.add(ON_NODE if surely else ON_NODE_IF, node_id, endpoint.id)
-            if limited or endpoint.loopback:
-                out.add(LOCAL if surely else LOCAL_IF, node_id, endpoint.id)
+        name = endpoint.id
+        here = {target.pod.node for target in targets}
+        alone = len(here) == 1
+        if UNKNOWN_NODE in here:
+            alone = alone and all(on_every_node(target.pod) for target in targets)
+        if not endpoint.loopback:
+            placing = out[ON_NODE if alone else ON_NODE_IF]
+            for node_id in here:
+                placing[node_id].append(name)
+            here = {target.pod.node for target in targets if protected(target.pod)}
+        placing = out[LOCAL if alone else LOCAL_IF]
+        for node_id in here:
+            placing[node_id].append(name)
     return out
 
 
-def _surely(endpoint: EndpointNode, node_id: str) -> bool:
-    """Whether all that is behind an Endpoint is on a node."""
-    if node_id == UNKNOWN_NODE:
-        return all(on_every_node(target.pod) for target in endpoint.targets)
-    return all(target.pod.node == node_id for target in endpoint.targets)
+def _protected(view: Inventory) -> Callable[[PodInstance], bool]:
+    """Whether some policy limits what gets into a pod, and may have an effect."""
+    network = reach.network_of(view).reach
+    protects = reach.enforced(view) is not Enforces.NO
+    known: dict[int | None, bool] = {None: False}
 
+    def protected(pod: PodInstance) -> bool:
+        number = network.class_of(pod)
+        if number not in known:
+            known[number] = protects and number is not None and bool(network.selecting(Direction.INGRESS, number))
+        return known[number]
 
-def host_network_nodes(view: Inventory) -> frozenset[str]:
-    """The nodes whose network some container uses."""
-    found: frozenset[str] = view.derived("nodes with containers on their network", frozenset({"Pod"}), _host_network)
-    return found
-
-
-def _host_network(view: Inventory) -> frozenset[str]:
-    return frozenset(container.pod.node for container in view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_NETWORK])
-
-
-def wanted_nodes(view: Inventory) -> Iterable[str]:
-    """The nodes whose hubs some step leads to."""
-    return node_ids(view) if layer_2(view).off is None else host_network_nodes(view)
+    return protected
 
 
 def layer_2(view: Inventory) -> Answer:

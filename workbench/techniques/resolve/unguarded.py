@@ -269,7 +269,7 @@ SETTINGS = frozenset(
 )
 """The environment variables that are looked for."""
 
-SERVERS: IndexOf[str, ContainerInstance] = IndexOf("known servers by namespace", "containers", _keys)
+SERVERS: IndexOf[str, ContainerInstance] = IndexOf("known servers by namespace", "containers", _keys, of_replicas=True)
 """The containers with a known server, by namespace."""
 
 
