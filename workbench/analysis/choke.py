@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -62,25 +63,31 @@ def choke_points(paths: PathSet, limit: int | None = None) -> list[ChokePoint]:
         for group in _alike(paths.leading, trees)
     ]
     goals = [between.place(targets[0]) for targets, _ in groups]
-    core = Core(between.edges, between.entry, goals)
+    # What cuts off the only node that leads to a jewel cuts off the jewel.
+    lasts = [between.only_before(goal) for goal in goals]
+    core = Core(between.edges, between.entry, lasts)
     through: list[int] = []
-    for (targets, sources), goal in zip(groups, goals, strict=True):
-        last = goal if core.serves(goal) else between.only_before(goal)
-        if last is not None and core.serves(last):
-            around = core.around(last)
-            _add_without(count, between, core, around, targets)
-            ends = targets if last == goal else [int(between.numbers[last])] * len(targets)
-            _add(count, around.tree, np.append(between.numbers[around.nodes], [0, 0]), targets, ends)
-            if last != goal:
-                _add_last(count, between, last, goal, targets, sources)
-            through += targets
-        else:
+    for (targets, sources), goal, last in zip(groups, goals, lasts, strict=True):
+        if not core.serves(last):
             tree = Dominators(between.edges, goal, between.entries(sources))
             _add(count, tree, between.numbers, targets, targets)
+            continue
+        around = core.around(last)
+        _add_without(count, between, core, around, targets)
+        ends = targets if last == goal else [int(between.numbers[last])] * len(targets)
+        _add(count, around.tree, np.append(between.numbers[around.nodes], [0, 0]), targets, ends)
+        if last != goal:
+            number = between.numbers[[last]]
+            others = np.array([len(sources) - np.count_nonzero(sources == number)])
+            count.add(number, NODE, others, targets)
+            if between.is_shown(last, goal):
+                for jewel in targets:
+                    count.add(number, jewel, np.array([len(sources)]), [jewel])
+        through += targets
     if through:
-        nodes, cut = core.tree.nodes()
+        nodes, cut = core.tree.nodes
         count.add(between.numbers[nodes], NODE, cut, through)
-        source, target, cut = core.tree.edges()
+        source, target, cut = core.tree.edges
         count.add(between.numbers[source], between.numbers[target], cut, through)
     return count.most(limit)
 
@@ -95,9 +102,9 @@ def _add(count: _Count, tree: Dominators, numbers: Ints, targets: Sequence[int],
         targets: The jewels.
         ends: For each of them the node that the root is.
     """
-    nodes, cut = tree.nodes()
+    nodes, cut = tree.nodes
     count.add(numbers[nodes], NODE, cut, targets)
-    source, target, cut = tree.edges()
+    source, target, cut = tree.edges
     last = target == tree.root
     count.add(numbers[source[~last]], numbers[target[~last]], cut[~last], targets)
     for jewel, end in zip(targets, ends, strict=True):
@@ -107,23 +114,12 @@ def _add(count: _Count, tree: Dominators, numbers: Ints, targets: Sequence[int],
 def _add_without(count: _Count, between: _Between, core: Core, around: Around, targets: Sequence[int]) -> None:
     """Take away what does not hold for some jewels of what the tree of the core says."""
     fewer = core.fewer(around)
-    nodes, cut = core.tree.nodes()
+    nodes, cut = core.tree.nodes
     less = fewer[nodes] > 0
     count.add(between.numbers[nodes[less]], NODE, -np.minimum(fewer[nodes], cut)[less], targets)
-    source, target, _ = core.tree.edges()
+    source, target, _ = core.tree.edges
     less = fewer[source] > 0
     count.add(between.numbers[source[less]], between.numbers[target[less]], -fewer[source[less]], targets)
-
-
-def _add_last(
-    count: _Count, between: _Between, last: int, goal: int, targets: Sequence[int], sources: Ints
-) -> None:
-    """Add a node that alone leads to some jewels, and its edges to them."""
-    number = between.numbers[[last]]
-    count.add(number, NODE, np.array([len(sources) - np.count_nonzero(sources == number)]), targets)
-    if between.is_shown(last, goal):
-        for jewel in targets:
-            count.add(number, jewel, np.array([len(sources)]), [jewel])
 
 
 def _alike(leading: Leading, trees: Iterable[Tree]) -> Iterable[list[Tree]]:
@@ -141,9 +137,11 @@ def _alike(leading: Leading, trees: Iterable[Tree]) -> Iterable[list[Tree]]:
 NODE = -1
 """What stands for the target of a node."""
 
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
+
 
 class _Count:
-    """What is cut, by node and by edge, for one jewel after another."""
+    """What is cut, by node and by edge, for each of the jewels."""
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
@@ -169,36 +167,46 @@ class _Count:
         if limit is not None and limit < len(shown):
             least = -np.partition(-pairs[shown], limit - 1)[limit - 1]
             shown = shown[pairs[shown] >= least]
-        points = [self._point(int(keys[at]), int(pairs[at])) for at in shown]
-        points.sort(key=lambda point: (-point.pairs, point.is_edge, point.source, point.target or ""))
+        ranked = sorted(self._rank(int(keys[at]), int(pairs[at])) for at in shown)
         order = np.argsort(which, kind="stable")
-        return [self._with_jewels(point, every, order) for point in points[:limit]]
+        return [self._point(key, -less, every, order) for less, _, _, _, key in ranked[:limit]]
 
-    def _point(self, key: int, pairs: int) -> ChokePoint:
-        source, target = divmod(key, self._size + 1)
-        target -= 1
+    def _rank(self, key: int, pairs: int) -> tuple[int, bool, str, str, int]:
+        """What orders a node or an edge, and its key."""
+        source, target = self._ends(key)
         nodes = self._compiled.nodes
-        if target == NODE:
-            return ChokePoint(nodes[source], None, (), pairs, ())
-        found = tuple(sorted({edge.technique for edge in self._compiled.records(source, target)}))
-        return ChokePoint(nodes[source], nodes[target], found, pairs, ())
+        return -pairs, target != NODE, nodes[source], "" if target == NODE else nodes[target], key
 
-    def _with_jewels(self, point: ChokePoint, every: Ints, order: Ints) -> ChokePoint:
-        source = self._compiled.number(point.source)
-        target = NODE if point.target is None else self._compiled.number(point.target)
-        assert source is not None
-        assert target is not None
-        key = source * (self._size + 1) + target + 1
+    def _ends(self, key: int) -> tuple[int, int]:
+        source, target = divmod(key, self._size + 1)
+        return source, target - 1
+
+    def _point(self, key: int, pairs: int, every: Ints, order: Ints) -> ChokePoint:
+        source, target = self._ends(key)
+        nodes = self._compiled.nodes
+        jewels = tuple(sorted(nodes[jewel] for jewel in self._cut_from(key, every, order)))
+        if target == NODE:
+            return ChokePoint(nodes[source], None, (), pairs, jewels)
+        found = tuple(sorted({edge.technique for edge in self._compiled.records(source, target)}))
+        return ChokePoint(nodes[source], nodes[target], found, pairs, jewels)
+
+    def _cut_from(self, key: int, every: Ints, order: Ints) -> list[int]:
+        """The jewels that a key cuts entry points off from.
+
+        Args:
+            key: The key.
+            every: All keys that were added.
+            order: Their places in ascending order.
+        """
         ends = np.cumsum([len(keys) for keys in self._keys])
-        first, last = (np.searchsorted(every, key, side=side, sorter=order) for side in ("left", "right"))
+        first, last = (int(np.searchsorted(every, key, side=side, sorter=order)) for side in _SIDES)
         cut: Counter[int] = Counter()
         for at in order[first:last].tolist():
             entry = int(np.searchsorted(ends, at, side="right"))
-            pairs = int(self._pairs[entry][at - (int(ends[entry]) - len(self._keys[entry]))])
+            pairs = int(self._pairs[entry][at - int(ends[entry])])
             for jewel in self._jewels[entry]:
                 cut[jewel] += pairs
-        jewels = sorted(self._compiled.nodes[jewel] for jewel, pairs in cut.items() if pairs > 0)
-        return replace(point, jewels=tuple(jewels))
+        return [jewel for jewel, pairs in cut.items() if pairs > 0]
 
 
 class _Between:
@@ -235,10 +243,10 @@ class _Between:
         entry[np.searchsorted(self.numbers, sources)] = 1
         return entry
 
-    def only_before(self, place: int) -> int | None:
-        """The one node that leads to another, ``None`` if there are several."""
+    def only_before(self, place: int) -> int:
+        """The place of the one node that leads to another, or the other's own if there are several."""
         before = self.edges.source[self.edges.target == place]
-        return int(before[0]) if len(before) == 1 else None
+        return int(before[0]) if len(before) == 1 else place
 
     def is_shown(self, source: int, target: int) -> bool:
         """Whether an edge is one that people see."""

@@ -1,4 +1,4 @@
-"""The core of a graph: nodes that nothing keeps from the jewels but the jewels themselves, so that one tree does for all.
+"""The core of a graph: nodes that no other single node cuts off from the jewels, so that one tree does for all.
 
 On a large cluster almost everything leads to almost everything, and the dominator trees of the jewels differ in
 little. Let a *pivot* be a node, and the core those nodes which no single other node cuts off from the pivot, and which
@@ -56,15 +56,17 @@ class Core:
         self._edges = edges
         self._entry = entry
         size, source, target = edges.size, edges.source, edges.target
+        ends = np.array(list(goals), np.int64)
         # What many lead to and what leads to many is a good pivot; the answers are right with any.
         degree = np.minimum(np.bincount(source, minlength=size), np.bincount(target, minlength=size))
-        degree[list(goals)] = 0
+        degree[ends] = 0
         self._pivot = pivot = int(np.argmax(degree))
+        one, other = _folded(edges, np.append(ends, pivot))
+        self._from_pivot = parents(size, other, one, pivot)
         apart = (source != pivot) & (target != pivot)
         rest = _matrix(size, source[apart], target[apart])
         _, component = connected_components(rest, directed=True, connection="strong")
-        core = (parents(size, source, target, pivot) == pivot) & (component == np.argmax(np.bincount(component)))
-        self._from_pivot = parents(size, target, source, pivot)
+        core = (parents(size, one, other, pivot) == pivot) & (component == np.argmax(np.bincount(component)))
         self._reached = np.zeros(size, np.bool_)
         members = np.flatnonzero(core)
         if len(members):
@@ -115,6 +117,37 @@ class Core:
         # Of what gets around nothing counts in this tree.
         out[around.nodes] = tree.below[around.nodes]
         return out
+
+
+def _folded(edges: Edges, kept: Ints) -> tuple[Ints, Ints]:
+    """The edges of a smaller graph in which the same nodes are cut off from some by a single one.
+
+    A node that leads to a single other one is left out: whoever comes to it goes on to that one, which then cuts off
+    what it would cut off. That one must be none of those which are kept, for these do not count as cutting off.
+
+    Args:
+        edges: The graph.
+        kept: The nodes whose cutting off is asked for.
+    """
+    size = edges.size
+    stays = np.bincount(edges.source, minlength=size) != 1
+    stays[kept] = True
+    is_kept = np.zeros(size, np.bool_)
+    is_kept[kept] = True
+    following = np.arange(size)
+    single = ~stays[edges.source] & ~is_kept[edges.target]
+    following[edges.source[single]] = edges.target[single]
+    out = following != np.arange(size)
+    # Nodes that lead round in a circle and nowhere else never come to an end.
+    for _ in range(size.bit_length()):
+        further = following[following]
+        if (further == following).all():
+            break
+        following = further
+    left = ~out[edges.source]
+    source, target = edges.source[left], following[edges.target[left]]
+    keys = np.unique((source * size + target)[source != target])
+    return keys // size, keys % size
 
 
 def _matrix(size: int, source: Ints, target: Ints) -> Any:

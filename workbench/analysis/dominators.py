@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,12 +34,17 @@ def parents(size: int, source: Ints, target: Ints, root: int) -> Ints:
     Returns:
         By node; -1 for the root and for those that do not lead there.
     """
-    graph: Any = rustworkx.PyDiGraph(multigraph=True)
-    graph.add_nodes_from(range(size))
-    graph.extend_from_edge_list(list(zip(target.tolist(), source.tolist(), strict=True)))
-    found = rustworkx.immediate_dominators(graph, root)
     parent = np.full(size, -1, np.int64)
-    parent[np.fromiter(found.keys(), np.int64, len(found))] = np.fromiter(found.values(), np.int64, len(found))
+    joined = np.zeros(size, np.bool_)
+    joined[source] = joined[target] = joined[root] = True
+    nodes = np.flatnonzero(joined)
+    place = np.cumsum(joined) - 1
+    graph: Any = rustworkx.PyDiGraph(multigraph=True)
+    graph.add_nodes_from(range(len(nodes)))
+    graph.extend_from_edge_list(list(zip(place[target].tolist(), place[source].tolist(), strict=True)))
+    found = rustworkx.immediate_dominators(graph, int(place[root]))
+    below, above = (np.fromiter(each, np.int64, len(found)) for each in (found.keys(), found.values()))
+    parent[nodes[below]] = nodes[above]
     parent[root] = -1
     return parent
 
@@ -90,6 +96,7 @@ class Dominators:
             since = np.maximum.accumulate(np.where(head, before, 0))
             self._first[level] = self._first[above] + 1 + before - since
 
+    @cached_property
     def nodes(self) -> tuple[Ints, Ints]:
         """The nodes that cut an entry point off, and how many each; the root, and an end for itself, do not count."""
         others = self.below - self.entry
@@ -97,6 +104,7 @@ class Dominators:
         cutting = np.flatnonzero(others > 0)
         return cutting, others[cutting]
 
+    @cached_property
     def edges(self) -> tuple[Ints, Ints, Ints]:
         """The edges that cut an entry point off, as source, target and how many.
 
