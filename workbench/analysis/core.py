@@ -146,7 +146,8 @@ def _folded(edges: Edges, kept: Ints) -> tuple[Ints, Ints]:
         following = further
     left = ~out[edges.source]
     source, target = edges.source[left], following[edges.target[left]]
-    keys = np.unique((source * size + target)[source != target])
+    keys = np.sort((source * size + target)[source != target])
+    keys = keys[np.append(True, keys[1:] != keys[:-1])] if len(keys) else keys
     return keys // size, keys % size
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workbench.analysis.arrays import Floats, Int32s, Ints, ranges
+from workbench.analysis.arrays import Floats, Int32s, Ints, in_order, ranges
 from workbench.analysis.compiled import EFFORT, MISSING, STEP, Compiled
 from workbench.analysis.leading import Leading
 from workbench.analysis.replicas import Replicas
@@ -69,9 +69,10 @@ def searched(leading: Leading, replicas: Replicas, sources: Ints, targets: Seque
         sources: The entry points by number, sorted.
         targets: The targets by number.
     """
+    groups = grouped(leading, sources, targets)
+    distances = leading.all_distances([group[0] for group in groups])
     return [
-        search(leading, replicas, sources, group, leading.distances(group[0]))
-        for group in grouped(leading, sources, targets)
+        search(leading, replicas, sources, group, distance) for group, distance in zip(groups, distances, strict=True)
     ]
 
 
@@ -96,8 +97,8 @@ def search(leading: Leading, replicas: Replicas, sources: Ints, targets: Sequenc
     present = np.zeros(int(shapes.max(initial=0)) + 2, np.int64)
     present[shapes + 1] = 1
     of_source = np.cumsum(present)[shapes]
-    order = np.argsort(of_source, kind="stable")
     count = int(of_source.max()) + 1 if len(of_source) else 0
+    order = in_order(of_source, count)
     begins = np.searchsorted(of_source[order], np.arange(count + 1))
     return Tree(
         targets=tuple(targets),
