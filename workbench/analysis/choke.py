@@ -244,9 +244,10 @@ class _Between:
         return entry
 
     def only_before(self, place: int) -> int:
-        """The place of the one node that leads to another, or the other's own if there are several."""
-        before = self.edges.source[self.edges.target == place]
-        return int(before[0]) if len(before) == 1 else place
+        """The place of the one node that leads to a node which leads nowhere, or the node's own if there is no such."""
+        edges = self.edges
+        before = edges.source[edges.target == place]
+        return int(before[0]) if len(before) == 1 and not (edges.source == place).any() else place
 
     def is_shown(self, source: int, target: int) -> bool:
         """Whether an edge is one that people see."""

@@ -122,10 +122,11 @@ class PodInstance:
         self.live = pod is not None and is_live(pod)
         """Whether this is a pod that runs, with a node and a status; else it is not yet admitted."""
         self.template = None if pod is not None else template_of(obj)
-        self.node = _node_id(spec.node_name) if spec.node_name else UNKNOWN_NODE
+        self.node: str = _node_id(spec.node_name) if spec.node_name else UNKNOWN_NODE
         self.account_name = spec.service_account_name or spec.service_account or "default"
         # A text that is there already is quicker to look up than an equal one.
-        self.account = f"ServiceAccount:{self.namespace}/{self.account_name}" if alike is None else alike[0].account
+        own = f"ServiceAccount:{self.namespace}/{self.account_name}"
+        self.account: str = own if alike is None else alike[0].account
         """The id of the pod's service account."""
         owners = obj.metadata.owner_references or ()
         self.mirror = pod is not None and (
