@@ -96,6 +96,17 @@ def test_joining_a_set_is_no_choke_point_either() -> None:
     assert [(point.source, point.target) for point in points] == [("User:two", None), ("User:two", "User:end")]
 
 
+def test_an_entry_point_that_is_the_jewel_itself_is_no_end_of_a_pair_even_where_one_node_alone_leads_there() -> None:
+    graph = graph_with(edge("User:a", "User:b"), edge("User:a", "User:c"), edge("User:c", "User:a"))
+    points = found(graph, ["User:a", "User:c"], ["User:b", "User:c"])
+    assert {(point.source, point.target): (point.pairs, point.jewels) for point in points} == {
+        ("User:a", None): (1, ("User:b",)),
+        ("User:a", "User:b"): (2, ("User:b",)),
+        ("User:a", "User:c"): (1, ("User:c",)),
+        ("User:c", "User:a"): (1, ("User:b",)),
+    }
+
+
 def test_a_limit_keeps_the_first() -> None:
     graph = graph_with(*(edge(f"User:{name}", f"User:{following}") for name, following in ("ab", "bc", "cd", "de")))
     every = found(graph, ["User:a", "User:b"], ["User:e"])

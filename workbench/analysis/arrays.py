@@ -160,6 +160,16 @@ def ranges(starts: Ints, counts: Ints | Int32s) -> tuple[Ints, Ints]:
     return row, np.arange(len(row)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
 
 
+def in_order(numbers: Ints, count: int) -> Ints:
+    """The places of some numbers from 0 in ascending order, equal ones as they stand.
+
+    Args:
+        numbers: The numbers.
+        count: What they are less than. Short numbers are sorted by their digits, which takes a fraction.
+    """
+    return np.argsort(numbers.astype(np.uint16) if count <= 1 << 16 else numbers, kind="stable")
+
+
 def reached(matrix: Any, starts: Iterable[int]) -> Bools:
     """Which nodes some nodes lead to, themselves included.
 

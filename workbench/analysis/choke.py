@@ -10,15 +10,17 @@ Removing the ends of a pair says nothing, so they do not count for it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-import rustworkx
 
 from workbench.analysis.arrays import Ints, ranges, reached
 from workbench.analysis.compiled import Compiled
+from workbench.analysis.core import Around, Core
+from workbench.analysis.dominators import Dominators, Edges
 from workbench.analysis.leading import Leading
 from workbench.analysis.paths import PathSet
 from workbench.analysis.search import Tree
@@ -56,10 +58,68 @@ def choke_points(paths: PathSet, limit: int | None = None) -> list[ChokePoint]:
         return []
     count = _Count(paths.compiled)
     between = _Between(paths.leading, paths.starts.numbers)
-    for group in _alike(paths.leading, trees):
-        targets = [target for tree in group for target in tree.targets]
-        _Dominators(between, group[0].sources, targets[0]).add_to(count, targets)
+    groups = [
+        ([target for tree in group for target in tree.targets], group[0].sources)
+        for group in _alike(paths.leading, trees)
+    ]
+    goals = [between.place(targets[0]) for targets, _ in groups]
+    # What cuts off the only node that leads to a jewel cuts off the jewel.
+    lasts = [between.only_before(goal) for goal in goals]
+    core = Core(between.edges, between.entry, lasts)
+    through: list[int] = []
+    for (targets, sources), goal, last in zip(groups, goals, lasts, strict=True):
+        if not core.serves(last):
+            tree = Dominators(between.edges, goal, between.entries(sources))
+            _add(count, tree, between.numbers, targets, targets)
+            continue
+        around = core.around(last)
+        _add_without(count, between, core, around, targets)
+        ends = targets if last == goal else [int(between.numbers[last])] * len(targets)
+        _add(count, around.tree, np.append(between.numbers[around.nodes], [0, 0]), targets, ends)
+        if last != goal:
+            number = between.numbers[[last]]
+            others = np.array([len(sources) - np.count_nonzero(sources == number)])
+            count.add(number, NODE, others, targets)
+            if between.is_shown(last, goal):
+                for jewel in targets:
+                    count.add(number, jewel, np.array([len(sources)]), [jewel])
+        through += targets
+    if through:
+        nodes, cut = core.tree.nodes
+        count.add(between.numbers[nodes], NODE, cut, through)
+        source, target, cut = core.tree.edges
+        count.add(between.numbers[source], between.numbers[target], cut, through)
     return count.most(limit)
+
+
+def _add(count: _Count, tree: Dominators, numbers: Ints, targets: Sequence[int], ends: Sequence[int]) -> None:
+    """Add what a tree says; it stands for all targets.
+
+    Args:
+        count: Where to.
+        tree: The tree.
+        numbers: The numbers of its nodes.
+        targets: The jewels.
+        ends: For each of them the node that the root is.
+    """
+    nodes, cut = tree.nodes
+    count.add(numbers[nodes], NODE, cut, targets)
+    source, target, cut = tree.edges
+    last = target == tree.root
+    count.add(numbers[source[~last]], numbers[target[~last]], cut[~last], targets)
+    for jewel, end in zip(targets, ends, strict=True):
+        count.add(numbers[source[last]], end, cut[last], [jewel])
+
+
+def _add_without(count: _Count, between: _Between, core: Core, around: Around, targets: Sequence[int]) -> None:
+    """Take away what does not hold for some jewels of what the tree of the core says."""
+    fewer = core.fewer(around)
+    nodes, cut = core.tree.nodes
+    less = fewer[nodes] > 0
+    count.add(between.numbers[nodes[less]], NODE, -np.minimum(fewer[nodes], cut)[less], targets)
+    source, target, _ = core.tree.edges
+    less = fewer[source] > 0
+    count.add(between.numbers[source[less]], between.numbers[target[less]], -fewer[source[less]], targets)
 
 
 def _alike(leading: Leading, trees: Iterable[Tree]) -> Iterable[list[Tree]]:
@@ -77,58 +137,86 @@ def _alike(leading: Leading, trees: Iterable[Tree]) -> Iterable[list[Tree]]:
 NODE = -1
 """What stands for the target of a node."""
 
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
+
 
 class _Count:
-    """What is cut, by node and by edge, for one jewel after another."""
+    """What is cut, by node and by edge, for each of the jewels."""
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
         self._size = len(compiled.nodes)
         self._keys: list[Ints] = []
         self._pairs: list[Ints] = []
-        self._jewels: list[int] = []
+        self._jewels: list[Sequence[int]] = []
 
-    def add(self, source: Ints, target: Ints | int, pairs: Ints, jewel: int) -> None:
-        """Add what some nodes (``target`` is ``NODE``) or edges cut for a jewel."""
+    def add(self, source: Ints, target: Ints | int, pairs: Ints, jewels: Sequence[int]) -> None:
+        """Add what some nodes (``target`` is ``NODE``) or edges cut for each of some jewels."""
         self._keys.append(source * (self._size + 1) + target + 1)
         self._pairs.append(pairs)
-        self._jewels.append(jewel)
+        self._jewels.append(jewels)
 
     def most(self, limit: int | None) -> list[ChokePoint]:
         """Those that cut most."""
         every = np.concatenate(self._keys)
         keys, which = np.unique(every, return_inverse=True)
+        several = [pairs * len(jewels) for pairs, jewels in zip(self._pairs, self._jewels, strict=True)]
         pairs = np.zeros(len(keys), np.int64)
-        np.add.at(pairs, which, np.concatenate(self._pairs))
-        shown = np.flatnonzero(~self._compiled.hub[keys // (self._size + 1)])
+        np.add.at(pairs, which, np.concatenate(several))
+        shown = np.flatnonzero(~self._compiled.hub[keys // (self._size + 1)] & (pairs > 0))
         if limit is not None and limit < len(shown):
             least = -np.partition(-pairs[shown], limit - 1)[limit - 1]
             shown = shown[pairs[shown] >= least]
-        points = [self._point(int(keys[at]), int(pairs[at])) for at in shown]
-        points.sort(key=lambda point: (-point.pairs, point.is_edge, point.source, point.target or ""))
-        return [self._with_jewels(point) for point in points[:limit]]
+        ranked = sorted(self._rank(int(keys[at]), int(pairs[at])) for at in shown)
+        order = np.argsort(which, kind="stable")
+        return [self._point(key, -less, every, order) for less, _, _, _, key in ranked[:limit]]
 
-    def _point(self, key: int, pairs: int) -> ChokePoint:
-        source, target = divmod(key, self._size + 1)
-        target -= 1
+    def _rank(self, key: int, pairs: int) -> tuple[int, bool, str, str, int]:
+        """What orders a node or an edge, and its key."""
+        source, target = self._ends(key)
         nodes = self._compiled.nodes
-        if target == NODE:
-            return ChokePoint(nodes[source], None, (), pairs, ())
-        found = tuple(sorted({edge.technique for edge in self._compiled.records(source, target)}))
-        return ChokePoint(nodes[source], nodes[target], found, pairs, ())
+        return -pairs, target != NODE, nodes[source], "" if target == NODE else nodes[target], key
 
-    def _with_jewels(self, point: ChokePoint) -> ChokePoint:
-        source = self._compiled.number(point.source)
-        target = NODE if point.target is None else self._compiled.number(point.target)
-        assert source is not None
-        assert target is not None
-        key = source * (self._size + 1) + target + 1
-        jewels = {jewel for keys, jewel in zip(self._keys, self._jewels, strict=True) if (keys == key).any()}
-        return replace(point, jewels=tuple(sorted(self._compiled.nodes[jewel] for jewel in jewels)))
+    def _ends(self, key: int) -> tuple[int, int]:
+        source, target = divmod(key, self._size + 1)
+        return source, target - 1
+
+    def _point(self, key: int, pairs: int, every: Ints, order: Ints) -> ChokePoint:
+        source, target = self._ends(key)
+        nodes = self._compiled.nodes
+        jewels = tuple(sorted(nodes[jewel] for jewel in self._cut_from(key, every, order)))
+        if target == NODE:
+            return ChokePoint(nodes[source], None, (), pairs, jewels)
+        found = tuple(sorted({edge.technique for edge in self._compiled.records(source, target)}))
+        return ChokePoint(nodes[source], nodes[target], found, pairs, jewels)
+
+    def _cut_from(self, key: int, every: Ints, order: Ints) -> list[int]:
+        """The jewels that a key cuts entry points off from.
+
+        Args:
+            key: The key.
+            every: All keys that were added.
+            order: Their places in ascending order.
+        """
+        ends = np.cumsum([len(keys) for keys in self._keys])
+        first, last = (int(np.searchsorted(every, key, side=side, sorter=order)) for side in _SIDES)
+        cut: Counter[int] = Counter()
+        for at in order[first:last].tolist():
+            entry = int(np.searchsorted(ends, at, side="right"))
+            pairs = int(self._pairs[entry][at - int(ends[entry])])
+            for jewel in self._jewels[entry]:
+                cut[jewel] += pairs
+        return [jewel for jewel, pairs in cut.items() if pairs > 0]
 
 
 class _Between:
-    """What lies between the entry points and the jewels, turned round, for one dominator tree after another."""
+    """What lies between the entry points and the jewels.
+
+    Attributes:
+        numbers: The numbers of the nodes, sorted; their places count in all else.
+        edges: The edges between them.
+        entry: 1 for each that is an entry point, else 0.
+    """
 
     def __init__(self, leading: Leading, sources: Ints) -> None:
         arrays = leading.arrays
@@ -138,77 +226,30 @@ class _Between:
         place[nodes] = np.arange(len(nodes))
         begins = arrays.indptr[nodes].astype(np.int64)
         # What an entry point leads to leads to nothing else.
-        self.row, edge = ranges(begins, arrays.indptr[nodes + 1] - begins)
-        self.target = place[arrays.indices[edge]]
+        row, edge = ranges(begins, arrays.indptr[nodes + 1] - begins)
         # The membership of a set is nothing that anybody could cut.
         internal = leading.compiled.catalogue.internal
-        self.shown = ~internal[arrays.technique[edge]] & ~leading.hub[nodes][self.row]
-        # Each edge is here once, which need not be looked for again.
-        self.graph: Any = rustworkx.PyDiGraph(multigraph=True)
-        self.graph.add_nodes_from(range(len(self.numbers)))
-        self.graph.extend_from_edge_list(list(zip(self.target.tolist(), self.row.tolist(), strict=True)))
+        shown = ~internal[arrays.technique[edge]] & ~leading.hub[nodes][row]
+        self.edges = Edges(len(nodes), row, place[arrays.indices[edge]], shown)
+        self.entry = self.entries(self.numbers[np.isin(self.numbers, sources)])
 
+    def place(self, number: int) -> int:
+        """The place of a node."""
+        return int(np.searchsorted(self.numbers, number))
 
-class _Dominators:
-    """The dominator tree of what lies between some entry points and a jewel, seen from the jewel."""
+    def entries(self, sources: Ints) -> Ints:
+        """1 for each of some entry points, else 0."""
+        entry = np.zeros(len(self.numbers), np.int64)
+        entry[np.searchsorted(self.numbers, sources)] = 1
+        return entry
 
-    def __init__(self, between: _Between, sources: Ints, goal: int) -> None:
-        self.numbers = between.numbers
-        self.root = int(np.searchsorted(self.numbers, goal))
-        found = rustworkx.immediate_dominators(between.graph, self.root)
-        self.parent = np.full(len(self.numbers), -1, np.int64)
-        self.parent[np.fromiter(found.keys(), np.int64, len(found))] = np.fromiter(found.values(), np.int64, len(found))
-        inside = (self.parent[between.row] >= 0) & (self.parent[between.target] >= 0) & (between.row != self.root)
-        self.row, self.target, self.shown = between.row[inside], between.target[inside], between.shown[inside]
-        self.parent[self.root] = -1
-        self.entry = np.zeros(len(self.numbers), np.int64)
-        self.entry[np.searchsorted(self.numbers, sources)] = 1
-        self._intervals()
+    def only_before(self, place: int) -> int:
+        """The place of the one node that leads to a node which leads nowhere, or the node's own if there is no such."""
+        edges = self.edges
+        before = edges.source[edges.target == place]
+        return int(before[0]) if len(before) == 1 and not (edges.source == place).any() else place
 
-    def _intervals(self) -> None:
-        """Depths, subtree sizes, entries below, and the places of a walk that visits parents first."""
-        size = len(self.numbers)
-        depth = np.full(size, -1, np.int64)
-        depth[self.root] = 0
-        levels: list[Ints] = [np.array([self.root])]
-        children = np.argsort(self.parent, kind="stable")
-        begins = np.searchsorted(self.parent[children], np.arange(size + 1))
-        while len(levels[-1]):
-            level = levels[-1]
-            counts = begins[level + 1] - begins[level]
-            offset = np.repeat(begins[level] - (np.cumsum(counts) - counts), counts)
-            levels.append(children[np.arange(int(counts.sum())) + offset])
-            depth[levels[-1]] = len(levels) - 1
-        self.size = np.ones(size, np.int64)
-        self.below = self.entry.copy()
-        for level in reversed(levels[1:]):
-            np.add.at(self.size, self.parent[level], self.size[level])
-            np.add.at(self.below, self.parent[level], self.below[level])
-        self.first = np.zeros(size, np.int64)
-        for level in levels[1:]:
-            # A level lists the children of one parent together.
-            sizes, parents = self.size[level], self.parent[level]
-            before = np.cumsum(sizes) - sizes
-            head = np.ones(len(level), np.bool_)
-            head[1:] = parents[1:] != parents[:-1]
-            since = np.maximum.accumulate(np.where(head, before, 0))
-            self.first[level] = self.first[parents] + 1 + before - since
-
-    def add_to(self, count: _Count, targets: Sequence[int]) -> None:
-        """Add what this tree says; it stands for all targets."""
-        others = self.below - self.entry
-        others[self.root] = 0
-        cutting = np.flatnonzero(others > 0)
-        up = self.parent[self.row] == self.target
-        inside = (self.first[self.target] >= self.first[self.row]) & (
-            self.first[self.target] < self.first[self.row] + self.size[self.row]
-        )
-        leaky = np.zeros(len(self.numbers), np.bool_)
-        leaky[self.row[~up & ~inside]] = True
-        critical = up & ~leaky[self.row] & (self.below[self.row] > 0) & self.shown
-        source, target = self.row[critical], self.target[critical]
-        last = target == self.root
-        for jewel in targets:
-            count.add(self.numbers[cutting], NODE, others[cutting], jewel)
-            ends = np.where(last, jewel, self.numbers[target])
-            count.add(self.numbers[source], ends, self.below[source], jewel)
+    def is_shown(self, source: int, target: int) -> bool:
+        """Whether an edge is one that people see."""
+        edges = self.edges
+        return bool(edges.shown[(edges.source == source) & (edges.target == target)].any())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from workbench.analysis.arrays import Arrays, Bools, Floats, Ints, Joined, ranges, reached
@@ -122,6 +124,36 @@ class Leading:
         found: Floats = dijkstra(self.arrays.reverse, directed=True, indices=self.place(goal))
         return found
 
+    def all_distances(self, goals: Sequence[int]) -> Iterator[Floats]:
+        """The distances to each of many nodes, by number (:meth:`distances`).
+
+        Most nodes lead to a single other one, from which the rest of the way is the same: a search leaves them out.
+        """
+        size, arrays = len(self.nodes), self.arrays
+        ends = self.inside(np.array(goals, np.int64))
+        source = np.repeat(np.arange(size), np.diff(arrays.indptr))
+        single = np.diff(arrays.indptr) == 1
+        single[ends] = False
+        following = np.arange(size)
+        following[single] = arrays.indices[arrays.indptr[:-1][single]]
+        weight = np.zeros(size)
+        weight[single] = arrays.weights[arrays.indptr[:-1][single]]
+        # Nodes that lead round in a circle and nowhere else never come to an end.
+        for _ in range(size.bit_length()):
+            further = following[following]
+            if (further == following).all():
+                break
+            weight += weight[following]
+            following = further
+        weight[single[following]] = np.inf
+        left = ~single[source]
+        one, other = source[left], following[arrays.indices[left]]
+        small = _least(one, other, arrays.weights[left] + weight[arrays.indices[left]], ~single)
+        place = np.cumsum(~single) - 1
+        for goal in goals:
+            found: Floats = dijkstra(small, directed=True, indices=int(place[self.place(goal)]))
+            yield found[place[following]] + weight
+
     @cached_property
     def id_rank(self) -> Ints:
         """The order of the ids, by place."""
@@ -129,3 +161,19 @@ class Leading:
         rank = np.empty(len(names), np.int64)
         rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
         return rank
+
+
+def _least(source: Ints, target: Ints, weight: Floats, nodes: Bools) -> Any:
+    """The least weights between some nodes from target to source, as a sparse array of these nodes alone."""
+    place = np.cumsum(nodes) - 1
+    count = int(np.count_nonzero(nodes))
+    keys = place[target] * count + place[source]
+    order = np.argsort(keys)
+    keys = keys[order]
+    first = np.ones(len(keys), np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    begins = np.flatnonzero(first)
+    least = np.minimum.reduceat(weight[order], begins) if len(begins) else np.empty(0)
+    keys = keys[begins]
+    indptr = np.searchsorted(keys, np.arange(count + 1) * count)
+    return csr_array((least, keys % count, indptr), shape=(count, count))

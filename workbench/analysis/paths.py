@@ -327,7 +327,7 @@ class PathSet:
                 each = self._risks_of(at, target)[tree.order]
                 risk = np.maximum.reduceat(each, begins)
                 worst = each == risk[tree.group[tree.order]]
-                effort = np.minimum.reduceat(np.where(worst, tree.effort[tree.order], 1 << 40), begins)
+                effort = np.minimum.reduceat(np.where(worst, tree.effort[tree.order].astype(np.int64), 1 << 40), begins)
                 row = np.full(len(risk), at), np.arange(len(risk)), np.full(len(risk), target), risk, effort
                 for column, part in zip(columns, row, strict=True):
                     column.append(part)

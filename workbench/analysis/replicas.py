@@ -127,14 +127,18 @@ class Replicas:
         fresh = nodes[self._open[nodes]]
         if not len(fresh):
             return
+        homes: dict[str, int] = {}
         for number in fresh.tolist():
             name = self._compiled.nodes[number]
             view = self._below if number < self._known_below else self._view
             found = _pod_of(view, name)
             if found is not None:
                 pod, part = found
-                self._classes[number] = self._number((name.partition(":")[0], pod.owner, part))
-                self._own_node[number] = self._home(pod.node)
+                self._classes[number] = self._number((name[: name.index(":")], pod.owner, part))
+                home = homes.get(pod.node)
+                if home is None:
+                    home = homes[pod.node] = self._home(pod.node)
+                self._own_node[number] = home
         self._open[fresh] = False
 
     def _number(self, key: _Key) -> int:
@@ -152,6 +156,9 @@ class Replicas:
 
 def _pod_of(view: Inventory, node: str) -> tuple[PodInstance, str] | None:
     """The pod that a pod, container, volume or Endpoint is or belongs to, and its name in it."""
+    if node.startswith("Container:"):
+        container = view.containers.get(node)
+        return (container.pod, container.name) if container is not None else None
     kind = node_ids.kind(node)
     if kind == "Endpoint":
         namespace, _, rest = node.removeprefix("Endpoint:").partition("/")
@@ -159,9 +166,6 @@ def _pod_of(view: Inventory, node: str) -> tuple[PodInstance, str] | None:
         # No Service has a dot in its name.
         found = view.pods.get(f"Pod:{namespace}/{name.removeprefix('pod.')}") if name.startswith("pod.") else None
         return (found, port) if found is not None else None
-    if kind == "Container":
-        container = view.containers.get(node)
-        return (container.pod, container.name) if container is not None else None
     name, part = _volume_of(node) if kind == "Volume" else (node, "")
     pod = view.pods.get(f"Pod:{name}" if kind == "Volume" else name)
     return (pod, part) if pod is not None else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workbench.analysis.arrays import Floats, Int32s, Ints, ranges
+from workbench.analysis.arrays import Floats, Int32s, Ints, in_order, ranges
 from workbench.analysis.compiled import EFFORT, MISSING, STEP, Compiled
 from workbench.analysis.leading import Leading
 from workbench.analysis.replicas import Replicas
@@ -40,18 +40,18 @@ class Tree:
     """For each of them that is on the best path of a source the place of the next; -1 elsewhere."""
     sources: Ints
     """The entry points that lead to the targets, by number."""
-    group: Ints
+    group: Int32s
     """For each source, a number that it shares with the sources whose paths differ only by replica."""
-    effort: Ints
-    steps: Ints
-    conditions: Ints
+    effort: Int32s
+    steps: Int32s
+    conditions: Int32s
     """For each source, its path's set of C-ids, a number of ``Compiled.condition_sets``."""
-    order: Ints = field(repr=False)
+    order: Int32s = field(repr=False)
     """The places of the sources, sorted by group."""
     starts: Ints = field(repr=False)
     """Where each group begins in ``order``, and its end."""
 
-    def members(self, group: int) -> Ints:
+    def members(self, group: int) -> Int32s:
         """The places of the sources of one group."""
         return self.order[self.starts[group] : self.starts[group + 1]]
 
@@ -69,9 +69,10 @@ def searched(leading: Leading, replicas: Replicas, sources: Ints, targets: Seque
         sources: The entry points by number, sorted.
         targets: The targets by number.
     """
+    groups = grouped(leading, sources, targets)
+    distances = leading.all_distances([group[0] for group in groups])
     return [
-        search(leading, replicas, sources, group, leading.distances(group[0]))
-        for group in grouped(leading, sources, targets)
+        search(leading, replicas, sources, group, distance) for group, distance in zip(groups, distances, strict=True)
     ]
 
 
@@ -96,8 +97,8 @@ def search(leading: Leading, replicas: Replicas, sources: Ints, targets: Sequenc
     present = np.zeros(int(shapes.max(initial=0)) + 2, np.int64)
     present[shapes + 1] = 1
     of_source = np.cumsum(present)[shapes]
-    order = np.argsort(of_source, kind="stable")
     count = int(of_source.max()) + 1 if len(of_source) else 0
+    order = in_order(of_source, count)
     begins = np.searchsorted(of_source[order], np.arange(count + 1))
     return Tree(
         targets=tuple(targets),
@@ -105,11 +106,11 @@ def search(leading: Leading, replicas: Replicas, sources: Ints, targets: Sequenc
         distance=distance,
         following=following.astype(np.int32),
         sources=leading.nodes[reaching],
-        group=of_source,
-        effort=total // EFFORT,
-        steps=total % MISSING // STEP,
-        conditions=conditions[reaching],
-        order=order,
+        group=of_source.astype(np.int32),
+        effort=(total // EFFORT).astype(np.int32),
+        steps=(total % MISSING // STEP).astype(np.int32),
+        conditions=conditions[reaching].astype(np.int32),
+        order=order.astype(np.int32),
         starts=begins,
     )
 

@@ -64,7 +64,7 @@ class IndexOf(Generic[K, I]):
     """What is indexed: the name of a kind, ``pods`` or ``containers``."""
     keys: Callable[[I], Iterable[K]]
     of_replicas: bool = False
-    """Whether the keys follow from what replicas have in common (:attr:`PodInstance.alike`): they are asked once."""
+    """Whether replicas have the same keys (:attr:`PodInstance.alike`), so that they are asked once."""
 
 
 def _kind_index(kind: type[T]) -> IndexOf[str, T]:

@@ -125,9 +125,8 @@ class PodInstance:
         self.node: str = _node_id(spec.node_name) if spec.node_name else UNKNOWN_NODE
         self.account_name = spec.service_account_name or spec.service_account or "default"
         # A text that is there already is quicker to look up than an equal one.
-        self.account: str = (
-            f"ServiceAccount:{self.namespace}/{self.account_name}" if alike is None else alike[0].account
-        )
+        own = f"ServiceAccount:{self.namespace}/{self.account_name}"
+        self.account: str = own if alike is None else alike[0].account
         """The id of the pod's service account."""
         owners = obj.metadata.owner_references or ()
         self.mirror = pod is not None and (
