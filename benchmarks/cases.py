@@ -42,6 +42,7 @@ def json_baseline(data: Path) -> Result:
 
 def decode(data: Path) -> Result:
     """All files to the inventory, and nothing else."""
+    import workbench.sources.manifests  # noqa: F401 - the reader, which is loaded when it is needed
     from workbench.sources import load
     from workbench.sources.request import SourceKind, SourceRequest
 
@@ -54,6 +55,7 @@ def decode(data: Path) -> Result:
 
 def phases(data: Path) -> Result:
     """From files to the first answer, phase by phase."""
+    import workbench.sources.manifests  # noqa: F401 - the reader, which is loaded when it is needed
     from workbench.analysis.choke import choke_points
     from workbench.analysis.session import Analysis
     from workbench.sources import load
@@ -136,6 +138,7 @@ def networkx_baseline(data: Path) -> Result:
 
 def answer(data: Path) -> Result:
     """Files to the first answer through the engine, as the terminal interface asks for it."""
+    import workbench.sources.manifests  # noqa: F401 - the reader, which is loaded when it is needed
     from workbench.engine import Audit, PathQuery
     from workbench.sources.request import SourceKind, SourceRequest
     from workbench.techniques.registry import all_techniques

@@ -102,12 +102,19 @@ class Command:
 def run_command(arguments: Sequence[str]) -> Command:
     """Run ``workbench`` with some arguments as a user does, interpreter start included.
 
+    What is installed is compiled already, so that the first run may leave here what it compiles, whatever the
+    environment says.
+
     Raises:
         CaseFailed: The command's status is not 0.
     """
     begin = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "workbench", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "workbench", *arguments],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     # One after the other will do: what the commands say to standard error fits into a pipe.
     assert process.stdout is not None

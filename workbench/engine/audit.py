@@ -10,18 +10,10 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from workbench.analysis import alternatives as _alternatives
 from workbench.analysis.arrays import reached
-from workbench.analysis.blocked import Blocking, blocking
 from workbench.analysis.choke import ChokePoint, choke_points
-from workbench.analysis.coverage import Weakness, weaknesses
-from workbench.analysis.object_tables import KindCount, ObjectTable, kind_counts, object_table
 from workbench.analysis.paths import Path, PathSet, PathStep
-from workbench.analysis.properties import properties
-from workbench.analysis.relations import Relation, relations
 from workbench.analysis.session import Analysis
-from workbench.analysis.through import Through
-from workbench.analysis.whatif import WhatIf
 from workbench.engine.network import invalid_policies
 from workbench.engine.records import (
     EVERYTHING,
@@ -46,8 +38,7 @@ from workbench.inventory.inventory import Inventory
 from workbench.inventory.network_objects import NETWORK_GROUPS
 from workbench.inventory.objects import CustomResourceDefinition, KubernetesObject
 from workbench.rbac import ResourceQuery, cluster_scoped_customs, custom_groups, parse_resource, who_can
-from workbench.sources import Live, SourceRequest, collection_paused, load
-from workbench.sources.masking import as_yaml, masked, trimmed
+from workbench.sources import SourceRequest, collection_paused, load
 from workbench.techniques import access
 from workbench.techniques.api import Declaration, Technique
 from workbench.techniques.build import build
@@ -56,9 +47,16 @@ from workbench.techniques.registry import all_techniques
 from workbench.techniques.resolve.reach import READS, network_of
 
 if TYPE_CHECKING:
-    # Fixes are asked for after the first answer, if at all, and a tenth of the time to start would go to their modules.
+    # What is asked for after the first answer, if at all, is imported then: a fifth of the time to start would go to
+    # its modules.
+    from workbench.analysis.blocked import Blocking
+    from workbench.analysis.coverage import Weakness
+    from workbench.analysis.object_tables import KindCount, ObjectTable
+    from workbench.analysis.relations import Relation
+    from workbench.analysis.through import Through
     from workbench.remediation.effects import Effects
     from workbench.remediation.records import Fix
+    from workbench.sources import Live
 
 _EXPOSING = frozenset({"gateway.networking.k8s.io", "route.openshift.io"})
 """The groups of :data:`NETWORK_GROUPS` that say what is exposed, and not who may reach what."""
@@ -136,6 +134,8 @@ class Audit:
 
     def weaknesses(self) -> list[Weakness]:
         """What each gap of the coverage means."""
+        from workbench.analysis.coverage import weaknesses
+
         return weaknesses(self.coverage, all_techniques())
 
     @property
@@ -199,8 +199,10 @@ class Audit:
 
     def alternatives(self, path: Path, limit: int = 20) -> list[Path]:
         """Other simple paths between the same two ends, the shortest first."""
+        from workbench.analysis.alternatives import alternatives
+
         with self._lock:
-            return _alternatives.alternatives(self.analysis.paths(), path.source, path.target, limit)
+            return alternatives(self.analysis.paths(), path.source, path.target, limit)
 
     def choke_points(self, limit: int | None = 50) -> list[ChokePoint]:
         """Nodes and single steps by how many pairs of entry point and crown jewel they cut, exactly."""
@@ -223,6 +225,8 @@ class Audit:
         Raises:
             UsageError: A selector matches nothing, or a technique is unknown.
         """
+        from workbench.analysis.blocked import blocking
+
         with self._lock:
             denied = [
                 BlockedEdge(found.source, found.target, technique.id, found.mitigation)
@@ -260,6 +264,8 @@ class Audit:
 
     def properties(self, node: str) -> dict[str, Any]:
         """The properties of a node, as plain data."""
+        from workbench.analysis.properties import properties
+
         return properties(self.inventory, self.analysis.admins, node)
 
     def describe(self, node: str) -> list[tuple[str, str]]:
@@ -316,6 +322,8 @@ class Audit:
 
     def document(self, node: str) -> Document | None:
         """The text of an object, masked; ``None`` for what is no object."""
+        from workbench.sources.masking import masked, trimmed
+
         obj = self._object(node)
         if obj is None:
             return None
@@ -345,19 +353,27 @@ class Audit:
 
     def kinds(self) -> list[KindCount]:
         """The kinds of objects that the source holds, or that could not be read, in the order of display."""
+        from workbench.analysis.object_tables import kind_counts
+
         return kind_counts(self.analysis, self.coverage)
 
     def through(self, paths: Sequence[Path]) -> Through:
         """Which of some paths go through which object."""
+        from workbench.analysis.through import Through
+
         with self._lock:
             return Through(self.analysis, paths)
 
     def table(self, kind: str, through: Through) -> ObjectTable:
         """The objects of one kind, with the paths through each."""
+        from workbench.analysis.object_tables import object_table
+
         return object_table(self.analysis, kind, through, self.coverage)
 
     def relations(self, about: str) -> list[Relation]:
         """The objects that an object has to do with."""
+        from workbench.analysis.relations import relations
+
         return relations(self.inventory, about)
 
     # --- permissions ------------------------------------------------------------------------------
@@ -469,6 +485,7 @@ class Audit:
             Conflict: Two fixes contradict each other.
             FixError: A fix does not fit its object.
         """
+        from workbench.analysis.whatif import WhatIf
         from workbench.remediation.records import Status
 
         staged = {fix.id for fix in fixes}
@@ -497,6 +514,7 @@ class Audit:
             Conflict: Two fixes contradict each other.
         """
         from workbench.remediation import export
+        from workbench.sources.masking import as_yaml, trimmed
 
         plan = export.plan(self.inventory, fixes, self.title)
         out: list[Preview] = []

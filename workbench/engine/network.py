@@ -10,11 +10,12 @@ from workbench.engine.records import Progress
 from workbench.errors import InputError
 from workbench.inventory.evidence import Gap
 from workbench.inventory.inventory import Inventory
-from workbench.sources import Live, SourceKind, SourceRequest, collection_paused, load
+from workbench.sources import SourceKind, SourceRequest, collection_paused, load
 
 if TYPE_CHECKING:
     from workbench.network.connections import Network
     from workbench.network.ports import PortRange
+    from workbench.sources import Live
 
 
 @dataclass(frozen=True, slots=True)

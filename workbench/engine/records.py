@@ -8,7 +8,6 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 from workbench.analysis.session import Query
-from workbench.sources.masking import line_of
 
 if TYPE_CHECKING:
     from workbench.analysis.paths import Path
@@ -64,6 +63,8 @@ class Document:
 
     def lines_of(self, fields: Sequence[str]) -> set[int]:
         """The lines (from 0, within the text) of some fields."""
+        from workbench.sources.masking import line_of
+
         found = (line_of(self.text, field) for field in fields if field)
         return {line for line in found if line is not None}
 

@@ -12,16 +12,14 @@ from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import ClusterRole, ClusterRoleBinding, KubernetesObject, Role, RoleBinding
 from workbench.rbac.builtin import LATEST_MINOR, builtin_policy
 from workbench.sources.detect import Content, detect
-from workbench.sources.manifests import Progress, read_manifests, source_name
 from workbench.sources.memory import collection_paused
 from workbench.sources.request import SourceKind, SourceRequest
-from workbench.sources.samples import sample
-from workbench.sources.snapshot import read, server_version_of
 from workbench.sources.versions import parse_version, version_of_api_server
 from workbench.text import shown
 
 if TYPE_CHECKING:
     from workbench.sources.live import Live
+    from workbench.sources.manifests import Progress
 
 
 def load(request: SourceRequest, progress: Progress | None = None, live: Live | None = None) -> Inventory:
@@ -54,7 +52,12 @@ def load(request: SourceRequest, progress: Progress | None = None, live: Live | 
                 return _live(request, progress, live)
 
 
+# Each source needs a reader of its own, which is imported here: together they take as long as the smaller ones read.
+
+
 def _manifests(request: SourceRequest, progress: Progress | None) -> Inventory:
+    from workbench.sources.manifests import read_manifests, source_name
+
     for path in request.paths:
         content = detect(path)
         if content in (Content.SNAPSHOT, Content.KUBEHOUND_DUMP):
@@ -71,6 +74,9 @@ def _manifests(request: SourceRequest, progress: Progress | None) -> Inventory:
 
 
 def _sample(request: SourceRequest, progress: Progress | None) -> Inventory:
+    from workbench.sources.manifests import read_manifests
+    from workbench.sources.samples import sample
+
     chosen = sample(request.name)
     found = read_manifests(
         [chosen.path],
@@ -83,6 +89,8 @@ def _sample(request: SourceRequest, progress: Progress | None) -> Inventory:
 
 
 def _snapshot(request: SourceRequest, progress: Progress | None) -> Inventory:
+    from workbench.sources.snapshot import read, server_version_of
+
     if len(request.paths) != 1:
         raise UsageError("name one snapshot")
     path = request.paths[0]
@@ -97,7 +105,6 @@ def _snapshot(request: SourceRequest, progress: Progress | None) -> Inventory:
 
 
 def _dump(request: SourceRequest, path: str, progress: Progress | None) -> Inventory:
-    # Few sources are dumps, and the reader of archives takes longer to import than all that other sources need.
     from workbench.sources.kubehound import read_dump
 
     dump = read_dump(path, progress)
