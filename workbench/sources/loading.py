@@ -17,6 +17,7 @@ from workbench.sources.memory import collection_paused
 from workbench.sources.request import SourceKind, SourceRequest
 from workbench.sources.samples import sample
 from workbench.sources.snapshot import read, server_version_of
+from workbench.sources.strangers import forget_strangers
 from workbench.sources.versions import parse_version, version_of_api_server
 from workbench.text import shown
 
@@ -123,6 +124,7 @@ def _inventory(
     source: str,
     server_version: ServerVersion | None,
 ) -> Inventory:
+    forget_strangers(obj for obj, _ in objects)
     version = request.version or server_version or version_of_api_server(obj for obj, _ in objects)
     return Inventory(
         objects,
