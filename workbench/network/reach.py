@@ -175,6 +175,15 @@ class Reachability:
             for verdict, bits in self._evaluator.row(policies, direction, named, self._lift.fresh).items():
                 row[verdict] = row.get(verdict, 0) | bits
         return row
+    def row_of(self, policies: Sequence[Policy], direction: Direction, number: int) -> Row:
+        """The verdicts of a class over all columns, in one direction, if just some policies selected it.
+
+        Args:
+            policies: Policies that look at nothing that those of this reachability do not look at, by tier and rank.
+            direction: The direction.
+            number: The class.
+        """
+        return self._evaluator.row(policies, direction, self.columns.classes[number].named)
 
     def selecting(self, direction: Direction, number: int) -> tuple[Policy, ...]:
         """The policies that touch a direction of a class, by tier and rank."""

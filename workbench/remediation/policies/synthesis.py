@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from workbench.inventory.inventory import Inventory
 from workbench.network.labels import NAMESPACE_NAME
 from workbench.network.ports import LAST_PORT, PortRange
+from workbench.network.rules import Direction
 from workbench.remediation.policies.flows import Addresses, End, Flow, Flows, Labelled, Place
 from workbench.remediation.policies.surroundings import node_blocks
 from workbench.remediation.policies.workloads import Workload, plain_selector
@@ -48,18 +49,23 @@ def policy_name(workload: Workload) -> str:
     return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def synthesize(view: Inventory, flows: Flows, workload: Workload) -> Synthesized:
+def synthesize(
+    view: Inventory, flows: Flows, workload: Workload, left_out: Collection[tuple[Direction, Flow]] = ()
+) -> Synthesized:
     """The policy of a workload that has a selector of its own.
 
     Args:
         view: The objects.
         flows: Whose traffic has to stay possible.
         workload: The subject; none of its pods is on the network of its node.
+        left_out: Flows that get no rule.
     """
     known = flows.of(workload.id)
     peers = _Peers(view, flows, workload)
-    ingress = _rules("from", ((flow.sources, flow.ports) for flow in known.incoming), peers)
-    egress = _rules("to", ((flow.targets, flow.ports) for flow in known.outgoing), peers)
+    incoming = [flow for flow in known.incoming if (Direction.INGRESS, flow) not in left_out]
+    outgoing = [flow for flow in known.outgoing if (Direction.EGRESS, flow) not in left_out]
+    ingress = _rules("from", ((flow.sources, flow.ports) for flow in incoming), peers)
+    egress = _rules("to", ((flow.targets, flow.ports) for flow in outgoing), peers)
     metadata: Plain = {"name": policy_name(workload), "namespace": workload.namespace, "labels": dict(MANAGED)}
     volatile = tuple(sorted(peers.volatile))
     if volatile:
@@ -182,10 +188,3 @@ def _port(port: PortRange) -> Plain:
         return {"protocol": port.protocol}
     out: Plain = {"protocol": port.protocol, "port": port.low}
     return out if port.high == port.low else {**out, "endPort": port.high}
-
-
-def kept_by(flows: Flows, workload: Workload) -> Iterator[tuple[Flow, bool]]:
-    """The flows of a workload, each with whether it comes in."""
-    known = flows.of(workload.id)
-    yield from ((flow, True) for flow in known.incoming)
-    yield from ((flow, False) for flow in known.outgoing)

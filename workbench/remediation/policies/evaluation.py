@@ -1,0 +1,257 @@
+"""What the policies of workloads let through, asked of the engine: the proof of flows kept and cut.
+
+One reachability holds the policies of the source and those of all workloads, so that thousands of them are proved with
+one sorting of pods into classes. A synthesized policy selects its own workload alone, so what the source's policies and
+this one say together of a workload is its gate when this policy alone is made; the gates of all others stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from workbench.inventory.decode import from_data
+from workbench.inventory.inventory import Inventory
+from workbench.inventory.objects import NetworkPolicy, ObjectMeta, Pod, PodSpec
+from workbench.network import network_policy
+from workbench.network.addresses import span
+from workbench.network.checks import Faults
+from workbench.network.policies import parse_policies
+from workbench.network.reach import Reachability
+from workbench.network.rows import Row
+from workbench.network.rules import Direction, Policy
+from workbench.remediation.policies.flows import Addresses, End, Flow, Flows, Labelled, Place
+from workbench.remediation.policies.surroundings import node_blocks
+from workbench.remediation.policies.synthesis import Plain, Synthesized, synthesize
+from workbench.remediation.policies.workloads import Workload
+
+def parsed(policy: Plain) -> Policy:
+    """A policy as the engine reads it.
+
+    Raises:
+        ValueError: The API would not take it.
+    """
+    obj = from_data(NetworkPolicy, policy)
+    assert isinstance(obj, NetworkPolicy)
+    report = Faults(obj)
+    found = network_policy.parse(obj, report)
+    if report.found:
+        fault = report.found[0]
+        raise ValueError(f"{obj.id}: {fault.field}: {fault.problem}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a policy does to the traffic of its workload."""
+
+    flows: int
+    """The known flows that were possible before."""
+    kept: int
+    """Those that still are."""
+    removed: int
+    """The workloads that could reach it, or that it could reach, at any port, and no more."""
+
+    @property
+    def lost(self) -> int:
+        """The flows that are not possible any more."""
+        return self.flows - self.kept
+
+
+class Evaluation:
+    """The gates of the workloads of a view, before and with the policies made for them."""
+
+    def __init__(self, view: Inventory, flows: Flows) -> None:
+        """Prepare it; nothing is computed before something is asked.
+
+        Args:
+            view: The objects.
+            flows: The flows of the view.
+        """
+        self._view = view
+        self._flows = flows
+
+    @cached_property
+    def drafts(self) -> Mapping[str, Synthesized]:
+        """The policies of all workloads that may have one, with all their flows, by the ids of the owners."""
+        return {
+            workload.id: synthesize(self._view, self._flows, workload)
+            for workload in self._flows.workloads.all.values()
+            if workload.selector is not None and not workload.on_host
+        }
+
+    @cached_property
+    def has_policies(self) -> bool:
+        """Whether the source holds any policy."""
+        return bool(self._existing)
+
+    @cached_property
+    def _existing(self) -> list[Policy]:
+        return parse_policies(self._view).policies
+
+    @cached_property
+    def _reach(self) -> Reachability:
+        own = [parsed(each.policy) for each in self.drafts.values()]
+        self._own = frozenset(own)
+        ports = [port for flow in self._all_flows() for port in flow.ports]
+        view = self._flows.workloads.view
+        dns = self._flows.dns
+        if dns.assumed:
+            view = view.overlay({_stand_in(dns.namespace, dns.selector).id: _stand_in(dns.namespace, dns.selector)})
+        return Reachability(view, [*self._existing, *own], ports=ports)
+
+    def _all_flows(self) -> Iterator[Flow]:
+        for owner in self._flows.workloads.all:
+            known = self._flows.of(owner)
+            yield from known.incoming
+            yield from known.outgoing
+
+    # --- what the source's own policies say -------------------------------------------------------
+
+    def existing(self, workload: Workload, direction: Direction) -> tuple[Policy, ...]:
+        """The policies of the source that touch a direction of any pod of a workload."""
+        if not self._existing:
+            return ()
+        found = dict.fromkeys(
+            policy
+            for number in self._classes(workload)
+            for policy in self._reach.selecting(direction, number)
+            if policy not in self._own
+        )
+        return tuple(found)
+
+    def isolated(self, workload: Workload, direction: Direction) -> bool:
+        """Whether the source's policies deny a workload all that they do not allow, in one direction."""
+        return any(direction in policy.isolates for policy in self.existing(workload, direction))
+
+    def possible(self, workload: Workload, direction: Direction, flow: Flow) -> bool:
+        """Whether the source's policies of a workload let a flow of it through, or may."""
+        return self._lets(workload, direction, self.existing(workload, direction), flow)
+
+    def wider(self, workload: Workload, direction: Direction, policy: Plain) -> list[str]:
+        """The ids of the source's policies that let a workload do, or have done to it, what a policy does not."""
+        own = parsed(policy)
+        out: set[str] = set()
+        for number in self._classes(workload):
+            allowed = self._reach.row_of([own], direction, number)
+            for other in self.existing(workload, direction):
+                if direction in other.isolates and _exceeds(self._reach.row_of([other], direction, number), allowed):
+                    out.add(other.object)
+        return sorted(out)
+
+    # --- the proof --------------------------------------------------------------------------------
+
+    def count(self, workload: Workload, policy: Plain) -> Count:
+        """What a policy that selects a workload alone does to its traffic."""
+        known = self._flows.of(workload.id)
+        before = {direction: self.existing(workload, direction) for direction in Direction}
+        own = parsed(policy)
+        after = {
+            direction: _in_order((*found, own)) if own.touches(direction) else found
+            for direction, found in before.items()
+        }
+        flows = kept = 0
+        for direction, listed in ((Direction.INGRESS, known.incoming), (Direction.EGRESS, known.outgoing)):
+            for flow in listed:
+                if self._lets(workload, direction, before[direction], flow):
+                    flows += 1
+                    kept += self._lets(workload, direction, after[direction], flow)
+        removed = sum(
+            (self._peers(workload, direction, before[direction]) & ~self._peers(workload, direction, after[direction]))
+            .bit_count()
+            for direction in Direction
+        )
+        return Count(flows, kept, removed)
+
+    def _lets(self, workload: Workload, direction: Direction, policies: Sequence[Policy], flow: Flow) -> bool:
+        ports = 0
+        for port in flow.ports:
+            ports |= self._reach.space.mask(port)
+        ends = flow.sources if direction is Direction.INGRESS else flow.targets
+        wanted = 0
+        for end in ends:
+            wanted |= self._columns(end)
+        for number in self._classes(workload):
+            through = 0
+            for (allowed, unknown), columns in self._reach.row_of(policies, direction, number).items():
+                if not ports & ~(allowed | unknown):
+                    through |= columns
+            if wanted & ~through:
+                return False
+        return True
+
+    def _peers(self, workload: Workload, direction: Direction, policies: Sequence[Policy]) -> int:
+        """The workloads, as one column of each, that some policies let a workload exchange anything with."""
+        found = 0
+        for number in self._classes(workload):
+            for (allowed, unknown), columns in self._reach.row_of(policies, direction, number).items():
+                if allowed or unknown:
+                    found |= columns
+        own = 0
+        for number in self._classes(workload):
+            own |= 1 << number
+        return found & self._first & ~own
+
+    @cached_property
+    def _first(self) -> int:
+        """One column for each workload."""
+        out = 0
+        for workload in self._flows.workloads.all.values():
+            numbers = self._classes(workload)
+            if numbers:
+                out |= 1 << numbers[0]
+        return out
+
+    def _classes(self, workload: Workload) -> list[int]:
+        found = (self._reach.class_of(pod) for pod in workload.pods)
+        return list(dict.fromkeys(number for number in found if number is not None))
+
+    def _columns(self, end: End) -> int:
+        """The columns that an end of a flow is."""
+        columns = self._reach.columns
+        match end:
+            case Place.ANYWHERE:
+                return columns.all
+            case Place.PODS:
+                return columns.pods
+            case Addresses():
+                return self._of_blocks(end.blocks)
+            case Labelled():
+                number = self._reach.class_of(_stand_in(end.namespace, end.labels).id)
+                return 0 if number is None else 1 << number
+        workload = self._flows.workloads.get(str(end))
+        if workload is None:
+            return 0
+        blocks = node_blocks(self._view, workload.nodes) if workload.on_host else ()
+        out = self._of_blocks(blocks)
+        for number in self._classes(workload):
+            if not (columns.classes[number].host_network and blocks):
+                out |= 1 << number
+        return out
+
+    def _of_blocks(self, blocks: Sequence[str]) -> int:
+        columns = self._reach.columns
+        out = 0
+        for block in blocks:
+            out |= columns.addresses.bits(span(block))
+        return out << columns.first_address
+
+
+def _stand_in(namespace: str, labels: Sequence[tuple[str, str]]) -> Pod:
+    """A pod in the place of those that have some labels by convention and were not read."""
+    meta = ObjectMeta(name="not-read.0", namespace=namespace, labels=dict(labels))
+    return Pod(api_version="v1", metadata=meta, spec=PodSpec())
+
+
+def _in_order(policies: Sequence[Policy]) -> list[Policy]:
+    return sorted(policies, key=lambda policy: (policy.tier, policy.rank))
+
+
+def _exceeds(row: Row, other: Row) -> bool:
+    """Whether a row lets through what another does not."""
+    for (allowed, unknown), columns in row.items():
+        for (theirs, _), others in other.items():
+            if columns & others and (allowed | unknown) & ~theirs:
+                return True
+    return False
