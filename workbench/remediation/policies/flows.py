@@ -36,6 +36,9 @@ _CALLED_BY_API_SERVER = re.compile(r"webhook|admission|metrics-server|custom-met
 read."""
 
 
+_HOLDS_TOKEN = "it holds a token of the Kubernetes API"
+
+
 class Place(enum.StrEnum):
     """Ends of flows that are no one workload."""
 
@@ -76,6 +79,8 @@ class Flow:
     ports: tuple[PortRange, ...]
     why: str
     """What declares it, for people."""
+    ordinary: bool = False
+    """Whether it is what every pod does: look up names, or use the token that it was given."""
 
 
 @dataclass(slots=True)
@@ -241,7 +246,7 @@ class Flows:
             # Those who answer let every pod in: one flow instead of one from each workload.
             self._known[workload.id].outgoing.append(self._looks_up(workload))
         if any(api_tokens(self._view, container) for pod in workload.pods for container in pod.containers):
-            yield Flow((workload.id,), (self._api_server(),), self._api_ports(), "it holds a token of the Kubernetes API")
+            yield Flow((workload.id,), (self._api_server(),), self._api_ports(), _HOLDS_TOKEN, ordinary=True)
 
     def _named(self, workload: Workload, container: Container) -> Iterator[Flow]:
         """The flows to the Services that a container's environment and arguments name."""
@@ -293,7 +298,7 @@ class Flows:
             ends.append(Addresses(dns.addresses, "NodeLocal DNS"))
         ports = {*dns.ports, surroundings.DNS_PORT} if dns.addresses else set(dns.ports)
         numbers = tuple(PortRange(protocol, port, port) for protocol in ("TCP", "UDP") for port in sorted(ports))
-        return Flow((workload.id,), tuple(ends), numbers, "it looks names up")
+        return Flow((workload.id,), tuple(ends), numbers, "it looks names up", ordinary=True)
 
     def _answers(self, workload: Workload) -> Flow:
         numbers = tuple(PortRange(protocol, port, port) for protocol in ("TCP", "UDP") for port in self.dns.ports)
