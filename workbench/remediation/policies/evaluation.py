@@ -17,22 +17,31 @@ from workbench.inventory.objects import NetworkPolicy, ObjectMeta, Pod, PodSpec
 from workbench.network import network_policy
 from workbench.network.addresses import span
 from workbench.network.checks import Faults
+from workbench.network.policies import READS as POLICIES
 from workbench.network.policies import parse_policies
+from workbench.network.ports import PROTOCOLS, PortRange
 from workbench.network.reach import Reachability
 from workbench.network.rows import Row
 from workbench.network.rules import Direction, Policy
-from workbench.remediation.policies.flows import Addresses, End, Flow, Flows, Labelled, Place
+from workbench.remediation.policies.flows import READS as FLOWS
+from workbench.remediation.policies.flows import Addresses, End, Flow, Flows, Labelled, Place, flows
 from workbench.remediation.policies.surroundings import node_blocks
 from workbench.remediation.policies.synthesis import Plain, Synthesized, synthesize
 from workbench.remediation.policies.workloads import Workload
+from workbench.techniques.endpoints import READS as LISTENERS
+from workbench.techniques.endpoints import endpoints_of, namespaces
 
-def parsed(policy: Plain) -> Policy:
+READS = FLOWS | POLICIES | LISTENERS | {"Namespace"}
+"""The kinds that an evaluation depends on."""
+
+
+def parsed(policy: Plain | NetworkPolicy) -> Policy:
     """A policy as the engine reads it.
 
     Raises:
         ValueError: The API would not take it.
     """
-    obj = from_data(NetworkPolicy, policy)
+    obj = policy if isinstance(policy, NetworkPolicy) else from_data(NetworkPolicy, policy)
     assert isinstance(obj, NetworkPolicy)
     report = Faults(obj)
     found = network_policy.parse(obj, report)
@@ -61,6 +70,8 @@ class Count:
 
 class Evaluation:
     """The gates of the workloads of a view, before and with the policies made for them."""
+
+    READS = READS
 
     def __init__(self, view: Inventory, flows: Flows) -> None:
         """Prepare it; nothing is computed before something is asked.
@@ -91,7 +102,8 @@ class Evaluation:
         return parse_policies(self._view).policies
 
     @cached_property
-    def _reach(self) -> Reachability:
+    def reach(self) -> Reachability:
+        """The classes, told apart by all that any policy looks at, the synthesized ones included."""
         own = [parsed(each.policy) for each in self.drafts.values()]
         self._own = frozenset(own)
         ports = [port for flow in self._all_flows() for port in flow.ports]
@@ -99,7 +111,8 @@ class Evaluation:
         dns = self._flows.dns
         if dns.assumed:
             view = view.overlay({_stand_in(dns.namespace, dns.selector).id: _stand_in(dns.namespace, dns.selector)})
-        return Reachability(view, [*self._existing, *own], ports=ports)
+        # As in the graph: a block of addresses may or may not mean the pods whose addresses lie in it.
+        return Reachability(view, [*self._existing, *own], ports=[*ports, *_listening(view)], blocks_cover_pods=True)
 
     def _all_flows(self) -> Iterator[Flow]:
         for owner in self._flows.workloads.all:
@@ -116,7 +129,7 @@ class Evaluation:
         found = dict.fromkeys(
             policy
             for number in self._classes(workload)
-            for policy in self._reach.selecting(direction, number)
+            for policy in self.reach.selecting(direction, number)
             if policy not in self._own
         )
         return tuple(found)
@@ -134,11 +147,17 @@ class Evaluation:
         own = parsed(policy)
         out: set[str] = set()
         for number in self._classes(workload):
-            allowed = self._reach.row_of([own], direction, number)
+            allowed = self.reach.row_of([own], direction, number)
             for other in self.existing(workload, direction):
-                if direction in other.isolates and _exceeds(self._reach.row_of([other], direction, number), allowed):
+                if direction in other.isolates and _exceeds(self.reach.row_of([other], direction, number), allowed):
                     out.add(other.object)
         return sorted(out)
+
+    def lets(self, number: int, direction: Direction, policy: Policy) -> list[tuple[int, int]]:
+        """What a class may exchange with the columns if a policy is added: masks of ports, sets of columns."""
+        there = [each for each in self.reach.selecting(direction, number) if each not in self._own]
+        row = self.reach.row_of(_in_order([*there, policy]), direction, number)
+        return [(allowed | unknown, columns) for (allowed, unknown), columns in row.items() if allowed or unknown]
 
     # --- the proof --------------------------------------------------------------------------------
 
@@ -151,30 +170,32 @@ class Evaluation:
             direction: _in_order((*found, own)) if own.touches(direction) else found
             for direction, found in before.items()
         }
-        flows = kept = 0
+        possible = kept = 0
         for direction, listed in ((Direction.INGRESS, known.incoming), (Direction.EGRESS, known.outgoing)):
-            for flow in listed:
+            for flow in listed if own.touches(direction) else ():
                 if self._lets(workload, direction, before[direction], flow):
-                    flows += 1
+                    possible += 1
                     kept += self._lets(workload, direction, after[direction], flow)
         removed = sum(
-            (self._peers(workload, direction, before[direction]) & ~self._peers(workload, direction, after[direction]))
-            .bit_count()
+            (
+                self._peers(workload, direction, before[direction])
+                & ~self._peers(workload, direction, after[direction])
+            ).bit_count()
             for direction in Direction
         )
-        return Count(flows, kept, removed)
+        return Count(possible, kept, removed)
 
     def _lets(self, workload: Workload, direction: Direction, policies: Sequence[Policy], flow: Flow) -> bool:
         ports = 0
         for port in flow.ports:
-            ports |= self._reach.space.mask(port)
+            ports |= self.reach.space.mask(port)
         ends = flow.sources if direction is Direction.INGRESS else flow.targets
         wanted = 0
         for end in ends:
             wanted |= self._columns(end)
         for number in self._classes(workload):
             through = 0
-            for (allowed, unknown), columns in self._reach.row_of(policies, direction, number).items():
+            for (allowed, unknown), columns in self.reach.row_of(policies, direction, number).items():
                 if not ports & ~(allowed | unknown):
                     through |= columns
             if wanted & ~through:
@@ -185,7 +206,7 @@ class Evaluation:
         """The workloads, as one column of each, that some policies let a workload exchange anything with."""
         found = 0
         for number in self._classes(workload):
-            for (allowed, unknown), columns in self._reach.row_of(policies, direction, number).items():
+            for (allowed, unknown), columns in self.reach.row_of(policies, direction, number).items():
                 if allowed or unknown:
                     found |= columns
         own = 0
@@ -204,12 +225,12 @@ class Evaluation:
         return out
 
     def _classes(self, workload: Workload) -> list[int]:
-        found = (self._reach.class_of(pod) for pod in workload.pods)
+        found = (self.reach.class_of(pod) for pod in workload.pods)
         return list(dict.fromkeys(number for number in found if number is not None))
 
     def _columns(self, end: End) -> int:
         """The columns that an end of a flow is."""
-        columns = self._reach.columns
+        columns = self.reach.columns
         match end:
             case Place.ANYWHERE:
                 return columns.all
@@ -218,7 +239,7 @@ class Evaluation:
             case Addresses():
                 return self._of_blocks(end.blocks)
             case Labelled():
-                number = self._reach.class_of(_stand_in(end.namespace, end.labels).id)
+                number = self.reach.class_of(_stand_in(end.namespace, end.labels).id)
                 return 0 if number is None else 1 << number
         workload = self._flows.workloads.get(str(end))
         if workload is None:
@@ -231,11 +252,28 @@ class Evaluation:
         return out
 
     def _of_blocks(self, blocks: Sequence[str]) -> int:
-        columns = self._reach.columns
+        columns = self.reach.columns
         out = 0
         for block in blocks:
             out |= columns.addresses.bits(span(block))
         return out << columns.first_address
+
+
+def _listening(view: Inventory) -> Iterator[PortRange]:
+    """Every port at a pod that an Endpoint leads to."""
+    found = {
+        (endpoint.protocol, target.port)
+        for namespace in namespaces(view)
+        for endpoint in endpoints_of(view, namespace)
+        for target in endpoint.targets
+        if target.port and endpoint.protocol in PROTOCOLS
+    }
+    return (PortRange(protocol, port, port) for protocol, port in sorted(found))
+
+
+def evaluation(view: Inventory) -> Evaluation:
+    """The evaluation of a view with its declared flows, made once for it."""
+    return view.derived("evaluation of policies", READS, lambda over: Evaluation(over, flows(over)))
 
 
 def _stand_in(namespace: str, labels: Sequence[tuple[str, str]]) -> Pod:

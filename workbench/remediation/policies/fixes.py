@@ -30,7 +30,7 @@ from workbench.inventory.objects import NetworkPolicy
 from workbench.network.enforcement import Enforces, enforcement
 from workbench.network.rules import Direction
 from workbench.remediation.candidates import SYSTEM_NAMESPACES
-from workbench.remediation.policies.evaluation import Count, Evaluation
+from workbench.remediation.policies.evaluation import Count, Evaluation, evaluation
 from workbench.remediation.policies.flows import Addresses, Flow, Flows, flows
 from workbench.remediation.policies.synthesis import (
     API_VERSION,
@@ -106,7 +106,7 @@ def policy_fixes(view: Inventory, *, deny_unobserved: bool = False) -> Iterator[
         deny_unobserved: Whether workloads that nobody is known to talk to are denied everything, too.
     """
     known = flows(view)
-    makers = _Maker(view, known, Evaluation(view, known), deny_unobserved=deny_unobserved)
+    makers = _Maker(view, known, evaluation(view), deny_unobserved=deny_unobserved)
     for workload in known.workloads.all.values():
         yield from makers.of_workload(workload)
     by_namespace: dict[str, list[Workload]] = {}
@@ -143,7 +143,9 @@ class _Maker:
         notes = [f"{direction}: existing policies deny what {flow.why}: left out" for direction, flow in left_out]
         if len(closed) == len(Direction):
             if wider:
-                reason = f"adds-up: {_names(wider)} allow more than is known to be used: narrow them, for policies add up"
+                reason = (
+                    f"adds-up: {_names(wider)} allow more than is known to be used: narrow them, for policies add up"
+                )
                 yield self._record(workload, self._kind(workload), made, Status.ADVISORY, reason, sorted(notes))
             return
         notes += [f"{name} allows more already: narrow it, for policies add up" for name in wider]
@@ -161,7 +163,10 @@ class _Maker:
             where = "its pods are on the network of their node, where no NetworkPolicy applies to them"
             return Status.ADVISORY, f"host-network: {where}"
         if workload.obj is None:
-            return Status.BLOCKED, f"owner-unknown: {workload.id} is not in the source, and so its selector is not known"
+            return (
+                Status.BLOCKED,
+                f"owner-unknown: {workload.id} is not in the source, and so its selector is not known",
+            )
         if workload.selector is None:
             return Status.BLOCKED, "no-selector: its pods have no label that tells them from others"
         others = self._flows.workloads.others(workload)
@@ -190,7 +195,11 @@ class _Maker:
 
     def _calls(self, workload: Workload) -> list[Flow]:
         """What a workload is known to ask of others, apart from what every pod asks."""
-        return [flow for flow in self._flows.of(workload.id).outgoing if not flow.ordinary and flow.targets != (workload.id,)]
+        return [
+            flow
+            for flow in self._flows.of(workload.id).outgoing
+            if not flow.ordinary and flow.targets != (workload.id,)
+        ]
 
     def _silence(self, workload: Workload) -> str:
         """Why too little is known of a workload to deny the rest; empty if enough is."""
@@ -231,7 +240,9 @@ class _Maker:
     def _risk(self, workload: Workload) -> Risk:
         """By coverage (``remediation.md`` 1.8): objects declare only a part of what pods do."""
         reasons = ["made from what objects declare, without a log of flows: traffic that none declares is cut"]
-        if not any(isinstance(end, Addresses) and not end.volatile for flow in self._calls(workload) for end in flow.targets):
+        if not any(
+            isinstance(end, Addresses) and not end.volatile for flow in self._calls(workload) for end in flow.targets
+        ):
             reasons.append("nothing says that it needs addresses outside of the cluster: they are cut")
         if _configured_elsewhere(workload):
             reasons.append("it is configured by ConfigMaps or Secrets, whose values are not read")
@@ -256,7 +267,10 @@ class _Maker:
         if called:
             count = sum(len(self._flows.of(each.id).incoming) for each in called)
             whose = _names([each.id for each in called])
-            status, reason = Status.BLOCKED, f"allow-lists: it would cut {_flows(count)}: apply the policies of {whose} first"
+            status, reason = (
+                Status.BLOCKED,
+                f"allow-lists: it would cut {_flows(count)}: apply the policies of {whose} first",
+            )
         elif silent and not self._deny_unobserved:
             whose = _names([each.id for each in silent])
             status, reason = Status.ADVISORY, f"unobserved: {whose} have Services, and nobody is known to call them"

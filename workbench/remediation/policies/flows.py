@@ -22,14 +22,16 @@ from workbench.network.backends import Backend, backends
 from workbench.network.ports import LAST_PORT, PROTOCOLS, PortRange
 from workbench.remediation.policies import surroundings
 from workbench.remediation.policies.surroundings import WHOLE, Dns, host_block
-from workbench.remediation.policies.workloads import Workload, Workloads, workloads
+from workbench.remediation.policies.workloads import Workload, workloads
 from workbench.techniques.resolve.token import api_tokens
 
-_READS = (
+READS = (
     surroundings.READS
     | services.READS
     | frozenset({"ServiceAccount", "Secret", "SecurityContextConstraints", *(kind.__name__ for kind in WORKLOADS)})
 )
+
+"""The kinds that flows are declared by."""
 
 _CALLED_BY_API_SERVER = re.compile(r"webhook|admission|metrics-server|custom-metrics|external-metrics")
 """How Services are called that the API server itself calls: webhooks and aggregated APIs, whose configurations are not
@@ -350,4 +352,4 @@ def _texts(container: Container) -> Iterator[tuple[str, str]]:
 
 def flows(view: Inventory) -> Flows:
     """The declared flows of a view, computed once for it."""
-    return view.derived("declared flows", _READS, Flows)
+    return view.derived("declared flows", READS, Flows)

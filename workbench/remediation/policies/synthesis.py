@@ -133,7 +133,9 @@ class _Peers:
             # Pods on the network of their node come with its address (Kubernetes documentation, "Network Policies").
             blocks = node_blocks(self._view, workload.nodes)
             if not blocks:
-                self.notes.append(f"{owner} is on the network of its node, whose address is not known: anybody is let in")
+                self.notes.append(
+                    f"{owner} is on the network of its node, whose address is not known: anybody is let in"
+                )
                 return None
             self.volatile.update(blocks)
             out += [{"ipBlock": {"cidr": block}} for block in blocks]

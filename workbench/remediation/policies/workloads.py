@@ -15,6 +15,7 @@ from workbench.inventory.objects import (
     CronJob,
     Job,
     KubernetesObject,
+    Labels,
     LabelSelector,
     ObjectMeta,
     Pod,
@@ -119,13 +120,13 @@ def plain_selector(selector: LabelSelector) -> dict[str, Any]:
 @dataclass(slots=True)
 class _Entry:
     owner: str
-    labels: dict[str, str]
+    labels: Labels
 
 
 @dataclass(slots=True)
 class _Namespace:
     entries: list[_Entry] = field(default_factory=list)
-    by_label: dict[tuple[str, str], list[_Entry]] = field(default_factory=dict)
+    by_label: dict[tuple[str, str | None], list[_Entry]] = field(default_factory=dict)
 
     def add(self, entry: _Entry) -> None:
         self.entries.append(entry)
@@ -158,7 +159,7 @@ class Workloads:
             known = obj if pods[0].owner_known and isinstance(obj, (Pod, *WORKLOADS)) else None
             self.all[owner] = Workload(owner, pods[0].namespace, known, tuple(pods), frozenset(nodes))
             for pod in pods:
-                self._namespace(pod.namespace).add(_Entry(owner, plain_labels(pod.labels)))
+                self._namespace(pod.namespace).add(_Entry(owner, {**plain_labels(pod.labels)}))
 
     def _namespace(self, name: str) -> _Namespace:
         return self._namespaces.setdefault(name, _Namespace())
