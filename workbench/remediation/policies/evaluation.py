@@ -153,10 +153,10 @@ class Evaluation:
                     out.add(other.object)
         return sorted(out)
 
-    def lets(self, number: int, direction: Direction, policy: Policy) -> list[tuple[int, int]]:
-        """What a class may exchange with the columns if a policy is added: masks of ports, sets of columns."""
+    def lets(self, number: int, direction: Direction, *policies: Policy) -> list[tuple[int, int]]:
+        """What a class may exchange with the columns if policies are added: masks of ports, sets of columns."""
         there = [each for each in self.reach.selecting(direction, number) if each not in self._own]
-        row = self.reach.row_of(_in_order([*there, policy]), direction, number)
+        row = self.reach.row_of(_in_order([*there, *policies]), direction, number)
         return [(allowed | unknown, columns) for (allowed, unknown), columns in row.items() if allowed or unknown]
 
     # --- the proof --------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ record for each workload, whose id says what its policy mainly does:
   unobserved workloads are to be denied.
 
 **F-NP-DENY** of a namespace is its default deny of ingress, for the pods to come: it is made last, after the policies
-of the workloads (``remediation.md`` 1.2), and blocked while it would cut a known flow. It leaves egress alone, for a pod
-to come could not even look up a name.
+of the workloads (``remediation.md`` 1.2), and blocked while it would cut a known flow. It leaves egress alone, for a
+pod to come could not even look up a name.
 
-Where the source's own policies isolate a workload already, a policy more only adds to what is allowed: none is made that
-would open what they deny, and where they allow more they are named instead.
+Where the source's own policies isolate a workload already, a policy more only adds to what is allowed: none is made
+that would open what they deny, and where they allow more they are named instead.
 """
 
 from __future__ import annotations
