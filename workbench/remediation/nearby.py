@@ -84,15 +84,12 @@ class Nearby:
             outside = {name for node in (source, target) for pod in self._exposed(node) for name in (pod.owner, pod.id)}
             for owner in outside:
                 found.update((fix.id, fix) for fix in self._of_pods.get(owner, ()) if exposes(fix))
-<<<<<<< HEAD
         if any(nodes.is_hub(node) and nodes.hub_parts(node)[0] in NETWORK for node in (source, target)):
             found.update((fix.id, fix) for fixes in self._of_pods.values() for fix in fixes if exposes(fix))
-=======
         if all("NetworkPolicy" in each for each in reads):
             pods = {pod for node in (source, target) for pod in (*self._pods(node), *self._exposed(node))}
             for name in {name for pod in pods for name in (pod.id, pod.owner, f"Namespace:{pod.namespace}")}:
                 found.update((fix.id, fix) for fix in self._of_policies.get(name, ()))
->>>>>>> 743570e (Effects of network policies: what moves between the hubs of the network)
         if all(each & RBAC for each in reads):
             granting = {name for node in (source, target) for name in self._granting(node)}
             for node in self._holds(source) | granting:
