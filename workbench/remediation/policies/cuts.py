@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from workbench.graph import nodes
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import NetworkPolicy
 from workbench.inventory.pods import PodInstance
@@ -19,8 +20,9 @@ from workbench.network.enforcement import Enforces, enforcement
 from workbench.network.ports import PortRange
 from workbench.network.rules import Direction
 from workbench.remediation.policies.evaluation import Evaluation, evaluation, parsed
-from workbench.techniques.endpoints import EndpointNode, endpoints_of, namespaces
-from workbench.techniques.resolve.reach_groups import groups_of, listens
+from workbench.techniques.endpoints import EndpointNode, endpoints_of, listens, namespaces
+from workbench.techniques.resolve.reach import TARGETS
+from workbench.techniques.resolve.reach_groups import groups_of
 
 Names: TypeAlias = tuple[str, str]
 """The ids of two nodes, or hubs."""
@@ -150,7 +152,7 @@ class _Cutting:
 
     def _entering(self, endpoint: str, out: NetworkCut) -> None:
         """An Endpoint leaves its hub; those who may still enter are joined to it."""
-        hub = self._groups.targets.get(endpoint)
+        hub = self._hub(endpoint)
         behind = self._listeners.of_endpoint[endpoint]
         entering = self._through[Direction.INGRESS]
         if hub is None or any(each.number not in entering for each in behind):
@@ -173,7 +175,7 @@ class _Cutting:
         """The pods of a class leave their hubs; they reach what the policy still lets them reach."""
         by_hubs: dict[_Hubs, list[str]] = {}
         for pod in self._pods(number):
-            hubs = self._groups.sources.get(pod.id, (None, None))
+            hubs = self._hubs(pod)
             for container in pod.containers:
                 if self._counts(container.id):
                     by_hubs.setdefault(hubs, []).append(container.id)
@@ -205,13 +207,13 @@ class _Cutting:
                     known = self._listeners.reached[key] = frozenset(
                         each.endpoint
                         for each in listeners
-                        if open_to >> each.number & 1 and self._groups.targets.get(each.endpoint) in links
+                        if open_to >> each.number & 1 and self._hub(each.endpoint) in links
                     )
                 if known:
                     yield known
             if own:
                 links = self._linked(hubs)
-                yield frozenset(each.endpoint for each in own if self._groups.targets.get(each.endpoint) in links)
+                yield frozenset(each.endpoint for each in own if self._hub(each.endpoint) in links)
 
     def _open_at(self, port: PortRange, through: Sequence[tuple[int, int]]) -> int:
         """The columns for which a port is open."""
@@ -221,15 +223,23 @@ class _Cutting:
                 out |= columns
         return out
 
+    def _hub(self, endpoint: str) -> str | None:
+        name = self._groups.targets.get(endpoint)
+        return None if name is None else nodes.hub(TARGETS, name)
+
+    def _hubs(self, pod: PodInstance) -> _Hubs:
+        name = self._groups.sources.get(pod.id)
+        return (None, None) if name is None else self._groups.leading(name)
+
     def _linked(self, hubs: _Hubs) -> frozenset[str]:
         found = [self._links.get(hub, frozenset()) for hub in hubs if hub is not None]
         return found[0] if len(found) == 1 else frozenset().union(*found)
 
     def _joined(self, number: int, endpoint: str) -> Iterator[Names]:
         """A container of a class and an Endpoint, for those that reach it now."""
-        hub = self._groups.targets.get(endpoint)
+        hub = self._hub(endpoint)
         for pod in self._pods(number):
-            if hub in self._linked(self._groups.sources.get(pod.id, (None, None))):
+            if hub in self._linked(self._hubs(pod)):
                 for container in pod.containers:
                     if self._counts(container.id):
                         yield container.id, endpoint
