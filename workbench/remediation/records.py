@@ -278,5 +278,12 @@ def _created(target: Target) -> dict[str, Any]:
     }
 
 
+def proof_line(proof: Proof) -> str:
+    """A proof as a sentence: flows kept of those known, and what is cut."""
+    flows = "1 known flow" if proof.flows == 1 else f"{proof.flows} known flows"
+    cut = "1 connection" if proof.removed == 1 else f"{proof.removed} connections"
+    return f"{proof.kept} of {flows} kept, {cut} to or from other workloads cut"
+
+
 def _proved(proof: Proof) -> dict[str, Any]:
     return {"flows": proof.flows, "kept": proof.kept, "lost": proof.lost, "removed": proof.removed}
