@@ -50,6 +50,8 @@ class Effect:
     removed: frozenset[tuple[str, str]] = frozenset()
     added: frozenset[tuple[str, str]] = frozenset()
     """The pairs that are joined only now: who leaves one hub for another may reach the same by it."""
+    ways: frozenset[tuple[str, str]] = frozenset()
+    """Of a network policy, the ways over hubs of what it selects; some of what they lead to it still lets through."""
     measured: bool = True
     """Whether it was recomputed; what was not removes nothing between the entry points and the crown jewels."""
 
@@ -110,7 +112,7 @@ class Effects:
         found = self._known.get(fix.id)
         if found is None:
             found = self._known[fix.id] = self._measure.effect(fix)
-            for pair in found.removed:
+            for pair in found.removed | found.ways:
                 self._by_pair.setdefault(pair, []).append(found)
         return found
 
@@ -122,10 +124,11 @@ class Effects:
 
     def _takes(self, effect: Effect, step: PathStep) -> bool:
         """Whether a fix takes a step away: by none of the hubs, old or new, does it lead to its target."""
-        if not any((edge.source, edge.target) in effect.removed for edge in step.edges):
-            return False
-        if effect.fix.target.kind == "NetworkPolicy" and not effect.added:
+        pairs = {(edge.source, edge.target) for edge in step.edges}
+        if not effect.ways.isdisjoint(pairs):
             return not self._measure.lets(effect.fix, step.source, step.target)
+        if effect.removed.isdisjoint(pairs):
+            return False
         return not effect.added or not self._measure.joined(effect, step.source, step.target)
 
     def _complete(self, effect: Effect) -> None:
@@ -341,8 +344,8 @@ class _Measure:
             np.concatenate((np.array(others.removed, np.int64).reshape(-1, 2), found.removed)),
             np.concatenate((np.array(others.added, np.int64).reshape(-1, 2), found.added)),
         )
-        parted = frozenset(found.cut.removed) | self._named(others.removed)
-        return Effect(fix.with_cuts(total, jewels) if total else fix, parted)
+        cutting = fix.with_cuts(total, jewels) if total else fix
+        return Effect(cutting, self._named(others.removed), ways=frozenset(found.cut.removed))
 
     def _policy(self, fix: Fix) -> NetworkPolicy:
         policy = overlay(self._analysis.view, [fix.change]).by_id(fix.target.id)

@@ -58,6 +58,8 @@ class Addresses:
     """Whose they are, for people."""
     volatile: bool = False
     """Whether they change when nodes come and go."""
+    note: str = ""
+    """What the user should know of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,10 @@ class Flows:
     def _api_server(self) -> Addresses:
         """Where the API server listens; anywhere outside if its addresses were not read."""
         blocks, _ = surroundings.api_blocks(self._view)
-        return Addresses(blocks, "the API server", volatile=True) if blocks else Addresses(WHOLE, "the API server")
+        if blocks:
+            return Addresses(blocks, "the API server", volatile=True)
+        note = "the address of the API server is not in the source: any address is allowed at its ports, put it there"
+        return Addresses(WHOLE, "the API server", note=note)
 
     def _from_api_server(self) -> tuple[End, ...]:
         """Where the calls of the API server come from."""

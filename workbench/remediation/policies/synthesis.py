@@ -118,6 +118,8 @@ class _Peers:
             case Addresses():
                 if end.volatile:
                     self.volatile.update(end.blocks)
+                if end.note:
+                    self.notes.append(end.note)
                 return [{"ipBlock": {"cidr": block}} for block in end.blocks]
             case Labelled():
                 return [self._pods(end.namespace, {"matchLabels": dict(end.labels)})]
