@@ -175,6 +175,7 @@ class Reachability:
             for verdict, bits in self._evaluator.row(policies, direction, named, self._lift.fresh).items():
                 row[verdict] = row.get(verdict, 0) | bits
         return row
+
     def row_of(self, policies: Sequence[Policy], direction: Direction, number: int) -> Row:
         """The verdicts of a class over all columns, in one direction, if just some policies selected it.
 

@@ -123,9 +123,7 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
         tuple(sorted(files, key=lambda file: file.name)),
         tuple(messages),
         _command(first, "patches", dry_run=True) if first is not None else "",
-        tuple(
-            (step.change.target.id, _file(step, "patches")) for step in steps if step.patch or step.change.creates
-        ),
+        tuple((step.change.target.id, _file(step, "patches")) for step in steps if step.patch or step.change.creates),
     )
 
 

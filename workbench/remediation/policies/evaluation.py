@@ -16,6 +16,7 @@ from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import NetworkPolicy, ObjectMeta, Pod, PodSpec
 from workbench.network import network_policy
 from workbench.network.addresses import span
+from workbench.network.bits import bits_of
 from workbench.network.checks import Faults
 from workbench.network.policies import READS as POLICIES
 from workbench.network.policies import parse_policies
@@ -85,12 +86,23 @@ class Evaluation:
 
     @cached_property
     def drafts(self) -> Mapping[str, Synthesized]:
-        """The policies of all workloads that may have one, with all their flows, by the ids of the owners."""
-        return {
-            workload.id: synthesize(self._view, self._flows, workload)
-            for workload in self._flows.workloads.all.values()
-            if workload.selector is not None and not workload.on_host
-        }
+        """The policies that workloads would have, with all their flows, by the ids of the owners.
+
+        A workload without labels has none, and neither has one of whose policy the API would refuse a label or a name.
+        """
+        return {owner: draft for owner, (draft, _) in self._drafts.items()}
+
+    @cached_property
+    def _drafts(self) -> dict[str, tuple[Synthesized, Policy]]:
+        out: dict[str, tuple[Synthesized, Policy]] = {}
+        for workload in self._flows.workloads.all.values():
+            if workload.selector is not None:
+                draft = synthesize(self._view, self._flows, workload)
+                try:
+                    out[workload.id] = draft, parsed(draft.policy)
+                except ValueError:
+                    continue
+        return out
 
     @cached_property
     def has_policies(self) -> bool:
@@ -104,7 +116,7 @@ class Evaluation:
     @cached_property
     def reach(self) -> Reachability:
         """The classes, told apart by all that any policy looks at, the synthesized ones included."""
-        own = [parsed(each.policy) for each in self.drafts.values()]
+        own = [policy for _, policy in self._drafts.values()]
         self._own = frozenset(own)
         ports = [port for flow in self._all_flows() for port in flow.ports]
         view = self._flows.workloads.view
@@ -154,10 +166,25 @@ class Evaluation:
         return sorted(out)
 
     def lets(self, number: int, direction: Direction, *policies: Policy) -> list[tuple[int, int]]:
-        """What a class may exchange with the columns if policies are added: masks of ports, sets of columns."""
+        """What a class may exchange with the columns: masks of ports, sets of columns.
+
+        Args:
+            number: The class.
+            direction: The direction.
+            policies: What is added to the source's policies, or takes the place of those of the same object.
+        """
         there = [each for each in self.reach.selecting(direction, number) if each not in self._own]
-        row = self.reach.row_of(_in_order([*there, *policies]), direction, number)
+        row = self.reach.row_of(_with(there, policies), direction, number)
         return [(allowed | unknown, columns) for (allowed, unknown), columns in row.items() if allowed or unknown]
+
+    def selects_only(self, policy: str, workload: Workload) -> bool:
+        """Whether a NetworkPolicy of the source, by its id, picks pods of one workload alone, and all of them."""
+        found = next((each for each in self._existing if each.object == policy), None)
+        if found is None or not policy.startswith("NetworkPolicy:"):
+            return False
+        return self.reach.columns.subject(found.subject) == bits_of(
+            self._classes(workload), len(self.reach.columns.classes)
+        )
 
     # --- the proof --------------------------------------------------------------------------------
 
@@ -166,22 +193,16 @@ class Evaluation:
         known = self._flows.of(workload.id)
         before = {direction: self.existing(workload, direction) for direction in Direction}
         own = parsed(policy)
-        after = {
-            direction: _in_order((*found, own)) if own.touches(direction) else found
-            for direction, found in before.items()
-        }
+        after = {direction: _with(found, [own]) for direction, found in before.items() if own.touches(direction)}
         possible = kept = 0
         for direction, listed in ((Direction.INGRESS, known.incoming), (Direction.EGRESS, known.outgoing)):
-            for flow in listed if own.touches(direction) else ():
+            for flow in listed if direction in after else ():
                 if self._lets(workload, direction, before[direction], flow):
                     possible += 1
                     kept += self._lets(workload, direction, after[direction], flow)
         removed = sum(
-            (
-                self._peers(workload, direction, before[direction])
-                & ~self._peers(workload, direction, after[direction])
-            ).bit_count()
-            for direction in Direction
+            (self._peers(workload, each, before[each]) & ~self._peers(workload, each, after[each])).bit_count()
+            for each in after
         )
         return Count(possible, kept, removed)
 
@@ -282,8 +303,11 @@ def _stand_in(namespace: str, labels: Sequence[tuple[str, str]]) -> Pod:
     return Pod(api_version="v1", metadata=meta, spec=PodSpec())
 
 
-def _in_order(policies: Sequence[Policy]) -> list[Policy]:
-    return sorted(policies, key=lambda policy: (policy.tier, policy.rank))
+def _with(policies: Sequence[Policy], more: Sequence[Policy]) -> list[Policy]:
+    """Policies with others added, or in the place of those of the same object."""
+    replaced = {policy.object for policy in more}
+    kept = [policy for policy in policies if policy.object not in replaced]
+    return sorted([*kept, *more], key=lambda policy: (policy.tier, policy.rank))
 
 
 def _exceeds(row: Row, other: Row) -> bool:

@@ -25,11 +25,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from workbench.inventory.changes import Op, Target
+from workbench.inventory.decode import plain
 from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
 from workbench.inventory.objects import NetworkPolicy
 from workbench.network.enforcement import Enforces, enforcement
 from workbench.network.rules import Direction
 from workbench.remediation.candidates import SYSTEM_NAMESPACES
+from workbench.remediation.owners import management
 from workbench.remediation.policies.evaluation import Count, Evaluation, evaluation
 from workbench.remediation.policies.flows import Addresses, Flow, Flows, flows
 from workbench.remediation.policies.synthesis import (
@@ -129,33 +131,83 @@ class _Maker:
 
     def of_workload(self, workload: Workload) -> Iterator[Fix]:
         """The record of a workload's policy; none if its policies are as narrow already."""
+        made = self._evaluation.drafts.get(workload.id)
+        if made is None:
+            return
         stopped = self._stopped(workload)
         if stopped is not None:
-            yield self._record(workload, "F-NP-IN", None, *stopped)
+            yield self._record(workload, made, *stopped)
             return
         directions = self._evaluation.has_policies
         closed = [each for each in Direction if directions and self._evaluation.isolated(workload, each)]
         left_out = {(direction, flow) for direction in closed for flow in self._denied(workload, direction)}
-        made = self._evaluation.drafts[workload.id]
         if left_out:
             made = synthesize(self._view, self._flows, workload, left_out)
         wider = sorted({name for each in closed for name in self._evaluation.wider(workload, each, made.policy)})
         notes = [f"{direction}: existing policies deny what {flow.why}: left out" for direction, flow in left_out]
         if len(closed) == len(Direction):
             if wider:
-                reason = (
-                    f"adds-up: {_names(wider)} allow more than is known to be used: narrow them, for policies add up"
-                )
-                yield self._record(workload, self._kind(workload), made, Status.ADVISORY, reason, sorted(notes))
+                yield self._narrowing(workload, made, wider, closed, sorted(notes))
             return
         notes += [f"{name} allows more already: narrow it, for policies add up" for name in wider]
         status, reason = Status.READY, ""
-        silent = self._silence(workload)
+        silent = self._silence(workload, closed)
         if silent and not self._deny_unobserved:
-            status, reason = Status.ADVISORY, f"unobserved: {silent}; --deny-unobserved denies it all the same"
+            status, reason = Status.ADVISORY, _unobserved(silent)
         elif silent:
             notes.append(f"unobserved: {silent}")
-        yield self._record(workload, self._kind(workload), made, status, reason, sorted(notes))
+        yield self._record(workload, made, status, reason, sorted(notes))
+
+    def _narrowing(
+        self,
+        workload: Workload,
+        made: Synthesized,
+        wider: Sequence[str],
+        closed: Sequence[Direction],
+        notes: Sequence[str],
+    ) -> Fix:
+        """The record that takes an existing policy down to the known traffic; advisory where it is not this one's own.
+
+        A policy of its own would tighten nothing, for the existing ones add up with it.
+        """
+        found = self._view.by_id(wider[0])
+        if (
+            len(wider) > 1
+            or not isinstance(found, NetworkPolicy)
+            or not self._evaluation.selects_only(found.id, workload)
+        ):
+            reason = f"adds-up: {_names(wider)}: allows more than is known to be used; narrow it, for policies add up"
+            return self._record(workload, made, Status.ADVISORY, reason, notes)
+        spec, wanted = plain(found)["spec"], made.policy["spec"]
+        narrow = {
+            **made.policy,
+            "metadata": plain(found)["metadata"],
+            "spec": {**wanted, "podSelector": spec["podSelector"]},
+        }
+        ops = tuple(
+            Op("set", f"/spec/{key}", wanted[key], spec.get(key))
+            for key in ("policyTypes", "ingress", "egress")
+            if spec.get(key) != wanted[key]
+        )
+        managed = management(self._view, found, ops)
+        silent = self._silence(workload, closed)
+        if silent and not self._deny_unobserved:
+            managed.stop(Status.ADVISORY, _unobserved(silent))
+        return Fix(
+            fix=self._kind(workload),
+            title=f"{_TITLES[self._kind(workload)]} {_called(workload)}, by {found.id}",
+            target=Target.of(found),
+            ops=ops,
+            risk=self._risk(workload, f"whoever wrote {found.id} may have known of more traffic"),
+            effect=Effect.NONE,
+            status=managed.status,
+            reason=managed.reason,
+            route=managed.route,
+            managed_by=tuple(dict.fromkeys(managed.managers)),
+            observed_on=self._observed(workload),
+            notes=(*self._warnings, *dict.fromkeys(managed.notes), *notes, *_notes(made)),
+            proof=_Proof(self._evaluation, workload, narrow),
+        )
 
     def _stopped(self, workload: Workload) -> tuple[Status, str] | None:
         """Why a workload gets no policy, whatever its traffic is."""
@@ -167,15 +219,9 @@ class _Maker:
                 Status.BLOCKED,
                 f"owner-unknown: {workload.id} is not in the source, and so its selector is not known",
             )
-        if workload.selector is None:
-            return Status.BLOCKED, "no-selector: its pods have no label that tells them from others"
         others = self._flows.workloads.others(workload)
         if others:
             return Status.BLOCKED, f"ambiguous-selector: its selector picks pods of {_names(others)} too"
-        if self._view.get(NetworkPolicy, policy_name(workload), workload.namespace) is not None:
-            name = f"NetworkPolicy:{workload.namespace}/{policy_name(workload)}"
-            if not any(self._evaluation.isolated(workload, direction) for direction in Direction):
-                return Status.BLOCKED, f"name-taken: {name} is there and is about other pods"
         return None
 
     def _denied(self, workload: Workload, direction: Direction) -> Iterator[Flow]:
@@ -201,43 +247,49 @@ class _Maker:
             if not flow.ordinary and flow.targets != (workload.id,)
         ]
 
-    def _silence(self, workload: Workload) -> str:
-        """Why too little is known of a workload to deny the rest; empty if enough is."""
+    def _silence(self, workload: Workload, closed: Sequence[Direction]) -> str:
+        """Why too little is known of a workload to deny the rest, in directions that are open; empty if enough is."""
+        if Direction.INGRESS in closed:
+            return "" if self._calls(workload) else "it is not known to call anybody"
         if self._called(workload):
             return ""
         services = self._flows.of(workload.id).services
         if services:
-            return f"{_names(services)} selects it, and nobody is known to call it"
+            return f"nobody is known to call it, though there is {_names(services)}"
         return "" if self._calls(workload) else "nobody is known to talk to it, and it to nobody"
 
     def _record(
         self,
         workload: Workload,
-        kind: str,
-        made: Synthesized | None,
+        made: Synthesized,
         status: Status,
         reason: str,
         notes: Sequence[str] = (),
     ) -> Fix:
-        pods = sorted(pod.id for pod in self._view.index(PODS_BY_OWNER)[workload.id]) or [workload.id]
-        what = f"{workload.kind} {workload.namespace}/{workload.name}"
-        creates = made is not None and not reason.startswith("adds-up")
+        kind = self._kind(workload)
+        target = Target(API_VERSION, "NetworkPolicy", workload.namespace, policy_name(workload))
+        there = self._view.by_id(target.id)
+        if there is not None:
+            status, reason = Status.BLOCKED, reason or f"name-taken: {target.id} is there and is about other pods"
         return Fix(
             fix=kind,
-            title=f"{_TITLES[kind]} {what}",
-            target=Target(API_VERSION, "NetworkPolicy", workload.namespace, policy_name(workload)),
-            ops=_ops(made.policy) if made is not None and creates else (),
+            title=f"{_TITLES[kind]} {_called(workload)}",
+            target=target if there is None else Target.of(there),
+            ops=_ops(made.policy, plain(there) if there is not None else {}),
             risk=self._risk(workload),
             effect=Effect.NONE,
             status=status,
             reason=reason,
-            observed_on=tuple(pods),
-            notes=(*self._warnings, *notes, *(_notes(made) if made is not None else ())),
-            creates=creates,
-            proof=_Proof(self._evaluation, workload, made.policy) if made is not None else None,
+            observed_on=self._observed(workload),
+            notes=(*self._warnings, *notes, *_notes(made)),
+            creates=there is None,
+            proof=_Proof(self._evaluation, workload, made.policy),
         )
 
-    def _risk(self, workload: Workload) -> Risk:
+    def _observed(self, workload: Workload) -> tuple[str, ...]:
+        return tuple(sorted(pod.id for pod in self._view.index(PODS_BY_OWNER)[workload.id])) or (workload.id,)
+
+    def _risk(self, workload: Workload, more: str = "") -> Risk:
         """By coverage (``remediation.md`` 1.8): objects declare only a part of what pods do."""
         reasons = ["made from what objects declare, without a log of flows: traffic that none declares is cut"]
         if not any(
@@ -249,7 +301,9 @@ class _Maker:
         platform = workload.namespace in SYSTEM_NAMESPACES or workload.kind == "DaemonSet"
         if platform:
             reasons.append("it belongs to the cluster rather than to an application")
-        return Risk(RiskLevel.HIGH if platform else RiskLevel.MEDIUM, tuple(reasons))
+        if more:
+            reasons.append(more)
+        return Risk(RiskLevel.HIGH if platform or more else RiskLevel.MEDIUM, tuple(reasons))
 
     # --- one namespace ----------------------------------------------------------------------------
 
@@ -279,7 +333,7 @@ class _Maker:
             fix="F-NP-DENY",
             title=f"default-deny ingress, ns {namespace}",
             target=target,
-            ops=_ops(policy),
+            ops=_ops(policy, {}),
             risk=Risk(
                 RiskLevel.HIGH if platform else RiskLevel.MEDIUM,
                 (f"what no policy lets into ns {namespace} stays out, pods to come included",),
@@ -301,11 +355,19 @@ _TITLES = {
 }
 
 
-def _ops(policy: Plain) -> tuple[Op, ...]:
-    """The edits that make a policy out of its name."""
-    meta = policy["metadata"]
-    ops = [Op("set", f"/metadata/{key}", meta[key]) for key in ("labels", "annotations") if key in meta]
-    return (*ops, Op("set", "/spec", policy["spec"]))
+def _ops(policy: Plain, there: Plain) -> tuple[Op, ...]:
+    """The edits that make a policy out of its name, or out of what is there by that name."""
+    meta, known = policy["metadata"], there.get("metadata", {})
+    ops = [Op("set", f"/metadata/{key}", meta[key], known.get(key)) for key in ("labels", "annotations") if key in meta]
+    return (*ops, Op("set", "/spec", policy["spec"], there.get("spec")))
+
+
+def _unobserved(silent: str) -> str:
+    return f"unobserved: {silent}; --deny-unobserved denies it all the same"
+
+
+def _called(workload: Workload) -> str:
+    return f"{workload.kind} {workload.namespace}/{workload.name}"
 
 
 def _notes(made: Synthesized) -> Iterator[str]:
