@@ -34,7 +34,12 @@ class Request:
     @property
     def writes(self) -> bool:
         """Whether it changes an object that is kept."""
-        return self.method == "PATCH" and "dryRun" not in self.query
+        return self.method in ("PATCH", "DELETE") and "dryRun" not in self.query or self.creates
+
+    @property
+    def creates(self) -> bool:
+        """Whether it makes an object that is kept; reviews are posted too, and not kept."""
+        return self.method == "POST" and "reviews" not in self.path and "dryRun" not in self.query
 
 
 @dataclass
@@ -101,8 +106,12 @@ class FakeServer:
     ) -> Answer:
         request = Request(method, path, dict(query or {}), json.loads(body) if body else None)
         self.requests.append(request)
-        if method == "POST":
+        if method == "POST" and "reviews" in path:
             return self._review(path, request.body)
+        if method == "POST":
+            return self._create(request)
+        if method == "DELETE":
+            return self._delete(request)
         if method == "GET" and path in self.objects:
             return _ok(self.objects[path])
         if method == "GET":
@@ -128,12 +137,41 @@ class FakeServer:
         if path.endswith("/selfsubjectreviews"):
             return _ok({**body, "status": {"userInfo": {"username": "alice@example.com"}}})
         asked = body["spec"]["resourceAttributes"]
-        assert asked["verb"] == "patch"
+        assert asked["verb"] in ("patch", "create", "delete")
         place = f"/namespaces/{asked['namespace']}" if "namespace" in asked else ""
-        denied = any(
-            place in path and path.endswith(f"/{asked['resource']}/{asked['name']}") for path in self.forbidden
-        )
+        named = f"/{asked['name']}" if asked["verb"] != "create" else ""
+        denied = any(place in path and path.endswith(f"/{asked['resource']}{named}") for path in self.forbidden)
         return _ok({**body, "status": {"allowed": not denied, **({"reason": "no rule"} if denied else {})}})
+
+    def _create(self, request: Request) -> Answer:
+        assert request.query["fieldManager"] == "workbench"
+        assert request.query["fieldValidation"] == "Strict"
+        if request.path in self.forbidden:
+            return _status(403, "Forbidden", f'User "alice" cannot create {request.path}')
+        path = f"{request.path}/{request.body['metadata']['name']}"
+        if path in self.objects:
+            return _status(409, "AlreadyExists", f"{path} already exists")
+        admitted = self.admission(copy.deepcopy(request.body))
+        if isinstance(admitted, str):
+            return _status(422, "Invalid", admitted)
+        made = dropped(admitted)
+        made["metadata"] |= {"uid": f"uid-{len(self.requests)}", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        if request.creates:
+            self._store(path, made)
+        return Answer(201, json.dumps({**made, "metadata": {"resourceVersion": "1", **made["metadata"]}}).encode())
+
+    def _delete(self, request: Request) -> Answer:
+        if request.path not in self.objects:
+            return _status(404, "NotFound", "gone")
+        if request.path in self.forbidden:
+            return _status(403, "Forbidden", f'User "alice" cannot delete {request.path}')
+        meta = self.objects[request.path]["metadata"]
+        for key, value in request.body["preconditions"].items():
+            if meta[key] != value:
+                return _status(409, "Conflict", f"the {key} in the precondition is not the one of the object")
+        if request.writes:
+            del self.objects[request.path]
+        return _ok({"kind": "Status", "apiVersion": "v1", "status": "Success"})
 
     def _patch(self, request: Request, content_type: str) -> Answer:
         if request.path not in self.objects:

@@ -82,6 +82,7 @@ def rebuilt(view: Inventory, change: Change) -> Inventory:
     """A plain inventory of the objects after a change."""
     new = replaced(view, [change])
     objects = [new.get(each.id, each) for kind in KINDS.values() for each in view.all(kind)]
+    objects += [each for node, each in new.items() if view.by_id(node) is None]
     builtin = [each for each in objects if each is not None and view.is_builtin(each.id)]
     return Inventory(
         [(each, None) for each in objects if each is not None and not view.is_builtin(each.id)],
@@ -376,6 +377,9 @@ def test_every_declared_fix_that_is_known_is_the_catalogues() -> None:
         "F-IMG-PIN",
         "F-BIND-SUBJ",
         "F-RBAC-RULE",
+        "F-NP-IN",
+        "F-NP-EG",
+        "F-NP-DENY",
     }
     assert made <= named
 

@@ -64,8 +64,10 @@ def test_the_layout(tmp_path: Path) -> None:
     result = audit.export(chosen, tmp_path / "out")
     found = files(tmp_path / "out")
     assert sorted(found) == sorted(result.files)
-    patches = sorted(name.removeprefix("patches/") for name in found if name.startswith("patches/"))
+    made = [name.partition("/") for name in found if name.startswith(("patches/", "manifests/"))]
+    patches = sorted(name for _, _, name in made)
     assert patches == sorted(name.removeprefix("rollback/") for name in found if name.startswith("rollback/"))
+    assert {"networkpolicy" in name for where, _, name in made if where == "manifests"} == {True}
     targets = {each.target.id for each in chosen}
     assert len(patches) == len(targets)
     numbers = [int(name.partition("-")[0]) for name in patches]
@@ -85,12 +87,16 @@ def test_the_readme_says_the_exact_lines(tmp_path: Path) -> None:
     used = []
     for line in lines:
         words = shlex.split(line)
+        if words[1] in ("create", "delete"):
+            assert words[2:-1] == ["-f"]
+            used.append(words[-1])
+            continue
         assert words[:2] == ["kubectl", "patch"]
         assert words[words.index("--type") + 1] == "strategic"
         used.append(words[words.index("--patch-file") + 1])
         assert (tmp_path / "out" / used[-1]).is_file()
     assert sorted(used) == sorted(
-        name for name in files(tmp_path / "out") if name.startswith(("patches/", "rollback/"))
+        name for name in files(tmp_path / "out") if name.startswith(("patches/", "rollback/", "manifests/"))
     )
     assert text.count("risk ") >= len(lines) // 2
     assert "environment variables" in text

@@ -31,7 +31,7 @@ from workbench.engine.subgraph import Subgraph, members_of, next_to
 from workbench.errors import UsageError
 from workbench.graph import nodes
 from workbench.graph.graph import BlockedEdge, Edge, Graph
-from workbench.inventory.changes import edited, merged
+from workbench.inventory.changes import edited, merged, skeleton
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
@@ -520,11 +520,12 @@ class Audit:
         out: list[Preview] = []
         for change in merged(fix.change for fix in fixes):
             obj = self.inventory.by_id(change.target.id)
-            if obj is None:
+            if obj is None and not change.creates:
                 continue
-            before = trimmed(obj).splitlines()
-            after = as_yaml(edited(plain(obj), change.ops)).splitlines()
-            title = f"{change.target.id}  (fields the analysis reads)"
+            before = trimmed(obj).splitlines() if obj is not None else []
+            data = plain(obj) if obj is not None else skeleton(change.target)
+            after = as_yaml(edited(data, change.ops)).splitlines()
+            title = f"{change.target.id}  ({'new' if obj is None else 'fields the analysis reads'})"
             name, content = plan.patch_of(change.target.id)
             out.append(Preview(change.target.id, title, tuple(_diff(before, after)), content, name))
         return out

@@ -25,6 +25,7 @@ from workbench.inventory.objects import (
     ReplicaSet,
     ReplicationController,
     StatefulSet,
+    kind_of,
 )
 from workbench.inventory.pods import is_live
 
@@ -84,6 +85,14 @@ class Change:
 
     target: Target
     ops: tuple[Op, ...]
+    creates: bool = False
+    """Whether the object is not there yet: the edits make all of it but its kind, its name and its namespace."""
+
+
+def skeleton(target: Target) -> dict[str, Any]:
+    """The object of a target as plain data before any edit: what tells it from others."""
+    metadata = {"name": target.name, **({"namespace": target.namespace} if target.namespace else {})}
+    return {"apiVersion": target.api_version, "kind": target.kind, "metadata": metadata}
 
 
 def merged(changes: Iterable[Change]) -> list[Change]:
@@ -92,9 +101,9 @@ def merged(changes: Iterable[Change]) -> list[Change]:
     Raises:
         Conflict: Two changes set one field of one object to different values.
     """
-    out: dict[str, tuple[Target, list[Op]]] = {}
+    out: dict[str, tuple[Change, list[Op]]] = {}
     for change in changes:
-        _, ops = out.setdefault(change.target.id, (change.target, []))
+        _, ops = out.setdefault(change.target.id, (change, []))
         known = list(ops)
         for op in change.ops:
             other = next((other for other in known if contradicts(other, op)), None)
@@ -102,7 +111,7 @@ def merged(changes: Iterable[Change]) -> list[Change]:
                 raise Conflict(f"{change.target.id}: two fixes change {fields.dotted(op.steps)} differently")
             if not any((same.op, same.path) == (op.op, op.path) for same in known):
                 ops.append(op)
-    return [Change(target, tuple(ops)) for target, ops in out.values()]
+    return [Change(first.target, tuple(ops), first.creates) for first, ops in out.values()]
 
 
 def contradicts(one: Op, other: Op) -> bool:
@@ -190,12 +199,17 @@ def replaced(view: Inventory, changes: Iterable[Change]) -> dict[str, Kubernetes
     """The objects that changes lead to, by id: the targets and the live pods that they own.
 
     Raises:
-        FixError: A target is not in the inventory, or an edit does not fit it.
+        FixError: A target is not in the inventory, or is and should be created; or an edit does not fit it.
         Conflict: Two changes contradict each other.
     """
     out: dict[str, KubernetesObject | None] = {}
     for change in merged(changes):
         target = view.by_id(change.target.id)
+        if change.creates:
+            if target is not None:
+                raise FixError(f"{change.target.id} is in {view.source} already")
+            out[change.target.id] = created(change)
+            continue
         if target is None:
             raise FixError(f"{change.target.id} is not in {view.source}")
         data = _edited(plain(target), change.ops)
@@ -205,6 +219,21 @@ def replaced(view: Inventory, changes: Iterable[Change]) -> dict[str, Kubernetes
         out[target.id] = _rebuilt(target, data)
         out.update((pod.id, after) for pod, after in pods_after(view, target, change.ops))
     return out
+
+
+def created(change: Change) -> KubernetesObject:
+    """The object that a change creates.
+
+    Raises:
+        FixError: It is of a kind that is not analysed, or not as the API wants it.
+    """
+    kind = kind_of(change.target.api_version, change.target.kind)
+    if kind is None:
+        raise FixError(f"{change.target.id}: objects of {change.target.api_version} are not created")
+    try:
+        return from_data(kind, _edited(skeleton(change.target), change.ops), change.target.namespace)
+    except DecodeError as error:
+        raise FixError(f"{change.target.id}: {error.field}: {error.problem}") from error
 
 
 def pods_after(

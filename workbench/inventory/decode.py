@@ -1,6 +1,6 @@
 """From JSON or plain data to the trimmed objects: one path for files, snapshots and clusters.
 
-Values that must not enter the inventory are dropped here: environment values (never decoded), the data
+Values that must not enter the inventory are dropped here: environment values (the Services in them stay), the data
 of Secrets and ConfigMaps (key names stay), annotation values and program arguments that no rule reads.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from workbench.inventory import objects
+from workbench.inventory import connectivity, objects
 from workbench.inventory.objects import (
     CLUSTER_SCOPED,
     ConfigMap,
@@ -60,7 +60,7 @@ ARGUMENT_VALUES = re.compile(
     | (admission-control-config-file|enable-admission-plugins|disable-admission-plugins|anonymous-auth
       |authorization-mode|authorization-config|feature-gates|service-account-issuer|api-audiences
       |use-service-account-credentials|controllers|enable-bootstrap-token-auth|client-cert-auth|listen-client-urls
-      |secure-port|bind-address|insecure-.*|kubelet-.*|cluster-signing-.*|allow-privileged)
+      |secure-port|bind-address|insecure-.*|kubelet-.*|cluster-signing-.*|allow-privileged|localip)
     | (default-service-account|no-cross-namespace-refs|namespaced|application-namespaces|auth-mode|authentication-mode)
     | (enable-skip-login|protected-mode|bind|port|address|tls|tlsverify|validating-webhook|expack\.security\.enabled)
     )$""",
@@ -360,6 +360,10 @@ def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any])
                 container.args = _trimmed(tuple(container.args))
             if container.command:
                 container.command = _trimmed(tuple(container.command))
+            if container.env:
+                for variable in container.env:
+                    if variable.value is not None:
+                        variable.value = connectivity.kept(variable.name or "", variable.value)
             for mount in container.volume_mounts or ():
                 if mount.sub_path_expr:
                     unresolved = True
@@ -370,11 +374,22 @@ def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any])
 @lru_cache(maxsize=4096)
 def _trimmed(arguments: tuple[str, ...]) -> list[str]:
     """The replicas of a workload, its ReplicaSets and itself share one list, which nobody changes."""
-    return trimmed_arguments(arguments)
+    return trimmed_arguments(arguments, connectivity.kept)
 
 
-def trimmed_arguments(arguments: Iterable[str]) -> list[str]:
-    """Program arguments with only those values that some rule reads; scripts after ``-c`` go too."""
+DROPPED = "…"
+"""What stands for an argument whose value is not kept."""
+
+
+def trimmed_arguments(
+    arguments: Iterable[str], kept: Callable[[str, str], str | None] = lambda flag, value: None
+) -> list[str]:
+    """Program arguments with only those values that some rule reads; scripts after ``-c`` go too.
+
+    Args:
+        arguments: The arguments.
+        kept: What stays of the value of any other flag; nothing by default.
+    """
     out: list[str] = []
     previous = ""
     for argument in arguments:
@@ -382,15 +397,17 @@ def trimmed_arguments(arguments: Iterable[str]) -> list[str]:
         name, *rest = _DIVIDER.split(argument, maxsplit=1)
         if name.startswith("-"):
             # That there is no token at all is no secret.
-            kept = not any(value.strip("'\"") and not _SOCKET.fullmatch(value) for value in rest)
-            kept = kept or ARGUMENT_VALUES.match(name) is not None
-            out.append(argument if kept else name)
+            whole = not any(value.strip("'\"") and not _SOCKET.fullmatch(value) for value in rest)
+            whole = whole or ARGUMENT_VALUES.match(name) is not None
+            left = None if whole else kept(name, rest[0])
+            out.append(argument if whole else name if left is None else f"{name}={left}")
         elif previous.startswith("-"):
-            out.append(argument if ARGUMENT_VALUES.match(previous) or _SOCKET.fullmatch(argument) else "…")
+            whole = ARGUMENT_VALUES.match(previous) is not None or _SOCKET.fullmatch(argument) is not None
+            out.append(argument if whole else kept(previous, argument) or DROPPED)
         elif not rest and len(argument) <= 64 and re.fullmatch(r"[\w./:@-]+", argument):
             out.append(argument)
         else:
-            out.append("…")
+            out.append(DROPPED)
         previous = name if name.startswith("-") and not rest else ""
     return out
 

@@ -107,9 +107,11 @@ class EnvVarSource(Record):
 
 
 class EnvVar(Record):
-    """An environment variable without its value, which never enters the inventory."""
+    """An environment variable; of its value only the Services that it names enter the inventory."""
 
     name: str | None = None
+    value: Any = None
+    """Once decoded ``host:port`` of what the value names (``connectivity``), several with commas, else ``None``."""
     value_from: EnvVarSource | None = None
 
 

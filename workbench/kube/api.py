@@ -114,7 +114,7 @@ class Connection(Protocol):
         """Send one request and wait for the answer.
 
         Args:
-            method: ``GET``, ``POST`` or ``PATCH``.
+            method: ``GET``, ``POST``, ``PATCH`` or ``DELETE``.
             path: From the root, such as ``/api/v1/pods``; names in it are escaped already.
             query: The parameters.
             body: What to send.

@@ -179,6 +179,16 @@ class Reachability:
                 row[verdict] = row.get(verdict, 0) | bits
         return row
 
+    def row_of(self, policies: Sequence[Policy], direction: Direction, number: int) -> Row:
+        """The verdicts of a class over all columns, in one direction, if just some policies selected it.
+
+        Args:
+            policies: Policies that look at nothing that those of this reachability do not look at, by tier and rank.
+            direction: The direction.
+            number: The class.
+        """
+        return self._evaluator.row(policies, direction, self.columns.classes[number].named)
+
     def selecting(self, direction: Direction, number: int) -> tuple[Policy, ...]:
         """The policies that touch a direction of a class, by tier and rank."""
         groups = self.groups[direction]

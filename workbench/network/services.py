@@ -6,7 +6,7 @@ Source: Kubernetes documentation, "Service" (selectors, headless, ``ExternalName
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, IndexOf, Inventory
 from workbench.inventory.objects import EndpointSlice, Service, ServicePort
@@ -58,20 +58,26 @@ def targets(view: Inventory, service: Service, port: ServicePort) -> Iterator[tu
     for pod in view.index(PODS_BY_NAMESPACE)[service.namespace]:
         labels = pod.labels
         if runs(pod) and all(labels.get(key) == value for key, value in spec.selector.items()):
-            number = _number(pod, wanted, protocol)
+            number = port_at(pod, wanted, protocol)
             if number is not None and 1 <= number <= LAST_PORT:
                 yield pod, PortRange(protocol, number, number)
 
 
-def _number(pod: PodInstance, wanted: int | str | None, protocol: str) -> int | None:
+def port_at(pod: PodInstance, wanted: int | str | None, protocol: str) -> int | None:
+    """The number that a target port means on a pod, ``None`` where the pod has no port of that name."""
     if isinstance(wanted, str) and not wanted.isdecimal():
         found = (number for name, of, number in container_ports(pod) if name == wanted and of == protocol)
         return next(found, None)
     return int(wanted) if wanted is not None else None
 
 
+def slices(view: Inventory, service: Service) -> Sequence[EndpointSlice]:
+    """The slices that hold the endpoints of a Service."""
+    return view.index(_SLICES)[service.namespace, service.name]
+
+
 def _by_slices(view: Inventory, service: Service, port: ServicePort) -> Iterator[tuple[PodInstance, PortRange]]:
-    for item in view.index(_SLICES)[service.namespace, service.name]:
+    for item in slices(view, service):
         for own in item.ports or ():
             if (own.name or "") != (port.name or "") or (own.protocol or "TCP") != (port.protocol or "TCP"):
                 continue

@@ -16,7 +16,7 @@ from workbench.errors import Cancelled, ClusterError
 from workbench.kube.api import Connection
 from workbench.remediation.differences import FieldChange, marked, masked_change
 from workbench.remediation.journal import Done, Run, Sent, fingerprint
-from workbench.remediation.live import LiveObject, Patched, State, Stopped, may_patch, read, send_patch
+from workbench.remediation.live import LiveObject, Patched, State, Stopped, may, read, read_or_absent, send
 from workbench.remediation.steps import Prepared, Step, cluster_scoped, journaled
 
 GOOD_FOR = timedelta(minutes=5)
@@ -136,12 +136,12 @@ def check(connection: Connection, step: Step) -> Row:
     row = Row(step, reversible=step.reversible)
     for attempt in range(_TRIES):
         try:
-            live = read(connection, step.target)
+            live = _read(connection, step)
             prepared = step.prepared(live)
             if not prepared.changes:
                 return replace(row, state=State.ALREADY, at=datetime.now(UTC), prepared=prepared, version=live.version)
             if attempt == 0:
-                may_patch(connection, step.target)
+                may(connection, step.target, prepared.type)
             return _checked(connection, row, live, prepared)
         except Stopped as stopped:
             row = replace(row, state=stopped.state, message=stopped.message, at=datetime.now(UTC))
@@ -150,9 +150,14 @@ def check(connection: Connection, step: Step) -> Row:
     return row
 
 
+def _read(connection: Connection, step: Step) -> LiveObject:
+    """The object of a step as it is now; that it is absent is no failure of one that creates it, or takes that back."""
+    return read_or_absent(connection, step.target) if step.creates else read(connection, step.target)
+
+
 def _checked(connection: Connection, row: Row, live: LiveObject, prepared: Prepared) -> Row:
     """The row after the server's dry run took the patch."""
-    answer = send_patch(connection, row.step.target, live, prepared.type, prepared.forward, dry_run=True)
+    answer = send(connection, row.step.target, live, prepared.type, prepared.forward, dry_run=True)
     changes, missing = marked(live.data, answer.live.data, prepared.changes)
     if missing:
         where = ", ".join(change.dotted for change in missing[:3])
@@ -241,7 +246,7 @@ class _Attempt:
         self._agreed = agreed
         self._run = run
         self.in_flight = False
-        """Whether a patch was sent whose answer has not come."""
+        """Whether a change was sent whose answer has not come."""
         self._sent: Sent | None = None
 
     def apply(self) -> Row:
@@ -266,7 +271,7 @@ class _Attempt:
 
     def _once(self) -> Row:
         agreed, step = self._agreed, self._agreed.step
-        live = read(self._connection, step.target)
+        live = _read(self._connection, step)
         prepared = step.prepared(live)
         if not prepared.changes:
             if self._sent is None:
@@ -280,7 +285,7 @@ class _Attempt:
         self._sent = journaled(live, prepared)
         self._run.sent(self._sent)
         self.in_flight = True
-        answer = send_patch(self._connection, step.target, live, prepared.type, prepared.forward, dry_run=False)
+        answer = send(self._connection, step.target, live, prepared.type, prepared.forward, dry_run=False)
         self.in_flight = False
         return self._applied(live, prepared, answer)
 
@@ -295,6 +300,7 @@ class _Attempt:
                 state=state,
                 message=message,
                 resource_version=answer.live.version,
+                uid=answer.live.uid,
                 after=fingerprint(answer.live.trimmed),
             )
         )

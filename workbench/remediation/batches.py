@@ -20,15 +20,23 @@ class Batch:
 
 
 def batches(fixes: Sequence[Fix]) -> list[Batch]:
-    """The fixes merged for each target: workload templates first, then what takes permissions away.
+    """The fixes merged for each target: what policies allow, workload templates, then what denies and takes away.
 
     Raises:
         Conflict: Two fixes contradict each other.
     """
-    changes = merged(fix.change for fix in fixes)
-    changes.sort(key=lambda change: (_order(change), change.target.namespace, change.target.kind, change.target.name))
-    return [Batch(change, tuple(fix for fix in fixes if fix.target.id == change.target.id)) for change in changes]
+    own: dict[str, list[Fix]] = {}
+    for fix in fixes:
+        own.setdefault(fix.target.id, []).append(fix)
+    found = [Batch(change, tuple(own[change.target.id])) for change in merged(fix.change for fix in fixes)]
+    return sorted(found, key=lambda batch: (_order(batch), *_place(batch.change)))
 
 
-def _order(change: Change) -> int:
-    return 5 if change.target.kind in _RBAC else 3
+def _place(change: Change) -> tuple[str, str, str]:
+    return change.target.namespace, change.target.kind, change.target.name
+
+
+def _order(batch: Batch) -> int:
+    if batch.change.target.kind == "NetworkPolicy":
+        return 5 if any(fix.fix == "F-NP-DENY" for fix in batch.fixes) else 2
+    return 5 if batch.change.target.kind in _RBAC else 3

@@ -19,7 +19,7 @@ from workbench.inventory.fields import Path
 from workbench.remediation.patches import MERGE_KEYS
 from workbench.sources.masking import MASK
 
-_SERVERS_OWN = frozenset({"managedFields", "resourceVersion", "generation"})
+_SERVERS_OWN = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"})
 
 _SERVERS_OWN_ANNOTATIONS = frozenset({"deprecated.daemonset.template.generation"})
 """Counted up by the server with every change of a template."""

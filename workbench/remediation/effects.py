@@ -22,12 +22,14 @@ from workbench.graph.nodes import INTERNET, is_hub
 from workbench.inventory.changes import Op, Target, overlay, replaced
 from workbench.inventory.differences import changed_fields
 from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
-from workbench.inventory.objects import ClusterRoleBinding, RoleBinding
+from workbench.inventory.objects import ClusterRoleBinding, NetworkPolicy, RoleBinding
 from workbench.inventory.pods import PodInstance
 from workbench.rbac import grant_of
 from workbench.rbac.subjects import subject_id
 from workbench.remediation.forest import Cuts, Pair
 from workbench.remediation.nearby import HELD, RBAC, Nearby
+from workbench.remediation.policies.cuts import NetworkCut, network_cut
+from workbench.remediation.policies.effects import PolicyEffects
 from workbench.remediation.records import RISK_WEIGHT, Fix, Status
 from workbench.techniques.api import SubjectType
 from workbench.techniques.build import Bucket, key_of, subject_of, touched
@@ -35,6 +37,8 @@ from workbench.techniques.resolve import permissions as rights
 from workbench.techniques.resolve.anonymous import WITHOUT_CREDENTIALS
 
 _OURS = "workbench.techniques."
+_LATELY = 64
+"""Of so many network policies what they let through is remembered."""
 _OWN = frozenset({SubjectType.CONTAINER, SubjectType.POD, SubjectType.NODE})
 _EXISTENCE = frozenset({SubjectType.GRANT, SubjectType.IDENTITY, SubjectType.SINGLETON})
 """Subjects of techniques that ask only which pods there are, where, with which account: no fix changes that."""
@@ -48,6 +52,8 @@ class Effect:
     removed: frozenset[tuple[str, str]] = frozenset()
     added: frozenset[tuple[str, str]] = frozenset()
     """The pairs that are joined only now: who leaves one hub for another may reach the same by it."""
+    ways: frozenset[tuple[str, str]] = frozenset()
+    """Of a network policy, the ways over hubs of what it selects; some of what they lead to it still lets through."""
     measured: bool = True
     """Whether it was recomputed; what was not removes nothing between the entry points and the crown jewels."""
 
@@ -108,7 +114,7 @@ class Effects:
         found = self._known.get(fix.id)
         if found is None:
             found = self._known[fix.id] = self._measure.effect(fix)
-            for pair in found.removed:
+            for pair in found.removed | found.ways:
                 self._by_pair.setdefault(pair, []).append(found)
         return found
 
@@ -120,7 +126,10 @@ class Effects:
 
     def _takes(self, effect: Effect, step: PathStep) -> bool:
         """Whether a fix takes a step away: by none of the hubs, old or new, does it lead to its target."""
-        if not any((edge.source, edge.target) in effect.removed for edge in step.edges):
+        pairs = {(edge.source, edge.target) for edge in step.edges}
+        if not effect.ways.isdisjoint(pairs):
+            return not self._measure.lets(effect.fix, step.source, step.target)
+        if effect.removed.isdisjoint(pairs):
             return False
         return not effect.added or not self._measure.joined(effect, step.source, step.target)
 
@@ -168,6 +177,8 @@ class _Measure:
         self._relevant = np.concatenate([[0], np.cumsum(relevant)])
         self._keys = np.sort(self._source * self._size + self._target)
         self._cuts = Cuts(paths)
+        self._policies = PolicyEffects(analysis, self._between)
+        self._lately: dict[str, NetworkCut] = {}
         self._together = self._sources_of_several()
         self._held, self._holding = self._by_holder()
         self._bindings = {grant.id: grant.binding for grant in rights.real_grants(analysis.view)}
@@ -179,6 +190,8 @@ class _Measure:
 
     def effect(self, fix: Fix) -> Effect:
         """What a fix does."""
+        if fix.target.kind == "NetworkPolicy":
+            return self._of_policy(fix) if fix.ops else Effect(fix)
         difference = self._difference(fix)
         if difference is None:
             return Effect(fix, measured=False)
@@ -189,8 +202,16 @@ class _Measure:
 
     def recomputed(self, fix: Fix) -> tuple[frozenset[tuple[str, str]], frozenset[tuple[str, str]]]:
         """The pairs that a fix removes anywhere, and those with hubs that it brings."""
-        difference = self._everything(fix)
+        difference = self._everything(fix) if fix.ops else _Difference([], [])
         return self._named(difference.removed), self._by_hubs(difference)
+
+    def lets(self, fix: Fix, source: str, target: str) -> bool:
+        """Whether a network policy lets a container reach an Endpoint, of which it removed ways over hubs."""
+        if fix.id not in self._lately:
+            while len(self._lately) >= _LATELY:
+                self._lately.pop(next(iter(self._lately)))
+            self._lately[fix.id] = network_cut(self._analysis.view, self._policy(fix))
+        return self._lately[fix.id].lets(source, target)
 
     def joined(self, effect: Effect, source: str, target: str) -> bool:
         """Whether a node leads to another, directly or by hubs, once a fix is made."""
@@ -224,8 +245,6 @@ class _Measure:
                 return self._of_binding(fix)
             case "Role" | "ClusterRole":
                 return self._of_role(fix)
-            case "NetworkPolicy":
-                return self._everything(fix)
         pods = _pods(view, fix.target)
         if not any(self.between(node) for pod in pods for node in self._near(fix, pod)):
             return None
@@ -314,6 +333,30 @@ class _Measure:
         part = slice(places.start, places.stop)
         source, target = self._source[part], self._target[part]
         return bool(np.any((own[source] | own[target]) & self._between[source] & self._between[target]))
+
+    # --- network policies -------------------------------------------------------------------------
+
+    def _of_policy(self, fix: Fix) -> Effect:
+        """The effect of a policy, which moves what it selects between the network's hubs.
+
+        What it brings in their place is not kept, for it may be much and is asked of few fixes (:meth:`lets`).
+        """
+        changed = overlay(self._analysis.view, [fix.change])
+        found = self._policies.of(changed, self._policy(fix))
+        if found is None:
+            return Effect(fix, measured=False)
+        others = self._pairs(found.others)
+        total, jewels = self._cuts.of(
+            np.concatenate((np.array(others.removed, np.int64).reshape(-1, 2), found.removed)),
+            np.concatenate((np.array(others.added, np.int64).reshape(-1, 2), found.added)),
+        )
+        cutting = fix.with_cuts(total, jewels) if total else fix
+        return Effect(cutting, self._named(others.removed), ways=frozenset(found.cut.removed))
+
+    def _policy(self, fix: Fix) -> NetworkPolicy:
+        policy = overlay(self._analysis.view, [fix.change]).by_id(fix.target.id)
+        assert isinstance(policy, NetworkPolicy)
+        return policy
 
     # --- RBAC -------------------------------------------------------------------------------------
 

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import FixError, UsageError
-from workbench.inventory.changes import Change, edited
+from workbench.inventory.changes import Change, edited, skeleton
 from workbench.inventory.decode import plain
 from workbench.inventory.inventory import Inventory
 from workbench.remediation.batches import batches
 from workbench.remediation.patches import Patch, patch
-from workbench.remediation.records import Effect, Fix, Status, as_dict
-from workbench.remediation.text import block_yaml, fenced, markdown
+from workbench.remediation.records import Effect, Fix, Status, as_dict, proof_line
+from workbench.remediation.text import block_yaml, fenced, markdown, printable
 from workbench.sources import yaml_nodes
 
 RESOURCES = {
@@ -40,6 +40,7 @@ RESOURCES = {
     "ServiceAccount": "serviceaccounts",
     "Service": "services",
     "Ingress": "ingresses.networking.k8s.io",
+    "NetworkPolicy": "networkpolicies.networking.k8s.io",
 }
 """How kubectl names the resource of a kind without doubt."""
 
@@ -108,6 +109,8 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
             )
         elif step.manifest is not None:
             files.append(ExportFile(f"manifests/{step.stem}.yaml", step.manifest))
+            if step.change.creates:
+                files.append(ExportFile(f"rollback/{step.stem}.yaml", _identity(step)))
         else:
             messages.append(
                 f"{step.change.target.id}: has to be created anew from its manifest, which is not in the source"
@@ -115,14 +118,12 @@ def plan(view: Inventory, fixes: Sequence[Fix], source: str) -> Export:
     records = sorted((as_dict(fix) for fix in fixes), key=lambda record: record["id"])
     files.append(ExportFile("fixes.json", json.dumps(records, indent=2, sort_keys=True) + "\n"))
     files.append(ExportFile("README.md", _readme(steps, fixes, source)))
-    first = next((step for step in steps if step.patch is not None), None)
+    first = next((step for step in steps if step.patch is not None or step.change.creates), None)
     return Export(
         tuple(sorted(files, key=lambda file: file.name)),
         tuple(messages),
         _command(first, "patches", dry_run=True) if first is not None else "",
-        tuple(
-            (step.change.target.id, f"patches/{step.stem}.{step.patch.extension}.yaml") for step in steps if step.patch
-        ),
+        tuple((step.change.target.id, _file(step, "patches")) for step in steps if step.patch or step.change.creates),
     )
 
 
@@ -196,12 +197,15 @@ def _steps(view: Inventory, fixes: Sequence[Fix]) -> list[_Step]:
         change, own = batch.change, batch.fixes
         target = change.target
         obj = view.by_id(target.id)
-        if obj is None:
+        if obj is None and not change.creates:
             raise FixError(f"{target.id} is not in {view.source}")
         stem = f"{number:0{width}}-{_slug(target.namespace or '_cluster')}-{target.kind.lower()}-{_slug(target.name)}"
         if stem.lower() in stems:
             stem += "-" + hashlib.sha256(target.id.encode()).hexdigest()[:6]
         stems.add(stem.lower())
+        if obj is None:
+            steps.append(_Step(change, own, stem, None, _new(change, own)))
+            continue
         recreate = any(fix.effect is Effect.RECREATE for fix in own)
         steps.append(
             _Step(
@@ -213,6 +217,29 @@ def _steps(view: Inventory, fixes: Sequence[Fix]) -> list[_Step]:
             )
         )
     return steps
+
+
+def _new(change: Change, fixes: Sequence[Fix]) -> str:
+    """The object that a change creates; what warns of it stands in the file, too."""
+    warnings = dict.fromkeys(note for fix in fixes for note in fix.notes if note.startswith(_IN_FILES))
+    head = "".join(f"# {printable(note)}\n" for note in warnings)
+    return head + block_yaml(edited(skeleton(change.target), change.ops))
+
+
+_IN_FILES = ("warning:", "volatile:")
+"""How the notes begin that whoever sees only the file has to know."""
+
+
+def _identity(step: _Step) -> str:
+    """What ``kubectl delete -f`` needs to take a new object away."""
+    return block_yaml(skeleton(step.change.target))
+
+
+def _file(step: _Step, directory: str) -> str:
+    """The file of a step: a patch or its rollback, or a new object or what takes it away."""
+    if step.patch is not None:
+        return f"{directory}/{step.stem}.{step.patch.extension}.yaml"
+    return f"{'manifests' if directory == 'patches' else directory}/{step.stem}.yaml"
 
 
 def _whole(view: Inventory, change: Change) -> str | None:
@@ -237,11 +264,14 @@ def _slug(name: str) -> str:
 
 def _command(step: _Step, directory: str, *, dry_run: bool = False) -> str:
     target = step.change.target
-    assert step.patch is not None
+    if step.patch is None:
+        verb = "create" if directory == "patches" else "delete"
+        words = ["kubectl", verb, "-f", _file(step, directory)]
+        return shlex.join([*words, *(["--dry-run=server"] if dry_run else [])])
     words = ["kubectl", "patch", *_named(RESOURCES.get(target.kind, target.kind.lower()), target.name)]
     if target.namespace:
         words += ["-n", target.namespace]
-    words += ["--type", step.patch.type, "--patch-file", f"{directory}/{step.stem}.{step.patch.extension}.yaml"]
+    words += ["--type", step.patch.type, "--patch-file", _file(step, directory)]
     if dry_run:
         words.append("--dry-run=server")
     return shlex.join(words)
@@ -261,8 +291,8 @@ def _readme(steps: Sequence[_Step], fixes: Sequence[Fix], source: str) -> str:
     ]
     for number, step in enumerate(steps, 1):
         lines += [f"## {number}. {markdown(step.change.target.id)}", "", *_about(step), ""]
-        if step.patch is not None:
-            lines += [f"`patches/{step.stem}.{step.patch.extension}.yaml`", "", *fenced(_command(step, "patches")), ""]
+        if step.patch is not None or step.change.creates:
+            lines += [f"`{_file(step, 'patches')}`", "", *fenced(_command(step, "patches")), ""]
             lines += ["To take it back:", "", *fenced(_command(step, "rollback")), ""]
         elif step.manifest is not None:
             lines += ["Its fields cannot change while it exists. Delete it and create it anew:", ""]
@@ -298,7 +328,11 @@ def _about(step: _Step) -> list[str]:
         if fix.route.value != "direct":
             lines.append(f"  - managed by {markdown(', '.join(fix.managed_by))}: route {fix.route.value}")
         lines += [f"  - note: {markdown(note)}" for note in fix.notes]
-    lines.append(f"- must exist before: {markdown(step.change.target.id)}")
+        if fix.proof is not None:
+            lines.append(f"  - proof: {proof_line(fix.proof)}")
+    target = step.change.target
+    needed = f"Namespace:{target.namespace}" if step.change.creates else target.id
+    lines.append(f"- must exist before: {markdown(needed)}")
     lines.append(f"- effect: {_effect(step)}")
     return lines
 
@@ -309,6 +343,8 @@ def _effect(step: _Step) -> str:
         return "recreate: the object is deleted and created anew"
     if Effect.ROLLOUT in effects:
         return "rollout: its pods are replaced"
+    if step.change.creates:
+        return "none on pods: they stay, and what may reach them changes at once"
     if step.change.target.kind == "CronJob":
         return "none on what runs: it counts from the next run"
     return "none on pods: it counts at once"

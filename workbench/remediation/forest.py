@@ -43,13 +43,13 @@ class Forest:
         self._is_source = np.zeros(size, np.bool_)
         self._is_source[sources] = True
 
-    def lost(self, target: int, removed: Ints, added: Sequence[Pair]) -> int:
+    def lost(self, target: int, removed: Ints, added: Ints) -> int:
         """How many entry points have no way to a target any more.
 
         Args:
             target: One of the targets.
             removed: The pairs of nodes that nothing joins any more, a row each.
-            added: The pairs that are joined now and were not; nodes may be new.
+            added: The pairs that are joined now and were not, a row each; nodes may be new.
         """
         source, end = removed[:, 0], removed[:, 1]
         # Nothing leads out of several targets, so that an edge to another one of them means nothing here.
@@ -62,7 +62,7 @@ class Forest:
         if not (behind & self._is_source).any():
             return 0
         gone = source * len(behind) + end
-        self._rescue(behind, gone, [(one, self._goal if other == target else other) for one, other in added])
+        self._rescue(behind, gone, added[:, 0], np.where(added[:, 1] == target, self._goal, added[:, 1]))
         return int(np.count_nonzero(behind & self._is_source))
 
     def _behind(self, heads: Ints) -> Bools:
@@ -75,7 +75,7 @@ class Forest:
             level = self._children[rows].astype(np.int64)
         return out
 
-    def _rescue(self, behind: Bools, gone: Ints, added: Sequence[Pair]) -> None:
+    def _rescue(self, behind: Bools, gone: Ints, more: Ints, ends: Ints) -> None:
         """Take out of ``behind`` what has another way."""
         compiled, size = self._compiled, len(behind)
         nodes = np.flatnonzero(behind)
@@ -84,11 +84,9 @@ class Forest:
         source, target = nodes[row], compiled.indices[place].astype(np.int64)
         useful = self._leads[target] & ~np.isin(source * size + target, gone)
         source, target = source[useful], target[useful]
-        extra = [(one, end) for one, end in added if one >= size or behind[one]]
-        if extra:
-            more = np.array(extra, np.int64)
-            source, target = np.append(source, more[:, 0]), np.append(target, more[:, 1])
-        top = max(size, int(max((max(pair) for pair in extra), default=0)) + 1)
+        top = max(size, int(max(more.max(initial=0), ends.max(initial=0))) + 1)
+        wanted = (more >= size) | behind[np.minimum(more, size - 1)]
+        source, target = np.append(source, more[wanted]), np.append(target, ends[wanted])
         alive = np.zeros(top, np.bool_)
         alive[:size] = self._leads & ~behind
         while True:
@@ -108,13 +106,14 @@ class Cuts:
             Forest(paths.compiled, tree.sources, tree.targets) for tree in paths.trees if len(tree.sources)
         ]
 
-    def of(self, removed: Sequence[Pair], added: Sequence[Pair] = ()) -> tuple[int, list[str]]:
+    def of(self, removed: Sequence[Pair] | Ints, added: Sequence[Pair] | Ints = ()) -> tuple[int, list[str]]:
         """How many pairs lose every path, and the crown jewels of these pairs."""
         total, jewels = 0, []
-        pairs = np.array(removed, np.int64).reshape(-1, 2)
+        pairs = np.asarray(removed, np.int64).reshape(-1, 2)
+        more = np.asarray(added, np.int64).reshape(-1, 2)
         for forest in self._forests:
             for target in forest.targets:
-                lost = forest.lost(target, pairs, added)
+                lost = forest.lost(target, pairs, more)
                 if lost:
                     total += lost
                     jewels.append(self._compiled.nodes[target])

@@ -66,6 +66,7 @@ class Sent(msgspec.Struct, tag="object", tag_field="line", frozen=True, kw_only=
     """The kinds of the fixes, such as ``F-PRIV``, in the same order."""
     titles: tuple[str, ...] = ()
     patch_type: str
+    """``strategic`` or ``json``, or ``create`` or ``delete``."""
     forward: Any
     reverse: Any
     """``None`` where the change cannot be taken back."""
@@ -80,6 +81,8 @@ class Done(msgspec.Struct, tag="result", tag_field="line", frozen=True, kw_only=
     state: str
     message: str = ""
     resource_version: str = ""
+    uid: str = ""
+    """Of the object as it is now; of one that was created nothing was known before."""
     after: str = ""
     """As ``before``, of the server's answer."""
 

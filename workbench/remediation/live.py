@@ -1,4 +1,4 @@
-"""One object at the API server: read it, ask whether it may be patched, patch it.
+"""One object at the API server: read it, ask whether it may be changed, patch it, create it, delete it.
 
 Nothing here decides what to change. Secrets are never read: fixes are aimed at workloads, roles, bindings, accounts and
 services, and only these are.
@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from workbench.inventory.changes import Target
-from workbench.inventory.decode import DecodeError, from_json, plain
+from workbench.inventory.changes import Target, skeleton
+from workbench.inventory.decode import DecodeError, from_data, from_json, plain
 from workbench.inventory.objects import KubernetesObject, kind_of
 from workbench.kube.api import FIELD_MANAGER, JSON, JSON_PATCH, STRATEGIC_PATCH, Answer, Connection
 from workbench.kube.paging import TRIES, Patient, asked_pause
@@ -67,6 +67,11 @@ class LiveObject:
     data: dict[str, Any] = field(repr=False)
 
     @property
+    def absent(self) -> bool:
+        """Whether there is no such object; what is held is only its name."""
+        return not self.version
+
+    @property
     def uid(self) -> str:
         """Which object it is, also if another one takes its name."""
         return self.decoded.metadata.uid or ""
@@ -84,10 +89,10 @@ class LiveObject:
 
 @dataclass(frozen=True, slots=True)
 class Patched:
-    """The server's answer to a patch that it took."""
+    """The server's answer to a change that it took."""
 
     live: LiveObject
-    """The object as it is, or after a dry run would be."""
+    """The object as it is, or after a dry run would be; an absent one if it was deleted."""
     warnings: tuple[str, ...] = ()
     """What the server remarks (the ``Warning`` header)."""
 
@@ -123,17 +128,52 @@ def read(connection: Connection, target: Target) -> LiveObject:
     return live
 
 
-def may_patch(connection: Connection, target: Target) -> None:
-    """Ask whether the user may patch an object (SelfSubjectAccessReview); a server that does not say is not believed
+def read_or_absent(connection: Connection, target: Target) -> LiveObject:
+    """The object as it is now, an absent one where there is none; otherwise as :func:`read`."""
+    try:
+        return read(connection, target)
+    except Stopped as stopped:
+        if stopped.state is not State.NOT_FOUND:
+            raise
+        return absent(target)
+
+
+def absent(target: Target) -> LiveObject:
+    """What stands for an object that is not there.
+
+    Raises:
+        Stopped: It is of a kind that nothing here changes.
+    """
+    resource = resource_of(target)
+    kind = kind_of(resource.api_version, resource.kind)
+    assert kind is not None, "kinds of Kubernetes itself are known"
+    data = skeleton(target)
+    return LiveObject(resource, from_data(kind, data, target.namespace), data)
+
+
+VERBS = {"create": "create", "delete": "delete"}
+"""The verbs of changes that are no patches."""
+
+
+def may(connection: Connection, target: Target, type: str) -> None:
+    """Ask whether the user may change an object (SelfSubjectAccessReview); a server that does not say is not believed
     to refuse.
+
+    Args:
+        connection: The way to the server.
+        target: The object.
+        type: ``create``, ``delete``, or a type of patch.
 
     Raises:
         Stopped: The user may not.
         ClusterError: There was no answer.
     """
     resource = resource_of(target)
-    asked = {"verb": "patch", "group": resource.group, "version": resource.version, "resource": resource.plural}
-    asked |= {"name": target.name, **({"namespace": target.namespace} if resource.namespaced else {})}
+    verb = VERBS.get(type, "patch")
+    asked = {"verb": verb, "group": resource.group, "version": resource.version, "resource": resource.plural}
+    asked |= {"namespace": target.namespace} if resource.namespaced else {}
+    # A request to create is authorised without a name (Kubernetes documentation, "Authorization").
+    asked |= {"name": target.name} if verb != "create" else {}
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
@@ -146,7 +186,7 @@ def may_patch(connection: Connection, target: Target) -> None:
         reason = status.get("reason") or status.get("evaluationError")
         raise Stopped(
             State.REFUSED,
-            f"forbidden: no permission to patch {resource.name}{where}{f': {reason}' if reason else ''}",
+            f"forbidden: no permission to {verb} {resource.name}{where}{f': {reason}' if reason else ''}",
         )
 
 
@@ -163,28 +203,23 @@ def username(connection: Connection) -> str:
     return str(name or connection.endpoint.impersonates or connection.endpoint.user)
 
 
-def send_patch(
-    connection: Connection, target: Target, live: LiveObject, type: str, content: Any, *, dry_run: bool
-) -> Patched:
-    """Patch an object as it was read: if it has changed since, the server answers with a conflict.
+def send(connection: Connection, target: Target, live: LiveObject, type: str, content: Any, *, dry_run: bool) -> Patched:
+    """Change an object as it was read: if it has changed since, the server answers with a conflict.
 
     Args:
         connection: The way to the server.
         target: The object.
         live: As it was read last.
-        type: ``strategic`` or ``json``.
-        content: The patch, without a resource version.
+        type: ``strategic``, ``json``, ``create`` or ``delete``.
+        content: The patch, without a resource version; what to create; nothing to delete.
         dry_run: Let the server go all the way but for the last step.
 
     Raises:
         Stopped: The server refuses.
         ClusterError: There was no answer; without ``dry_run`` nobody knows whether it was done.
     """
-    query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
-    path = live.resource.path(target.namespace, target.name)
-    body = msgspec.json.encode(_versioned(type, content, live.version))
     for left in range(TRIES - 1, -1, -1):
-        answer = connection.send("PATCH", path, query=query, body=body, content_type=CONTENT_TYPES[type])
+        answer = _requested(connection, target, live, type, content, dry_run=dry_run)
         if answer.status != 429 or not left:
             break
         # Nothing was done: the server has too much to do (API priority and fairness).
@@ -199,7 +234,27 @@ def send_patch(
             raise Stopped(State.UNKNOWN, stopped.message)
         raise stopped
     warnings = tuple(without_values(text, values) for text in _warnings(answer))
-    return Patched(_decoded(live.resource, answer), warnings)
+    return Patched(absent(target) if type == "delete" else _decoded(live.resource, answer), warnings)
+
+
+def _requested(
+    connection: Connection, target: Target, live: LiveObject, type: str, content: Any, *, dry_run: bool
+) -> Answer:
+    resource = live.resource
+    query = {"dryRun": "All"} if dry_run else {}
+    if type == "delete":
+        # Not another object that took the name meanwhile, and not one that was changed meanwhile.
+        conditions = {"uid": live.uid, "resourceVersion": live.version}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
+        path = resource.path(target.namespace, target.name)
+        return connection.send("DELETE", path, query=query, body=msgspec.json.encode(options), content_type=JSON)
+    query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **query}
+    if type == "create":
+        path = resource.path(target.namespace)
+        return connection.send("POST", path, query=query, body=msgspec.json.encode(content), content_type=JSON)
+    path = resource.path(target.namespace, target.name)
+    body = msgspec.json.encode(_versioned(type, content, live.version))
+    return connection.send("PATCH", path, query=query, body=body, content_type=CONTENT_TYPES[type])
 
 
 _NO_ANSWER = (502, 503, 504)

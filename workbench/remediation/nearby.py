@@ -1,7 +1,8 @@
 """Which fixes may take an edge away: those of what stands at its ends, found through indexes without measuring any.
 
 A change of a pod takes only edges from or to what the pod consists of, or what exposes it; a change of permissions only
-edges that start at a permission set, or at somebody who holds one. Of the fixes that are named here most take
+edges that start at a permission set, or at somebody who holds one; a network policy edges from or to the pods that it
+selects, and what exposes them. Of the fixes that are named here most take
 nothing; of all others none does.
 """
 
@@ -52,10 +53,14 @@ class Nearby:
         self._reads = {technique.id: technique.declaration.reads for technique in analysis.techniques}
         self._of_pods: dict[str, list[Fix]] = {}
         self._of_rights: dict[str, list[Fix]] = {}
+        self._of_policies: dict[str, list[Fix]] = {}
         for fix in fixes:
             if fix.target.kind in RBAC:
                 for node in fix.observed_on:
                     self._of_rights.setdefault(node, []).append(fix)
+            elif fix.target.kind == "NetworkPolicy":
+                for node in fix.observed_on:
+                    self._of_policies.setdefault(node, []).append(fix)
             else:
                 self._of_pods.setdefault(fix.target.id, []).append(fix)
         chosen = np.array([technique.id in HELD for technique in analysis.techniques], np.bool_)
@@ -81,6 +86,10 @@ class Nearby:
                 found.update((fix.id, fix) for fix in self._of_pods.get(owner, ()) if exposes(fix))
         if any(nodes.is_hub(node) and nodes.hub_parts(node)[0] in NETWORK for node in (source, target)):
             found.update((fix.id, fix) for fixes in self._of_pods.values() for fix in fixes if exposes(fix))
+        if all("NetworkPolicy" in each for each in reads):
+            pods = {pod for node in (source, target) for pod in (*self._pods(node), *self._exposed(node))}
+            for name in {name for pod in pods for name in (pod.id, pod.owner, f"Namespace:{pod.namespace}")}:
+                found.update((fix.id, fix) for fix in self._of_policies.get(name, ()))
         if all(each & RBAC for each in reads):
             granting = {name for node in (source, target) for name in self._granting(node)}
             if source == nodes.INTERNET:

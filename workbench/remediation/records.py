@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 from workbench.errors import FixError
 from workbench.inventory.changes import Change, Op, Target, contradicts
@@ -76,6 +76,26 @@ class Risk:
     evidence: tuple[str, ...] = ()
 
 
+class Proof(Protocol):
+    """What a policy does to the traffic of its workload; asked of the engine when somebody looks."""
+
+    @property
+    def flows(self) -> int:
+        """The known flows that are possible without it."""
+
+    @property
+    def kept(self) -> int:
+        """Those that still are with it."""
+
+    @property
+    def lost(self) -> int:
+        """Those that are not."""
+
+    @property
+    def removed(self) -> int:
+        """The connections to and from other workloads that it cuts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """A value that a human must give."""
@@ -118,6 +138,10 @@ class Fix:
     """How many entry → jewel pairs lose every path if this fix alone is made."""
     targets_cut: tuple[str, ...] = ()
     """The crown jewels of these pairs."""
+    creates: bool = False
+    """Whether the target is not there yet and the ops make it."""
+    proof: Proof | None = field(default=None, compare=False, repr=False)
+    """Of a synthesized policy."""
     id: str = field(default="")
 
     def __post_init__(self) -> None:
@@ -132,7 +156,7 @@ class Fix:
     @property
     def change(self) -> Change:
         """The edits as a change of the inventory."""
-        return Change(self.target, self.ops)
+        return Change(self.target, self.ops, self.creates)
 
     def answered(self, answers: Mapping[str, str]) -> Fix:
         """This fix with some of its needs answered; with all of them it is ready. Its id stays.
@@ -240,5 +264,26 @@ def as_dict(fix: Fix) -> dict[str, Any]:
         "reason": fix.reason,
         "notes": list(fix.notes),
         "conflictsWith": list(fix.conflicts_with),
-        "creates": [],
+        "creates": [_created(target)] if fix.creates else [],
+        **({"proof": _proved(fix.proof)} if fix.proof is not None else {}),
     }
+
+
+def _created(target: Target) -> dict[str, Any]:
+    return {
+        "apiVersion": target.api_version,
+        "kind": target.kind,
+        "namespace": target.namespace or None,
+        "name": target.name,
+    }
+
+
+def proof_line(proof: Proof) -> str:
+    """A proof as a sentence: flows kept of those known, and what is cut."""
+    flows = "1 known flow" if proof.flows == 1 else f"{proof.flows} known flows"
+    cut = "1 connection" if proof.removed == 1 else f"{proof.removed} connections"
+    return f"{proof.kept} of {flows} kept, {cut} to or from other workloads cut"
+
+
+def _proved(proof: Proof) -> dict[str, Any]:
+    return {"flows": proof.flows, "kept": proof.kept, "lost": proof.lost, "removed": proof.removed}

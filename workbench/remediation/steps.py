@@ -63,6 +63,10 @@ class Step(Protocol):
     def reversible(self) -> bool:
         """Whether it can be taken back, as far as is known before the object was read."""
 
+    @property
+    def creates(self) -> bool:
+        """Whether it makes an object, or takes back that one was made: there may be none."""
+
     def prepared(self, live: LiveObject) -> Prepared:
         """The patch for the object as it is.
 
@@ -112,11 +116,19 @@ class FixStep:
     def reversible(self) -> bool:
         return True
 
+    @property
+    def creates(self) -> bool:
+        return any(fix.creates for fix in self.fixes)
+
     def prepared(self, live: LiveObject) -> Prepared:
+        if live.absent:
+            return self._creating(live)
         trimmed = live.trimmed
         left = [fix for fix in self.fixes if not all(already(trimmed, op) for op in fix.ops)]
         if not left:
             return Prepared(())
+        if self.creates:
+            raise Stopped(State.STALE, "there is another object of this name by now")
         ops = tuple(op for change in merged(Change(self.target, fix.ops) for fix in left) for op in change.ops)
         owner = controller_of(live.decoded)
         if owner is not None:
@@ -137,6 +149,14 @@ class FixStep:
         reverse = made.rollback if keeps_values(changes) else None
         named = tuple((fix.id, fix.fix, fix.title) for fix in left)
         return Prepared(changes, made.type, made.content, reverse, tuple(found.notes), named)
+
+
+    def _creating(self, live: LiveObject) -> Prepared:
+        ops = tuple(op for change in merged(fix.change for fix in self.fixes) for op in change.ops)
+        made = edited(live.data, ops)
+        named = tuple((fix.id, fix.fix, fix.title) for fix in self.fixes)
+        notes = tuple(dict.fromkeys(note for fix in self.fixes for note in fix.notes))
+        return Prepared(differences(live.data, made), "create", made, live.data, notes, named)
 
 
 def fix_steps(fixes: Sequence[Fix]) -> tuple[list[FixStep], list[tuple[Fix, str]]]:
@@ -170,7 +190,8 @@ class UndoStep:
     @property
     def target(self) -> Target:
         sent = self.item.sent
-        return Target(sent.api_version, sent.kind, sent.namespace, sent.name, sent.uid)
+        uid = sent.uid or (self.item.done.uid if self.item.done is not None else "")
+        return Target(sent.api_version, sent.kind, sent.namespace, sent.name, uid)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -186,17 +207,27 @@ class UndoStep:
     def reversible(self) -> bool:
         return self.item.sent.reverse is not None
 
+    @property
+    def creates(self) -> bool:
+        return self.item.sent.patch_type == "create"
+
     def prepared(self, live: LiveObject) -> Prepared:
         sent = self.item.sent
+        if live.absent:
+            return Prepared(())
         held = [(one, fields.parse(one.path)) for one in sent.fields]
         current = {one.path: fields.find(live.data, path)[1] for one, path in held}
-        if all(same(path, current[one.path], one.before) for one, path in held):
+        if not self.creates and all(same(path, current[one.path], one.before) for one, path in held):
             return Prepared(())
         if sent.reverse is None:
             raise Stopped(State.REFUSED, "it cannot be taken back: a value that would be needed was not kept")
         for one, path in held:
             if not same(path, current[one.path], one.after):
                 raise Stopped(State.STALE, f"{fields.dotted(path)} was changed by others since")
+        if self.creates:
+            taken = tuple(FieldChange(one.path, current[one.path], None) for one in sent.fields)
+            named = tuple(zip(sent.fixes, sent.rules, sent.titles, strict=True))
+            return Prepared(taken, "delete", {}, sent.forward, (), named)
         changes = tuple(FieldChange(one.path, current[one.path], one.before) for one in sent.fields)
         owner = controller_of(live.decoded)
         if owner is not None:

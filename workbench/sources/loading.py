@@ -14,6 +14,7 @@ from workbench.rbac.builtin import LATEST_MINOR, builtin_policy
 from workbench.sources.detect import Content, detect
 from workbench.sources.memory import collection_paused
 from workbench.sources.request import SourceKind, SourceRequest
+from workbench.sources.strangers import forget_strangers
 from workbench.sources.versions import parse_version, version_of_api_server
 from workbench.text import shown
 
@@ -130,6 +131,7 @@ def _inventory(
     source: str,
     server_version: ServerVersion | None,
 ) -> Inventory:
+    forget_strangers(obj for obj, _ in objects)
     version = request.version or server_version or version_of_api_server(obj for obj, _ in objects)
     return Inventory(
         objects,

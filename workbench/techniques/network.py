@@ -42,7 +42,7 @@ class NetReach(RecordTechnique):
         reads=reach.READS,
         subject_type=SubjectType.SCOPE,
         pod_fields=reach.POD_FIELDS,
-        fixes=("F-NP-IN", "F-NP-EG"),
+        fixes=("F-NP-IN", "F-NP-EG", "F-NP-DENY"),
         references=(_DOCS, "https://network-policy-api.sigs.k8s.io/api-overview/"),
         family="network",
     )

@@ -39,7 +39,7 @@ def _lets_out(view: Inventory, policy: NetworkPolicy) -> bool:
     memo = view.memo("policies that let pods reach the API server", _POLICIES | _ADDRESSES)
     found: bool | None = memo.get(policy.id)
     if found is None:
-        addresses, ports = _api_server(view)
+        addresses, ports = api_server(view)
         rules = (policy.spec.egress if policy.spec else None) or ()
         found = memo[policy.id] = any(_allows(rule, addresses, ports) for rule in rules)
     return found
@@ -76,7 +76,8 @@ def _selects(policy: NetworkPolicy, pod: PodInstance) -> bool:
     return selector is None or selector_matches(selector, pod.labels)
 
 
-def _api_server(view: Inventory) -> tuple[tuple[str, ...], frozenset[int]]:
+def api_server(view: Inventory) -> tuple[tuple[str, ...], frozenset[int]]:
+    """The addresses at which the API server listens, none if they were not read, and its ports."""
     found: tuple[tuple[str, ...], frozenset[int]] = view.derived("addresses of the API server", _ADDRESSES, _addresses)
     return found
 
