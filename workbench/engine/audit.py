@@ -22,7 +22,7 @@ from workbench.analysis.relations import Relation, relations
 from workbench.analysis.session import Analysis
 from workbench.analysis.through import Through
 from workbench.analysis.whatif import WhatIf
-from workbench.engine.network import invalid_policies
+from workbench.engine.network import NetworkView, invalid_policies
 from workbench.engine.records import (
     EVERYTHING,
     Document,
@@ -39,7 +39,7 @@ from workbench.engine.subgraph import Subgraph, members_of, next_to
 from workbench.errors import UsageError
 from workbench.graph import nodes
 from workbench.graph.graph import BlockedEdge, Edge, Graph
-from workbench.inventory.changes import edited, merged
+from workbench.inventory.changes import edited, merged, overlay
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
@@ -359,6 +359,18 @@ class Audit:
     def relations(self, about: str) -> list[Relation]:
         """The objects that an object has to do with."""
         return relations(self.inventory, about)
+
+    # --- network ----------------------------------------------------------------------------------
+
+    def network(self, fixes: Sequence[Fix] = ()) -> NetworkView:
+        """Who reaches whom; with fixes, as it would be with them.
+
+        Raises:
+            Conflict: Two fixes contradict each other.
+            FixError: A fix does not fit its object.
+        """
+        view = overlay(self.inventory, merged(fix.change for fix in fixes)) if fixes else self.inventory
+        return NetworkView.of(view)
 
     # --- permissions ------------------------------------------------------------------------------
 

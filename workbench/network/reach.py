@@ -147,6 +147,10 @@ class Reachability:
         out._below = self
         return out
 
+    def says_as(self, below: Reachability) -> bool:
+        """Whether this was made over another and has the same policies, and every pod in the class that it has there."""
+        return self._below is below and self._moved is below._moved and self.policies == below.policies
+
     # --- rows -------------------------------------------------------------------------------------
 
     def class_of(self, pod: PodInstance | str) -> int | None:
