@@ -27,6 +27,7 @@ LISTED = 500
 """How many pairs, or other ends of connections, are listed at most."""
 
 SPANS_LISTED = 20
+EVERY = "every port"
 THOUSAND = 1000
 
 
@@ -123,14 +124,14 @@ def cell_sentence(matrix: Matrix, cell: Cell, source: Party, target: Party) -> s
     if state is State.NO_PAIR:
         return "no pair" if source.id != target.id else "itself: its own replicas are not told apart"
     of = f" ({cell.linked:,} of {count(cell.pairs, 'pair')})" if cell.pairs > 1 else ""
-    unsure = f"; cannot tell: {ports_text(matrix.ranges(cell.unknown))}" if cell.unknown else ""
+    unsure = f"; cannot tell: {_few(matrix.ranges(cell.unknown))}" if cell.unknown else ""
     if state is State.NOTHING:
         return "nothing" + (f" (of {count(cell.pairs, 'pair')})" if cell.pairs > 1 else "")
     if state is State.UNKNOWN:
         return unsure.removeprefix("; ") + (f" (of {cell.unsure:,} of {cell.pairs:,} pairs)" if cell.pairs > 1 else "")
     if state is State.ALL:
-        return "every port" + (f" (all {cell.pairs:,} pairs)" if cell.pairs > 1 else "")
-    ports = "every port" if matrix.is_every_port(cell.allowed) else _few(matrix.ranges(cell.allowed))
+        return EVERY + (f" (all {cell.pairs:,} pairs)" if cell.pairs > 1 else "")
+    ports = _few(matrix.ranges(cell.allowed))
     if PartyKind.OUTSIDE in (source.kind, target.kind):
         ports += ", some addresses" if cell.pairs == 1 else ""
     return ports + of + unsure
@@ -138,6 +139,8 @@ def cell_sentence(matrix: Matrix, cell: Cell, source: Party, target: Party) -> s
 
 def _few(found: Ranges) -> str:
     text = ports_text(found)
+    if text == "all":
+        return EVERY
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
@@ -221,8 +224,8 @@ def verdict_spans(allowed: Ranges, unknown: Ranges) -> Spans:
     """The ports of a verdict."""
     out: list[Span] = []
     if allowed:
-        everything = ports_text(allowed) == "all"
-        out.append(("every port" if everything else _few(allowed), "high" if everything else "strong"))
+        text = _few(allowed)
+        out.append((text, "high" if text == EVERY else "strong"))
     if unknown:
         out.append((f"{'; ' if out else ''}cannot tell: {_few(unknown)}", "warning"))
     return tuple(out) or (("nothing", "muted"),)

@@ -23,7 +23,7 @@ from workbench.tui.widgets.painting import LOOKS, Painted, TextPane, strip_of
 
 NARROWEST_LABEL = 14
 WIDEST_LABEL = 40
-NARROWEST_CELL = 7
+NARROWEST_CELL = 8
 WIDEST_CELL = 13
 HEAD_LINES = 3
 NOTES_SHOWN = 3
@@ -192,7 +192,7 @@ class MatrixGrid(Painted):
         """The names of the columns in view, in as many lines as the longest takes, three at most."""
         if not self.column_lines:
             return []
-        size = self.cell_width - 2
+        size = self.cell_width - 1
         names = [(at, _chopped(column, size)) for at, column in self.columns_in_view()]
         height = max(len(pieces) for _, pieces in names)
         lines: list[Spans] = []
@@ -203,7 +203,7 @@ class MatrixGrid(Painted):
                 # The last line stands right above the cells.
                 place = number - (height - len(pieces))
                 text = pieces[place] if place >= 0 else ""
-                out.append((fit(f"  {text}", self.cell_width), "marked" if at == self.column and text else "heading"))
+                out += [(" ", ""), (fit(text, size), "marked" if at == self.column and text else "heading")]
             lines.append(tuple(out))
         return lines
 
