@@ -23,7 +23,7 @@ from workbench.tui.widgets.painting import LOOKS, Painted, TextPane, strip_of
 
 NARROWEST_LABEL = 14
 WIDEST_LABEL = 40
-NARROWEST_CELL = 8
+NARROWEST_CELL = 9
 WIDEST_CELL = 13
 HEAD_LINES = 3
 NOTES_SHOWN = 3
@@ -171,11 +171,7 @@ class MatrixGrid(Painted):
             look = self.look_of(row, column)
             text = fit(f" {look.change or ' '}{look.text}" if look is not None else "  …", self.cell_width)
             if on_row and at == self.column:
-                body = text.rstrip()
-                out += [
-                    (body.ljust(4), "cursor" if self.has_focus else "marked"),
-                    (" " * (self.cell_width - max(4, width(body))), ""),
-                ]
+                out += [(text[:-1], "cursor" if self.has_focus else "marked"), (" ", "")]
             elif look is None:
                 out.append((text, "muted"))
             elif look.change:
