@@ -287,6 +287,16 @@ def test_an_overlay_that_leaves_the_network_alone_shares_its_matrix() -> None:
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r", "namespace": "shop"}}
     )
     assert Matrix.of(base.overlay({role.id: role})) is Matrix.of(base)
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web", "more": "x"}},
+        "spec": {"containers": [{"name": "c", "image": "other"}]},
+    }
+    assert Matrix.of(base.overlay({"Pod:shop/web": decoded(pod)})) is Matrix.of(base), "no policy looks at that"
+    alone = base.overlay({"Pod:shop/db": None})
+    assert Matrix.of(alone) is not Matrix.of(base)
+    assert Matrix.of(alone).party("Pod:shop/db") is None
     assert Matrix.of(base.overlay({"NetworkPolicy:shop/deny": decoded(DENY)})) is not Matrix.of(base)
 
 

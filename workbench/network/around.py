@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import Service
@@ -223,13 +223,22 @@ def deciding(matrix: Matrix, source: Party, target: Party) -> list[Reason]:
         return why(network, one, other)
     if one is not None and target.kind is PartyKind.OUTSIDE:
         columns = _judged(matrix, Direction.EGRESS, one)
-        return list(dict.fromkeys(reason for column in columns for reason in why(network, one, column)))
+        return _once(reason for column in columns for reason in why(network, one, column))
     if other is not None and source.kind is PartyKind.OUTSIDE:
         columns = _judged(matrix, Direction.INGRESS, other)
-        return list(dict.fromkeys(reason for column in columns for reason in why(network, column, other)))
+        return _once(reason for column in columns for reason in why(network, column, other))
     if other is not None and source.kind is PartyKind.CONTROLLER:
         return why(network, network.controller_column, other)
     return []
+
+
+def _once(reasons: Iterable[Reason]) -> list[Reason]:
+    """What a rule decides about several columns, said once."""
+    ports: dict[Reason, int] = {}
+    for reason in reasons:
+        same = replace(reason, ports=0)
+        ports[same] = ports.get(same, 0) | reason.ports
+    return [replace(reason, ports=mask) for reason, mask in ports.items()]
 
 
 def _judged(matrix: Matrix, direction: Direction, workload: Workload) -> list[int]:

@@ -148,7 +148,7 @@ class Reachability:
         return out
 
     def says_as(self, below: Reachability) -> bool:
-        """Whether this was made over another and has the same policies, and every pod in the class that it has there."""
+        """Whether this lies over another one with the same policies, and each pod is of the class that it is there."""
         return self._below is below and self._moved is below._moved and self.policies == below.policies
 
     # --- rows -------------------------------------------------------------------------------------

@@ -281,7 +281,7 @@ def legend_lines() -> list[Spans]:
         (
             ("▣ ", "strong"),
             (
-                "network: some; the number of ports that some pair may use, * for all; ? after it: of more it cannot be told",
+                "network: some; how many ports some pair may use, * for all; ? after it: more cannot be told",
                 "",
             ),
         ),

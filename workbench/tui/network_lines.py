@@ -232,24 +232,25 @@ def verdict_spans(allowed: Ranges, unknown: Ranges) -> Spans:
 
 
 def _pair_rows(matrix: Matrix, source: Party, target: Party) -> list[Row]:
+    """The pairs of a cell, those that may talk first."""
     whole = matrix.cell(source, target)
-    linked = unsure = 0
-    rows: list[Row] = []
-    if not (whole.linked or whole.unsure):
-        return rows
-    for one, other, (allowed, unknown) in matrix.pairs(source, target):
-        linked += bool(allowed)
-        unsure += bool(unknown)
+    linked: list[Row] = []
+    unsure: list[Row] = []
+    found = (len(linked), len(unsure))
+    for one, other, (allowed, unknown) in matrix.pairs(source, target) if whole.linked or whole.unsure else ():
         line: Spans = (
             ("  ", ""),
             (f"{party_name(one)} -> {party_name(other)}  ", ""),
             *verdict_spans(matrix.ranges(allowed), matrix.ranges(unknown)),
         )
-        rows.append(Row((line,), Pair(one.id, other.id)))
-        if len(rows) == LISTED or (linked == whole.linked and unsure == whole.unsure):
+        (linked if allowed else unsure).append(Row((line,), Pair(one.id, other.id)))
+        found = (found[0] + bool(allowed), found[1] + bool(unknown))
+        if len(linked) == LISTED or found == (whole.linked, whole.unsure):
             break
-    if len(rows) == LISTED and linked < whole.linked:
-        rows.append(Row((((f"  and {whole.linked - linked:,} more pairs", "muted"),),), ""))
+    rows = [*linked, *unsure[: LISTED - len(linked)]]
+    if found != (whole.linked, whole.unsure) or len(unsure) > LISTED - len(linked):
+        more = f"  and more: {whole.linked:,} pairs may talk, of {whole.unsure:,} something cannot be told"
+        rows.append(Row((((more, "muted"),),), ""))
     return rows
 
 
