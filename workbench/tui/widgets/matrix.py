@@ -199,7 +199,8 @@ class MatrixGrid(Painted):
                 # The last line stands right above the cells.
                 place = number - (height - len(pieces))
                 text = pieces[place] if place >= 0 else ""
-                out += [(" ", ""), (fit(text, size), "marked" if at == self.column and text else "heading")]
+                look = "marked" if at == self.column else "heading"
+                out += [(" ", ""), (text, look), (" " * (size - width(text)), "")]
             lines.append(tuple(out))
         return lines
 
