@@ -23,6 +23,11 @@ PICTURES: dict[str, tuple[str, tuple[int, int], Sequence[str]]] = {
         ("2", "down", "down", "down", "down", "enter", "down", "down", "vertical_line"),
     ),
     "resources": ("shop", (120, 36), ("3",)),
+    "network": (
+        "shop",
+        (120, 36),
+        ("6", "G", "dollar_sign", "space", "down", "down", "down", "right", "enter", "down", "down", "escape"),
+    ),
     "fixes": ("shop", (120, 36), ("2", "enter", "down", "s", "7")),
     "paths-80x24": ("shop", (80, 24), ("2", "enter", "down")),
     "hardened": ("hardened", (120, 36), ("2",)),

@@ -34,7 +34,7 @@ class Request:
     @property
     def writes(self) -> bool:
         """Whether it changes an object that is kept."""
-        return self.method in ("PATCH", "DELETE") and "dryRun" not in self.query or self.creates
+        return (self.method in ("PATCH", "DELETE") and "dryRun" not in self.query) or self.creates
 
     @property
     def creates(self) -> bool:

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
+from tests.network.worlds import decoded
 from workbench.analysis.choke import ChokePoint
 from workbench.analysis.coverage import Weakness, weaknesses
 from workbench.analysis.object_columns import NAME, NAMESPACE, PATHS, Column
 from workbench.analysis.object_tables import KindCount, ObjectRow, ObjectTable
 from workbench.analysis.paths import SEVERITIES, Path, PathStep
 from workbench.analysis.relations import Relation
-from workbench.engine import Document, ExportResult, Neighbour, PathReport, Preview, WhatIfReport
+from workbench.engine import Document, ExportResult, Neighbour, NetworkView, PathReport, Preview, WhatIfReport
 from workbench.errors import Conflict, UsageError
 from workbench.graph import nodes
 from workbench.inventory.changes import Op, Target
 from workbench.inventory.evidence import Evidence, Gap, Problem
+from workbench.inventory.inventory import Inventory
 from workbench.remediation.records import Effect, Fix, Need, Risk, RiskLevel, Status
 from workbench.techniques.api import Declaration, Reason, SubjectType
 from workbench.techniques.registry import all_techniques
@@ -170,6 +172,55 @@ BY_TECHNIQUE = {
 }
 
 
+def network(web: str = "web", namespace: str = "shop", namespaces: int = 0) -> list[dict[str, Any]]:
+    """The objects of a small network: what a policy keeps apart, what none does, and more namespaces if wanted."""
+    workloads = [(namespace, web), (namespace, "db"), ("ci", "runner")]
+    workloads += [(f"team-{number:03}", "app") for number in range(namespaces)]
+    objects: list[dict[str, Any]] = [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": of},
+            "spec": {
+                "template": {
+                    "metadata": {"labels": {"app": name[:4]}},
+                    "spec": {"containers": [{"name": "c", "image": "i"}]},
+                }
+            },
+        }
+        for of, name in workloads
+    ]
+    objects.append(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "db", "namespace": namespace},
+            "spec": {"selector": {"app": "db"}, "ports": [{"port": 5432}]},
+        }
+    )
+    objects.append(policy(f"{web}-to-db", namespace, {"matchLabels": {"app": web[:4]}}))
+    return objects
+
+
+def policy(name: str, namespace: str, peer: dict[str, Any] | None) -> dict[str, Any]:
+    """A policy that lets one peer to the database, or nobody."""
+    rules = [{"from": [{"podSelector": peer}], "ports": [{"port": 5432}]}] if peer is not None else []
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"], "ingress": rules},
+    }
+
+
+class Through(dict[str, tuple[int, ...]]):
+    """Which paths go through which object."""
+
+    def of(self, about: str) -> tuple[int, ...]:
+        """The paths through an object."""
+        return self.get(about, ())
+
+
 @dataclass
 class FakeAudit:
     title: str = "sample shop"
@@ -181,7 +232,15 @@ class FakeAudit:
     notes: list[str] = field(default_factory=lambda: ["server version assumed: v1.34"])
     raising: dict[str, Exception] = field(default_factory=dict)
     yaml_name: str = "web"
+    namespace: str = "shop"
     pods: int = 4
+    objects: list[dict[str, Any]] | None = None
+    """What the network is made of; a small one by default."""
+    yaml_name_of: dict[str, str] = field(default_factory=dict)
+    """The names of the objects of other kinds than pods, where they are not ``yaml_name``."""
+    staging: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """What fixes make of objects, by the ids of the fixes."""
+    inventory: Inventory | None = None
     main_thread_calls: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -342,11 +401,21 @@ class FakeAudit:
         gaps = tuple(gap for gap in self.coverage if gap.kind == "Secret")
         return [KindCount("Pod", self.pods), KindCount("Deployment", 1), KindCount("Secret", 1 - len(gaps), gaps)]
 
-    def through(self, paths: Sequence[Path]) -> dict[str, tuple[int, ...]]:
+    def through(self, paths: Sequence[Path]) -> Through:
         self._enter("through")
-        return {f"Pod:shop/{self.yaml_name}-0": tuple(range(len(paths)))[:3]}
+        first = tuple(range(len(paths)))[:3]
+        return Through({f"Pod:shop/{self.yaml_name}-0": first, f"Deployment:{self.namespace}/{self.yaml_name}": first})
 
-    def table(self, kind: str, through: dict[str, tuple[int, ...]]) -> ObjectTable:
+    def network(self, fixes: Sequence[Fix] = ()) -> NetworkView:
+        self._enter("network")
+        view = self.inventory
+        if view is None:
+            objects = self.objects if self.objects is not None else network(self.yaml_name, self.namespace)
+            view = self.inventory = Inventory([(decoded(each), None) for each in objects], coverage=self.coverage)
+        laid = {each.id: each for fix in fixes for each in map(decoded, self.staging.get(fix.fix, ()))}
+        return NetworkView.of(view.overlay(laid) if laid else view)
+
+    def table(self, kind: str, through: Through) -> ObjectTable:
         self._enter("table")
         head = (NAMESPACE, NAME, PATHS)
         if kind == "Pod":
@@ -359,7 +428,8 @@ class FakeAudit:
                 rows.append(ObjectRow(about, namespace, cells, found, {"app": name[:3]}, read=place != 2))
             return ObjectTable(kind, (*head, Column("RISKS", keep=7), Column("NODE", keep=5)), tuple(rows))
         gaps = tuple(gap for gap in self.coverage if gap.kind == kind)
-        own = () if gaps else (ObjectRow(f"{kind}:shop/{self.yaml_name}", "shop", ("shop", self.yaml_name, 0)),)
+        name = self.yaml_name_of.get(kind, self.yaml_name)
+        own = () if gaps else (ObjectRow(f"{kind}:shop/{name}", "shop", ("shop", name, 0)),)
         return ObjectTable(kind, head, own, gaps)
 
     def relations(self, about: str) -> list[Relation]:
@@ -373,7 +443,7 @@ class FakeAudit:
 def audit(web: str = "web", namespace: str = "shop", **more: Any) -> FakeAudit:
     """The audit of a shop."""
     paths, fixes = shop(web, namespace)
-    return FakeAudit(found=paths, known_fixes=fixes, yaml_name=web, **more)
+    return FakeAudit(found=paths, known_fixes=fixes, yaml_name=web, namespace=namespace, **more)
 
 
 def hardened() -> FakeAudit:

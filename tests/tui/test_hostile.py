@@ -36,6 +36,7 @@ async def test_no_control_character_of_a_name_reaches_the_terminal(
     audit = fake.audit(
         web=HOSTILE,
         namespace="ns",
+        objects=fake.network(HOSTILE, f"ns{HOSTILE}"),
         title=f"title {HOSTILE}",
         coverage=[Gap(f"Kind{HOSTILE}", f"ns{HOSTILE}", Problem.FORBIDDEN, 1, f"detail {HOSTILE}")],
         notes=[f"note {HOSTILE}"],
@@ -56,7 +57,9 @@ async def test_no_control_character_of_a_name_reaches_the_terminal(
             "tab",
             "tab",
         ]
-        keys += ["escape", "p", "7", "down", "space", "enter", "tab", "x"]
+        keys += ["6", "G", "dollar_sign", "space", "down", "down", "right", "right", "enter", "greater_than_sign"]
+        keys += ["greater_than_sign", "escape", "d", "escape", "slash", *"b9", "escape"]
+        keys += ["3", "escape", "p", "7", "down", "space", "enter", "tab", "x"]
         for key in keys:
             await pilot.press(key)
             await settled(pilot)

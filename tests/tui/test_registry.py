@@ -36,7 +36,9 @@ def chains(screen: Screen[object]) -> list[list[Widget | Screen[object] | Workbe
     return out
 
 
-@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "fixes", "help"])
+@pytest.mark.parametrize(
+    "view", ["connect", "collecting", "overview", "paths", "resources", "network", "fixes", "help"]
+)
 async def test_bindings_of_every_focus_chain(opened: Opened, view: str) -> None:
     async with opened(fake.audit()) as (app, pilot):
         if view == "help":
@@ -76,7 +78,9 @@ async def test_ours_win_over_the_framework_only_where_listed(opened: Opened) -> 
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (220, 60)])
-@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "fixes", "help"])
+@pytest.mark.parametrize(
+    "view", ["connect", "collecting", "overview", "paths", "resources", "network", "fixes", "help"]
+)
 async def test_every_key_of_the_footer_works(opened: Opened, view: str, size: tuple[int, int]) -> None:
     async with opened(fake.audit(), size=size) as (app, pilot):
         for pane in range(4):
@@ -103,7 +107,7 @@ async def test_every_key_of_the_footer_works(opened: Opened, view: str, size: tu
                 assert any(key in node._bindings.key_to_bindings for node in chain), (view, pane, key)
 
 
-@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "fixes"])
+@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "network", "fixes"])
 def test_every_action_is_in_the_help(view: str) -> None:
     text = "\n".join(flat(line) for line in help_lines(view))
     for action in ACTIONS:

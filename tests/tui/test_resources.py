@@ -152,6 +152,8 @@ async def test_the_tabs_of_the_detail(opened: Opened) -> None:
         await press(pilot, "greater_than_sign")
         assert "kind: Deployment" in detail.query_one(TextPane).content_text
         await press(pilot, "greater_than_sign")
+        assert "nothing connects to it" in detail.query_one(TextPane).content_text
+        await press(pilot, "greater_than_sign")
         assert "Deployment shop/web" in rows.content_text
         assert "not read" in rows.content_text
         await press(pilot, "greater_than_sign")

@@ -63,3 +63,16 @@ def test_resources(snap_compare: Compare, theme: str) -> None:
 
 def test_resources_in_a_large_terminal(snap_compare: Compare) -> None:
     assert snap_compare(app(), terminal_size=(220, 60), run_before=pressing("3"))
+
+
+NETWORK = ("6", "down", "right", "space", "down", "down", "right", "right")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "mono"])
+def test_network(snap_compare: Compare, theme: str) -> None:
+    assert snap_compare(app(theme), terminal_size=(120, 36), run_before=pressing(*NETWORK))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (220, 60)])
+def test_network_at_other_sizes(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(app(), terminal_size=size, run_before=pressing(*NETWORK))

@@ -37,7 +37,9 @@ def picture(app: WorkbenchApp) -> list[str]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("view", ["connect", "collecting", "overview", "paths", "resources", "fixes", "help"])
+@pytest.mark.parametrize(
+    "view", ["connect", "collecting", "overview", "paths", "resources", "network", "fixes", "help"]
+)
 async def test_every_screen_fits(opened: Opened, view: str, size: tuple[int, int]) -> None:
     async with opened(fake.audit(), size=size) as (app, pilot):
         if view == "help":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.engine.audit import Audit
-from workbench.engine.network import NetworkAudit
+from workbench.engine.network import NetworkAudit, NetworkView
 from workbench.engine.records import (
     Document,
     ExportResult,
@@ -24,6 +24,7 @@ __all__ = [
     "Holder",
     "Neighbour",
     "NetworkAudit",
+    "NetworkView",
     "PathQuery",
     "PathReport",
     "Preview",

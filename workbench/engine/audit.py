@@ -14,7 +14,7 @@ from workbench.analysis.arrays import reached
 from workbench.analysis.choke import ChokePoint, choke_points
 from workbench.analysis.paths import Path, PathSet, PathStep
 from workbench.analysis.session import Analysis
-from workbench.engine.network import invalid_policies
+from workbench.engine.network import NetworkView, invalid_policies
 from workbench.engine.records import (
     EVERYTHING,
     Document,
@@ -31,7 +31,7 @@ from workbench.engine.subgraph import Subgraph, members_of, next_to
 from workbench.errors import UsageError
 from workbench.graph import nodes
 from workbench.graph.graph import BlockedEdge, Edge, Graph
-from workbench.inventory.changes import edited, merged, skeleton
+from workbench.inventory.changes import edited, merged, overlay, skeleton
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
@@ -375,6 +375,18 @@ class Audit:
         from workbench.analysis.relations import relations
 
         return relations(self.inventory, about)
+
+    # --- network ----------------------------------------------------------------------------------
+
+    def network(self, fixes: Sequence[Fix] = ()) -> NetworkView:
+        """Who reaches whom; with fixes, as it would be with them.
+
+        Raises:
+            Conflict: Two fixes contradict each other.
+            FixError: A fix does not fit its object.
+        """
+        view = overlay(self.inventory, merged(fix.change for fix in fixes)) if fixes else self.inventory
+        return NetworkView.of(view)
 
     # --- permissions ------------------------------------------------------------------------------
 

@@ -150,6 +150,10 @@ class Reachability:
         out._below = self
         return out
 
+    def says_as(self, below: Reachability) -> bool:
+        """Whether this lies over another one with the same policies, and each pod is of the class that it is there."""
+        return self._below is below and self._moved is below._moved and self.policies == below.policies
+
     # --- rows -------------------------------------------------------------------------------------
 
     def class_of(self, pod: PodInstance | str) -> int | None:

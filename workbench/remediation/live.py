@@ -203,7 +203,9 @@ def username(connection: Connection) -> str:
     return str(name or connection.endpoint.impersonates or connection.endpoint.user)
 
 
-def send(connection: Connection, target: Target, live: LiveObject, type: str, content: Any, *, dry_run: bool) -> Patched:
+def send(
+    connection: Connection, target: Target, live: LiveObject, type: str, content: Any, *, dry_run: bool
+) -> Patched:
     """Change an object as it was read: if it has changed since, the server answers with a conflict.
 
     Args:

@@ -150,7 +150,6 @@ class FixStep:
         named = tuple((fix.id, fix.fix, fix.title) for fix in left)
         return Prepared(changes, made.type, made.content, reverse, tuple(found.notes), named)
 
-
     def _creating(self, live: LiveObject) -> Prepared:
         ops = tuple(op for change in merged(fix.change for fix in self.fixes) for op in change.ops)
         made = edited(live.data, ops)

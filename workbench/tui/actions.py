@@ -50,6 +50,7 @@ VIEWS = (
     View("1", "overview", "Overview"),
     View("2", "paths", "Paths"),
     View("3", "resources", "Resources"),
+    View("6", "network", "Network"),
     View("7", "fixes", "Fixes"),
 )
 """The screens that exist; the others of the design keep their digit free."""
@@ -68,6 +69,8 @@ KEY_NAMES = {
     "vertical_line": "|",
     "less_than_sign": "<",
     "greater_than_sign": ">",
+    "circumflex_accent": "^",
+    "dollar_sign": "$",
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",
@@ -86,6 +89,7 @@ ACTIONS: tuple[Action, ...] = (
         ("app",),
         "resources",
     ),
+    Action("view('network')", ("6",), "network", "Network: who may connect to whom, and why", ("app",), "network"),
     Action("view('fixes')", ("7",), "fixes", "Fixes: what is staged and what it closes", ("app",), "fixes"),
     Action("help", ("question_mark", "f1"), "help", "keys of this screen, legend, concepts", ("app",), "help", 98, "?"),
     Action("command", ("colon",), "command", "command bar; tab completes", ("app",), "", 90),
@@ -123,9 +127,9 @@ ACTIONS: tuple[Action, ...] = (
         "filter",
         ("slash",),
         "filter",
-        "filter: text, !text, -f fuzzy; of paths is:critical, kind:Secret; of objects -l label=value; "
-        "enter keeps it, esc clears it",
-        ("paths", "resources", "help"),
+        "filter: text, !text, -f fuzzy; of paths is:critical, kind:Secret; of objects and workloads -l label=value; "
+        "of the network's columns to:text; enter keeps it, esc clears it",
+        ("paths", "resources", "network", "help"),
         "",
         60,
     ),
@@ -137,6 +141,21 @@ ACTIONS: tuple[Action, ...] = (
     Action("first", ("g", "home"), "first", "the first", ("move",)),
     Action("last", ("G", "end"), "last", "the last", ("move",)),
     Action("open", ("enter",), "open", "open what is under the cursor", ("list",), "", 10),
+    # The matrix of the network.
+    Action("left", ("left", "h"), "left", "the column to the left", ("matrix",)),
+    Action("right", ("right", "l"), "right", "the column to the right", ("matrix",)),
+    Action("first_column", ("circumflex_accent",), "first column", "the first column", ("matrix",)),
+    Action("last_column", ("dollar_sign",), "last column", "the last column", ("matrix",)),
+    Action("open", ("enter",), "why", "the ports of the cell, and the rules that decide them", ("matrix",), "", 10),
+    Action(
+        "unfold",
+        ("space",),
+        "unfold",
+        "list the workloads of the row and the column, or fold them",
+        ("matrix",),
+        "",
+        12,
+    ),
     # The drawing of a path.
     Action("turn", ("vertical_line",), "turn", "turn the picture: from top to bottom, from left to right", ("canvas",)),
     Action(
@@ -169,8 +188,18 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("unstage", ("u",), "unstage", "take a staged fix back: the step's, else the newest", ("paths",), "", 22),
     Action("yaml", ("y",), "YAML", "the YAML; of a step, proving lines marked", ("paths", "resources"), "", 23),
-    Action("tab(-1)", ("less_than_sign",), "previous tab", "previous tab of the detail", ("paths", "resources")),
-    Action("tab(1)", ("greater_than_sign",), "next tab", "next tab of the detail", ("paths", "resources"), "", 30),
+    Action(
+        "tab(-1)", ("less_than_sign",), "previous tab", "previous tab of the detail", ("paths", "resources", "network")
+    ),
+    Action(
+        "tab(1)",
+        ("greater_than_sign",),
+        "next tab",
+        "next tab of the detail",
+        ("paths", "resources", "network"),
+        "",
+        30,
+    ),
     # Resources.
     Action(
         "paths_through", ("p",), "paths", "list the paths through the object, in Paths", ("resources",), "through", 20
@@ -178,6 +207,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("fixes", ("f",), "fixes", "the fix of the object that cuts most, in Fixes", ("resources",), "", 25),
     Action("sort", ("o",), "sort", "choose the column to sort by", ("resources",), "sort", 40),
     Action("reverse", ("O",), "reverse", "sort the other way round", ("resources",), "reverse"),
+    Action("network", ("n",), "network", "the row and the column of the object in Network", ("resources",), "", 27),
+    # Network.
+    Action(
+        "paths_through",
+        ("p",),
+        "paths",
+        "list the paths through the row's or the column's workload",
+        ("network",),
+        "",
+        20,
+    ),
+    Action("describe", ("d",), "describe", "the row's or the column's object in Resources", ("network",), "", 25),
+    Action("fold_all", ("Z",), "fold all", "list namespaces only", ("network",), "", 40),
     # Fixes.
     Action("toggle_fix", ("space",), "stage/unstage", "stage or unstage the fix under the cursor", ("basket",), "", 12),
     Action("stage", ("s",), "stage", "stage the fix under the cursor", ("fixes",), "", 0),

@@ -60,6 +60,7 @@ VIEW_CLASSES = {
     "overview": "OverviewScreen",
     "paths": "PathsScreen",
     "resources": "ResourcesScreen",
+    "network": "NetworkScreen",
     "fixes": "FixesScreen",
 }
 """The class of each screen; its module in ``screens`` has the screen's id as its name."""
@@ -82,7 +83,18 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
     TITLE = "workbench"
     CSS_PATH: ClassVar[Any] = [
         f"styles/{name}.tcss"
-        for name in ("base", "connect", "collecting", "overview", "paths", "resources", "fixes", "help", "dialogs")
+        for name in (
+            "base",
+            "connect",
+            "collecting",
+            "overview",
+            "paths",
+            "resources",
+            "network",
+            "fixes",
+            "help",
+            "dialogs",
+        )
     ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("app")]
     ENABLE_COMMAND_PALETTE = False

@@ -277,6 +277,17 @@ def legend_lines() -> list[Spans]:
         (("► ◄ ", "path"), ("a neighbour beside the path: the edge leads to it, or comes from it", "")),
         *((severity_span(severity), (f"  {severity}", "")) for severity in SEVERITIES),
         (("> ", "proof"), ("in evidence and YAML: a line that proves the step; elsewhere the cursor", "")),
+        (("■ ", "high"), ("network: every pair may use every port", "")),
+        (
+            ("▣ ", "strong"),
+            (
+                "network: some; how many ports some pair may use, * for all; ? after it: more cannot be told",
+                "",
+            ),
+        ),
+        (("· ", "muted"), ("network: nothing is allowed", "")),
+        (("? ", "warning"), ("network: it cannot be told; enter says why", "")),
+        (("- + ~ ", "strong"), ("network: what is staged closes it, opens it, changes it otherwise", "")),
         ((f"NET internet, ADM cluster admin, WRK workload, {tags}", "muted"),),
     ]
 

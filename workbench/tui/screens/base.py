@@ -49,6 +49,10 @@ class Asked:
     """A kind of objects."""
     object: str = ""
     """The id of an object."""
+    source: str = ""
+    """Of the network: the id of a row."""
+    target: str = ""
+    """And of a column."""
 
 
 def places_of(widget: Widget | None) -> list[str]:

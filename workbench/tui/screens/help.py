@@ -18,6 +18,7 @@ PLACE_TITLES = {
     "move": "lists and texts",
     "list": "lists",
     "canvas": "the drawing of a path",
+    "matrix": "the matrix of the network",
     "text": "texts",
     "basket": "the basket",
     "dialog": "dialogs",
@@ -42,6 +43,7 @@ INSIDE = {
     "overview": ("overview", "list", "move", "app", "dialog", "coverage", "ask-quit"),
     "paths": ("paths", "canvas", "list", "text", "move", "app", *DIALOGS),
     "resources": ("resources", "list", "text", "move", "app", "dialog", "coverage", "ask-quit"),
+    "network": ("network", "matrix", "list", "text", "move", "app", "dialog", "coverage", "ask-quit"),
     "fixes": (
         "fixes",
         "basket",

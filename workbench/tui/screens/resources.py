@@ -18,14 +18,15 @@ from workbench.tui.names import full
 from workbench.tui.object_lines import document_lines, path_rows, relation_rows, summary_lines
 from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.session import refusal
-from workbench.tui.text import Spans, shown
+from workbench.tui.text import Spans, shown, span
 from workbench.tui.widgets.line_list import LineList, Row, RowList
-from workbench.tui.widgets.object_detail import PATHS, SUMMARY, TABS, YAML, ObjectDetail
+from workbench.tui.widgets.object_detail import NETWORK, PATHS, SUMMARY, YAML, ObjectDetail
 from workbench.tui.widgets.object_table import ObjectTablePane, TableHead, natural_widths
 
 if TYPE_CHECKING:
     from workbench.analysis.object_tables import KindCount, ObjectRow, ObjectTable
     from workbench.analysis.through import Through
+    from workbench.engine import Audit
     from workbench.tui.session import Session
 
 RELATIONS_LISTED = 1000
@@ -319,13 +320,19 @@ class ResourcesScreen(WorkbenchScreen):
                 detail.show_lines(found, wrap=wrap)
                 self._keep_keys()
 
-        def relations(found: Sequence[Row]) -> None:
-            if fits():
-                detail.show_rows(found, "it has to do with nothing else that was read")
-                self._keep_keys()
+        def rows_of(otherwise: str) -> Callable[[Sequence[Row]], None]:
+            def deliver(found: Sequence[Row]) -> None:
+                if fits():
+                    detail.show_rows(found, otherwise)
+                    self._keep_keys()
+
+            return deliver
 
         background = self.workbench.in_background
-        if tab == SUMMARY:
+        if tab == NETWORK:
+            otherwise = "nothing connects to it: it is no pod, no workload and no Service, or has no pods that run"
+            background("object", lambda: connection_rows(audit, row.id), rows_of(otherwise))
+        elif tab == SUMMARY:
             background(
                 "object",
                 lambda: summary_lines(table, row, audit.describe(row.id)),
@@ -334,7 +341,8 @@ class ResourcesScreen(WorkbenchScreen):
         elif tab == YAML:
             background("object", lambda: document_lines(audit.document(row.id)), lambda found: lines(found, wrap=False))
         else:
-            background("object", lambda: relation_rows(audit.relations(row.id), RELATIONS_LISTED), relations)
+            otherwise = "it has to do with nothing else that was read"
+            background("object", lambda: relation_rows(audit.relations(row.id), RELATIONS_LISTED), rows_of(otherwise))
 
     @on(LineList.Opened, "#objects")
     def _object_opened(self, event: LineList.Opened) -> None:
@@ -356,17 +364,29 @@ class ResourcesScreen(WorkbenchScreen):
             return
         if self.detail.tab == PATHS:
             self.workbench.show_paths_at(row.id, row.paths, str(entry.target))
+        elif self.detail.tab == NETWORK:
+            self._connection_opened(row.id, entry.target)
         elif str(entry.target).partition(":")[0] in {one.kind for one in self._kinds or ()}:
             self._trail.append(row.id)
             self.go_to_object(str(entry.target))
         else:
             self.workbench.say(f"{full(str(entry.target))} is no object that was read")
 
+    def _connection_opened(self, about: str, target: object) -> None:
+        """The policy of a row, or its pair in Network."""
+        from workbench.tui.network_lines import Pair, Policy
+
+        if isinstance(target, Policy):
+            self._trail.append(about)
+            self.go_to_object(target.id)
+        elif isinstance(target, Pair):
+            self.workbench.show_view("network", Asked(source=target.source, target=target.target))
+
     # -- actions
 
     def action_tab(self, by: int) -> None:
         """Another tab of the detail."""
-        self.detail.tab = (self.detail.tab + by) % len(TABS)
+        self.detail.turn(by)
 
     def action_yaml(self) -> None:
         """The YAML of the object."""
@@ -396,6 +416,21 @@ class ResourcesScreen(WorkbenchScreen):
             self.workbench.say(f"no fix changes {full(row.id)}")
         else:
             self.workbench.show_view("fixes", Asked(fix=best.id))
+
+    def action_network(self) -> None:
+        """The row and the column of the object in Network."""
+        row, session = self.row, self.session
+        if row is None or session is None:
+            return
+        audit, about = session.audit, row.id
+
+        def deliver(party: str) -> None:
+            if party:
+                self.workbench.show_view("network", Asked(source=party, target=party))
+            else:
+                self.workbench.say(f"{full(about)} has no pods that run: nothing connects to it")
+
+        self.workbench.in_background("party", lambda: party_of(audit, about), deliver)
 
     def action_sort(self) -> None:
         """Choose the column to sort by."""
@@ -439,6 +474,26 @@ class ResourcesScreen(WorkbenchScreen):
             return False
         self.go_to_object(self._trail.pop())
         return True
+
+
+def connection_rows(audit: Audit, about: str) -> list[Row]:
+    """Who may connect to an object, and what it may reach (in a worker)."""
+    from workbench.tui.network_lines import around_rows
+
+    view = audit.network()
+    found = view.around(about)
+    return [Row(((("! ", "warning"), span(text, "warning", 2048)),), "") for text in view.warnings if found] + (
+        around_rows(found) if found else []
+    )
+
+
+def party_of(audit: Audit, about: str) -> str:
+    """The id of an object's row in the network; empty where it has none (in a worker)."""
+    view = audit.network()
+    if view.matrix.party(about) is not None:
+        return about
+    found = view.around(about)
+    return found.party if found is not None else ""
 
 
 def prepare(table: ObjectTable) -> Prepared:

@@ -1,94 +1,20 @@
-"""What there is to know of one object: summary, paths, YAML, relations."""
+"""What there is to know of one object: summary, paths, YAML, connections, relations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.content import Content
-from textual.message import Message
-from textual.reactive import reactive
-
-from workbench.tui.text import Spans, shown
-from workbench.tui.widgets.line_list import Row, RowList
-from workbench.tui.widgets.painting import TextPane
 from workbench.tui.widgets.tab_strip import TabStrip
+from workbench.tui.widgets.tabbed_detail import TabbedDetail
 
-TABS = ("Summary", "Paths", "YAML", "Relations")
-SUMMARY, PATHS, YAML, RELATIONS = range(4)
+TABS = ("Summary", "Paths", "YAML", "Network", "Relations")
+SUMMARY, PATHS, YAML, NETWORK, RELATIONS = range(5)
 
 
-class ObjectDetail(Vertical):
-    """Tabs over one object. The screen gives what a tab shows when the tab or the object changes."""
+class ObjectDetail(TabbedDetail):
+    """Tabs over one object."""
 
-    DEFAULT_CSS = """
-    ObjectDetail {
-        border: round $frame;
-        border-title-color: $foreground;
-        &:focus-within { border: heavy $frame-focus; border-title-style: bold; }
-        & > Painted, & > Painted:focus { border: none; height: 1fr; }
-    }
-    """
-
-    tab: reactive[int] = reactive(SUMMARY, init=False)
-
-    class TabChanged(Message):
-        """Another tab is shown and wants its content."""
-
-    def compose(self) -> ComposeResult:
-        """The tabs, a text, a list."""
-        yield TabStrip(TABS, id="object-tabs")
-        yield TextPane(id="object-text")
-        yield RowList(id="object-rows")
-
-    def on_mount(self) -> None:
-        """Begin without an object."""
-        self.show_lines([])
-
-    def entitle(self, title: str) -> None:
-        """Name the object."""
-        self.border_title = Content(shown(title, 1024))
+    TABS = TABS
+    PARTS = "object"
 
     def count_paths(self, paths: int) -> None:
         """Say in the tab how many paths there are."""
         self.query_one(TabStrip).labels = tuple(f"{label} {paths:,}" if label == "Paths" else label for label in TABS)
-
-    @property
-    def pane(self) -> TextPane | RowList:
-        """What takes the keys."""
-        rows = self.query_one(RowList)
-        return rows if rows.display else self.query_one(TextPane)
-
-    def show_lines(self, lines: Sequence[Spans], *, wrap: bool = True) -> None:
-        """Show a text."""
-        text = self.query_one(TextPane)
-        self._swap(text)
-        text.show(lines, wrap=wrap)
-
-    def show_rows(self, rows: Sequence[Row], otherwise: str) -> None:
-        """Show rows that open something, or say that there are none."""
-        if not rows:
-            self.show_lines([((otherwise, "muted"),)])
-            return
-        listed = self.query_one(RowList)
-        self._swap(listed)
-        listed.set_items(rows, quiet=True)
-
-    def _swap(self, wanted: TextPane | RowList) -> None:
-        text, rows = self.query_one(TextPane), self.query_one(RowList)
-        had_focus = text.has_focus or rows.has_focus
-        text.display, rows.display = wanted is text, wanted is rows
-        if had_focus and not wanted.has_focus:
-            wanted.focus(scroll_visible=False)
-
-    def watch_tab(self) -> None:
-        """Ask for the content of the tab."""
-        self.query_one(TabStrip).active = self.tab
-        self.post_message(self.TabChanged())
-
-    @on(TabStrip.Chosen)
-    def _chosen(self, event: TabStrip.Chosen) -> None:
-        event.stop()
-        self.tab = event.index
