@@ -47,14 +47,17 @@ def decoded(data: Mapping[str, Any]) -> KubernetesObject:
     return from_data(kind, dict(data))
 
 
+def documents(*parts: str | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The objects of YAML texts, and plain objects."""
+    out: list[Mapping[str, Any]] = []
+    for part in parts:
+        out.extend(each for each in yaml.safe_load_all(part) if each) if isinstance(part, str) else out.extend(part)
+    return out
+
+
 def view(*parts: str | Iterable[Mapping[str, Any]]) -> Inventory:
     """An inventory of YAML texts and of plain objects."""
-    documents: list[Mapping[str, Any]] = []
-    for part in parts:
-        documents.extend(each for each in yaml.safe_load_all(part) if each) if isinstance(
-            part, str
-        ) else documents.extend(part)
-    return Inventory([(decoded(each), None) for each in documents])
+    return Inventory([(decoded(each), None) for each in documents(*parts)])
 
 
 def network(*parts: str | Iterable[Mapping[str, Any]], blocks_cover_pods: bool = False) -> Network:

@@ -22,6 +22,7 @@ from workbench.network import admin_policy, calico, cilium, network_policy
 from workbench.network.checks import Faults, PolicyFault
 from workbench.network.labels import EVERYTHING
 from workbench.network.rules import Direction, Pods, Policy, Tier, opaque
+from workbench.network.unread import unread
 
 READS = frozenset(
     {
@@ -53,7 +54,7 @@ class Parsed:
     """The policies of a view; one with a fault makes unknown whatever it might decide.
 
     Attributes:
-        entries: What became of each object, by its id.
+        entries: What became of each object, by its id, and of each gap.
         policies: The policies.
         faults: What is wrong; of two objects whose order the API leaves open, a fault of the second.
     """
@@ -115,12 +116,14 @@ _BESIDE: dict[type[KubernetesObject], frozenset[str]] = {
 
 
 def parse_policies(view: Inventory) -> Parsed:
-    """All policies of a view.
+    """All policies of a view, those that it may have and that could not be read among them.
 
     Args:
         view: The objects.
     """
-    return Parsed(view, {obj.id: _entry(view, obj) for kind in _KINDS for obj in view.all(kind)})
+    entries = {obj.id: _entry(view, obj) for kind in _KINDS for obj in view.all(kind)}
+    entries |= {name: Entry((policy,), ()) for name, policy in unread(view.coverage).items()}
+    return Parsed(view, entries)
 
 
 def _changed(view: Inventory) -> dict[str, KubernetesObject | None]:

@@ -119,13 +119,16 @@ def _of(reading: Reading, tried: Sequence[str], all_namespaces: bool, ended: Clu
         if not all_namespaces:
             detail += f"; only these were tried: {_names(tried)}"
         detail += f"; read in {_names(read)}" if read else ""
-    yield Gap(kind, None, Problem.FORBIDDEN, 1, detail)
+    yield Gap(kind, None, Problem.FORBIDDEN, 1, detail, tuple(read))
 
 
 def limited(resources: Iterable[Resource], only: Sequence[str]) -> list[Gap]:
     """That the operator asked for some namespaces only."""
     detail = f"only {'namespace' if len(only) == 1 else 'namespaces'} {_names(only)} (--namespace)"
-    return [Gap(resource.kind, None, Problem.NOT_COLLECTED, 1, detail) for resource in resources if resource.namespaced]
+    read = tuple(sorted(only))
+    return [
+        Gap(resource.kind, None, Problem.NOT_COLLECTED, 1, detail, read) for resource in resources if resource.namespaced
+    ]
 
 
 def not_analysed(definitions: Iterable[CustomResourceDefinition]) -> list[Gap]:
