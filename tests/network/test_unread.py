@@ -33,6 +33,7 @@ def network(gaps: list[Gap], *texts: str) -> Network:
 
 
 def gap(kind: str, namespace: str | None = None, problem: Problem = Problem.FORBIDDEN, *read: str) -> Gap:
+    """What a live cluster leaves open."""
     return Gap(kind, namespace, problem, 1, "refused", read)
 
 
@@ -54,6 +55,8 @@ PAIRS = (("shop/web", "shop/db"), ("ops/tool", "shop/db"), ("shop/db", "ops/tool
         pytest.param([gap("NetworkPolicy", None, Problem.INVALID)], "unknown unknown unknown unknown", id="one object"),
         pytest.param([LIMITED], "yes yes yes yes", id="limited"),
         pytest.param([gap("NetworkPolicy", None, Problem.MISSING_API)], "yes yes yes yes", id="not served"),
+        pytest.param([gap("NetworkPolicy", None, Problem.NOT_COLLECTED)], "unknown unknown unknown unknown", id="lost"),
+        pytest.param([Gap("NetworkPolicy", None, Problem.NOT_COLLECTED)], "yes yes yes yes", id="a dump"),
         pytest.param([gap("Service")], "yes yes yes yes", id="no policy"),
         *(
             pytest.param([gap(kind)], "unknown unknown unknown unknown", id=kind)

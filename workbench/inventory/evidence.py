@@ -77,8 +77,8 @@ class Gap(msgspec.Struct, frozen=True, omit_defaults=False):
     problem: Problem
     count: int = 1
     detail: str = ""
-    read: tuple[str, ...] = ()
-    """Of a gap that is not one namespace's, the namespaces in which the kind was read to its end all the same."""
+    read: tuple[str, ...] | None = None
+    """Of a kind that a cluster was asked for, the namespaces in which it was read to its end all the same."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form of DESIGN."""

@@ -1,6 +1,7 @@
 """Policies that exist, perhaps, and could not be read: whatever they might decide is unknown, never open by omission.
 
-What a source could not read is its coverage. A kind that a cluster does not serve is no gap: there are none of it.
+What a source could not read is its coverage. A kind that a cluster does not serve is no gap: there are none of it. A
+dump that holds no policies at all is taken as it is, and says so in its coverage.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def unread(coverage: Iterable[Gap]) -> dict[str, Policy]:
     out: dict[str, Policy] = {}
     for gap in coverage:
         tier, problem = _TIERS.get(gap.kind), _PROBLEMS.get(gap.problem)
-        if tier is None or problem is None:
+        if tier is None or problem is None or (gap.problem is Problem.NOT_COLLECTED and gap.read is None):
             continue
         where = f" of {gap.namespace}" if gap.namespace else ""
         doubt = f"{gap.kind}{where} could not be read: {problem}"

@@ -334,7 +334,7 @@ def _unread_groups(served: Served) -> Iterable[Gap]:
     for group, reason in served.unread.items():
         for kind in GROUPS.get(group, ()):
             if (group, wire_kind(kind)) not in known:
-                yield Gap(kind.__name__, None, Problem.NOT_COLLECTED, 1, shown(reason))
+                yield Gap(kind.__name__, None, Problem.NOT_COLLECTED, 1, shown(reason), ())
 
 
 def _named_by(obj: KubernetesObject) -> Iterable[str]:

@@ -94,13 +94,13 @@ def _of(reading: Reading, tried: Sequence[str], all_namespaces: bool, ended: Clu
     kind = reading.resource.kind
     if reading.unfinished:
         reason = "cancelled" if isinstance(ended, Cancelled) else f"the connection was lost: {ended}"
-        yield Gap(kind, None, Problem.NOT_COLLECTED, 1, shown(reason))
+        yield Gap(kind, None, Problem.NOT_COLLECTED, 1, shown(reason), ())
         return
     for request in reading.requests():
         if request.outcome in (Outcome.FAILED, Outcome.PARTIAL):
             part = ", some of it was read" if request.outcome is Outcome.PARTIAL else ""
             detail = shown(request.reason) + part
-            yield Gap(kind, request.namespace or None, Problem.NOT_COLLECTED, 1, detail)
+            yield Gap(kind, request.namespace or None, Problem.NOT_COLLECTED, 1, detail, ())
     refused = [one for one in reading.requests() if one.namespace and one.outcome is Outcome.REFUSED]
     if reading.everywhere is None:
         # Only some namespaces were asked for.
