@@ -356,6 +356,24 @@ def test_another_tier_of_calico_is_unknown() -> None:
     assert asked(net, "shop/db", "shop/web") == "yes"
 
 
+@pytest.mark.parametrize(
+    ("spec", "into", "out"),
+    [
+        pytest.param({"preDNAT": True, "applyOnForward": True}, "unknown", "yes", id="before DNAT"),
+        pytest.param({"applyOnForward": True, "types": ["Ingress", "Egress"]}, "unknown", "unknown", id="forwarded"),
+        pytest.param({"doNotTrack": True, "applyOnForward": True}, "unknown", "yes", id="untracked"),
+        pytest.param({"types": ["Ingress", "Egress"]}, "yes", "yes", id="local to nodes"),
+    ],
+)
+def test_calico_at_the_interfaces_of_nodes(spec: dict[str, Any], into: str, out: str) -> None:
+    """ "Summary of host endpoint policies": which of them apply to forwarded traffic."""
+    ingress = {"types": ["Ingress"], "ingress": [{"action": "Deny"}]}
+    net = network(TRIO, [calico({"selector": "role == 'node-interface'", **ingress, **spec})])
+    assert asked(net, "192.0.2.1", "shop/db") == into
+    assert asked(net, "shop/db", "192.0.2.1") == out
+    assert asked(net, "shop/web", "shop/db") == "yes"
+
+
 def test_calico_nets_match_pods_by_address() -> None:
     pods = """
 apiVersion: v1

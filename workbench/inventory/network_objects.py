@@ -265,6 +265,7 @@ class CalicoSpec(Record):
     egress: list[CalicoRule] | None = None
     do_not_track: bool | None = None
     pre_dnat: bool | None = msgspec.field(default=None, name="preDNAT")
+    apply_on_forward: bool | None = None
 
 
 class CalicoNetworkPolicy(KubernetesObject):

@@ -51,10 +51,10 @@ _LAST = float("inf")
 
 
 def parse(view: Inventory, policy: CalicoNetworkPolicy | CalicoGlobalNetworkPolicy, report: Faults) -> list[Policy]:
-    """A policy as rules; none for one that only concerns the interfaces of nodes."""
+    """A policy as rules; one about forwarded traffic at the interfaces of nodes leaves open what comes from outside."""
     spec = policy.spec or CalicoSpec()
-    if spec.do_not_track or spec.pre_dnat:
-        return []
+    if spec.pre_dnat or spec.do_not_track:
+        return [_at_nodes(policy, spec)]
     parser = _Parser(view, policy.namespace, report)
     subject = parser.subject(spec)
     directions = _directions(spec)
@@ -69,7 +69,22 @@ def parse(view: Inventory, policy: CalicoNetworkPolicy | CalicoGlobalNetworkPoli
         for direction in directions
     }
     order = _LAST if spec.order is None else spec.order
-    return [Policy(policy.id, Tier.NAMESPACE, (order, policy.id), subject, rules, directions)]
+    found = Policy(policy.id, Tier.NAMESPACE, (order, policy.id), subject, rules, directions)
+    return [_at_nodes(policy, spec), found] if spec.apply_on_forward else [found]
+
+
+def _at_nodes(policy: CalicoNetworkPolicy | CalicoGlobalNetworkPolicy, spec: CalicoSpec) -> Policy:
+    """What a policy may do at the interfaces of nodes, which are other objects, to traffic of pods with the outside.
+
+    Source: Calico documentation, "Summary of host endpoint policies": to what a node forwards apply policies before
+    DNAT, untracked ones (they can only deny), and those with ``applyOnForward``.
+    """
+    directions = frozenset({Direction.INGRESS}) if spec.pre_dnat else _directions(spec)
+    doubt = "it may apply to what nodes forward, by host endpoints that are not read"
+    rules = {
+        direction: (Rule(Action.DENY, (Outside(),), None, f"spec.{direction}", doubt),) for direction in directions
+    }
+    return Policy(policy.id, Tier.ADMIN, (float("-inf"), policy.id), Pods(ALL, ALL), rules)
 
 
 def _directions(spec: CalicoSpec) -> frozenset[Direction]:
