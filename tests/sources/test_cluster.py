@@ -298,7 +298,7 @@ def test_nothing_may_be_read() -> None:
 )
 def test_other_failures_are_gaps(reply: Any, detail: str) -> None:
     found = collect(world(script=lambda request: reply if request.path == "/api/v1/pods" else None))
-    assert gaps(found, "Pod") == [Gap("Pod", None, Problem.NOT_COLLECTED, 1, detail)]
+    assert gaps(found, "Pod") == [Gap("Pod", None, Problem.NOT_COLLECTED, 1, detail, ())]
     assert len(found.objects) == 4
 
 
@@ -370,7 +370,7 @@ def test_a_server_that_answers_no_list_is_not_waited_for_once_a_kind() -> None:
 def test_a_plugin_that_fails_in_the_middle_ends_the_reading() -> None:
     found = collect(world(script=lambda request: LoginError("no") if request.path == "/api/v1/pods" else None))
     assert isinstance(found.ended, LoginError)
-    assert gaps(found, "Pod") == [Gap("Pod", None, Problem.NOT_COLLECTED, 1, "the connection was lost: no")]
+    assert gaps(found, "Pod") == [Gap("Pod", None, Problem.NOT_COLLECTED, 1, "the connection was lost: no", ())]
 
 
 def test_a_defect_of_a_worker_is_not_swallowed() -> None:
@@ -390,7 +390,7 @@ def test_cancelled() -> None:
     connection.script = script
     found = collect(connection)
     assert isinstance(found.ended, Cancelled)
-    assert gaps(found, "Node") == [Gap("Node", None, Problem.NOT_COLLECTED, 1, "cancelled")]
+    assert gaps(found, "Node") == [Gap("Node", None, Problem.NOT_COLLECTED, 1, "cancelled", ())]
     assert all(thread.name.startswith("list-") is False for thread in threading.enumerate())
 
 

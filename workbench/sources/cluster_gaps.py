@@ -119,7 +119,7 @@ def _of(reading: Reading, tried: Sequence[str], all_namespaces: bool, ended: Clu
         if not all_namespaces:
             detail += f"; only these were tried: {_names(tried)}"
         detail += f"; read in {_names(read)}" if read else ""
-    yield Gap(kind, None, Problem.FORBIDDEN, 1, detail, tuple(read))
+    yield Gap(kind, None, Problem.FORBIDDEN, 1, detail, tuple(read) or None)
 
 
 def limited(resources: Iterable[Resource], only: Sequence[str]) -> list[Gap]:
@@ -127,7 +127,9 @@ def limited(resources: Iterable[Resource], only: Sequence[str]) -> list[Gap]:
     detail = f"only {'namespace' if len(only) == 1 else 'namespaces'} {_names(only)} (--namespace)"
     read = tuple(sorted(only))
     return [
-        Gap(resource.kind, None, Problem.NOT_COLLECTED, 1, detail, read) for resource in resources if resource.namespaced
+        Gap(resource.kind, None, Problem.NOT_COLLECTED, 1, detail, read)
+        for resource in resources
+        if resource.namespaced
     ]
 
 
