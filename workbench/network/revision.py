@@ -46,11 +46,6 @@ class Revision:
     namespaces: frozenset[str]
     """The namespaces whose labels changed."""
 
-    @property
-    def same(self) -> bool:
-        """Whether every class is what it was to every policy."""
-        return not self.fresh and not self.gone
-
 
 def revise(
     view: Inventory,
