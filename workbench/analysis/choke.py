@@ -1,9 +1,10 @@
 """Choke points: the nodes and single edges without which most pairs of entry point and crown jewel have no path.
 
 A node cuts a pair if it lies on every path of it; an edge does if every path uses it. Both are read from dominator
-trees of the reversed graph, one for each jewel: what lies below a node in the tree loses every path when the node
-goes. An edge from u to v cuts what lies below u if v is the parent of u and every other node that u leads to lies
-below u itself, for a way out of u then comes back to u first. All counts are exact.
+trees of the reversed graph, one for each jewel, or one for all that the core of the graph leads to (``core``).
+What lies below a node in the tree loses every path when the node goes. An edge from u to v cuts what lies below u if v
+is the parent of u and every other node that u leads to lies below u itself, for a way out of u then comes back to u
+first. All counts are exact.
 
 Removing the ends of a pair says nothing, so they do not count for it.
 """
@@ -244,10 +245,12 @@ class _Between:
         return entry
 
     def only_before(self, place: int) -> int:
-        """The place of the one node that leads to a node which leads nowhere, or the node's own if there is no such."""
-        edges = self.edges
-        before = edges.source[edges.target == place]
-        return int(before[0]) if len(before) == 1 and not (edges.source == place).any() else place
+        """The place of the one node that leads to another, or the other's own if there are several.
+
+        Also the other's own if it is an entry point, for it may lead to the one before it, but is no pair with itself.
+        """
+        before = self.edges.source[self.edges.target == place]
+        return int(before[0]) if len(before) == 1 and not self.entry[place] else place
 
     def is_shown(self, source: int, target: int) -> bool:
         """Whether an edge is one that people see."""

@@ -10,10 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 _TOKENS = re.compile(r"[\s,;|]+")
 _HOST_PORT = re.compile(r"([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)\.?(?::([0-9]{1,5}))?", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_URL = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*:)?([a-z][a-z0-9+.-]*)://(?:[^/?#\s,;|]*@)?"
+    r"([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)\.?(?::([0-9]{1,5}))?(?:[/?#][^\s,;|]*)?",
+    re.IGNORECASE,
+)
+"""A value that is one URL and nothing else, which most values with an address are."""
 _SAYS_HOST = re.compile(
     r"(^|[_.-])(host|hosts|hostname|addr|address|addresses|server|servers|endpoint|endpoints|url|urls|uri|service"
     r"|broker|brokers|upstream|backend|target|origin)$",
@@ -66,7 +73,7 @@ def addresses(name: str, value: object) -> Iterator[Address]:
     """
     if not isinstance(value, str) or not value or len(value) > _LONGEST:
         return
-    named = _SAYS_HOST.search(name) is not None
+    named = _says_host(name)
     if ":" not in value and ".svc" not in value and not named:
         return
     default: int | None = None
@@ -88,8 +95,22 @@ def addresses(name: str, value: object) -> Iterator[Address]:
             yield Address(host, port)
 
 
+@lru_cache(maxsize=4096)
+def _says_host(name: str) -> bool:
+    """Whether the name of a variable or a flag says that its value is a host; names are no secret, and few."""
+    return _SAYS_HOST.search(name) is not None
+
+
 def kept(name: str, value: object) -> str | None:
     """What is kept of a value: the addresses in it, ``None`` if there are none."""
+    if not isinstance(value, str):
+        return None
+    # There are as many values as there are containers, so the usual ones are told without being taken apart.
+    if ":" not in value and ".svc" not in value and not _says_host(name):
+        return None
+    url = _URL.fullmatch(value) if len(value) <= _LONGEST else None
+    if url is not None and url[3] is not None and 1 <= int(url[3]) <= _LAST_PORT:
+        return f"{url[2].lower()}:{int(url[3])}"
     return ",".join(dict.fromkeys(map(str, addresses(name, value)))) or None
 
 

@@ -24,12 +24,15 @@ def forget_strangers(objects: Iterable[KubernetesObject]) -> None:
         for each in found
         if isinstance(each, Service)
     )
-    # Replicas share what is equal in them, and so do their namespaces.
+    known: dict[tuple[int, str], tuple[list[str], list[str]]] = {}
     done: set[int] = set()
     for obj in found:
         if type(obj) in _WITH_PODS:
             for container in _containers(obj):
-                _forget(container, obj.namespace, services, done)
+                # Replicas share what is equal in them, and so do their namespaces.
+                if id(container) not in done:
+                    done.add(id(container))
+                    _forget(container, obj.namespace, services, done, known)
 
 
 def _containers(obj: KubernetesObject) -> Iterator[Container]:
@@ -40,19 +43,37 @@ def _containers(obj: KubernetesObject) -> Iterator[Container]:
             yield from group or ()
 
 
-def _forget(container: Container, namespace: str, services: Services, done: set[int]) -> None:
+def _forget(
+    container: Container,
+    namespace: str,
+    services: Services,
+    done: set[int],
+    known: dict[tuple[int, str], tuple[list[str], list[str]]],
+) -> None:
     if container.env and id(container.env) not in done:
         done.add(id(container.env))
         for variable in container.env:
             if variable.value is not None:
                 variable.value = services.known(variable.value, namespace)
+    if container.args:
+        container.args = _without(container.args, namespace, services, known)
+    if container.command:
+        container.command = _without(container.command, namespace, services, known)
 
-    def known(flag: str, value: str) -> str | None:
-        return services.known(value, namespace)
 
-    for name in ("args", "command"):
-        arguments = getattr(container, name)
-        if arguments and any("=" in word or ":" in word or "." in word for word in arguments):
-            left = trimmed_arguments(arguments, known)
-            if left != arguments:
-                setattr(container, name, left)
+def _without(
+    arguments: list[str],
+    namespace: str,
+    services: Services,
+    known: dict[tuple[int, str], tuple[list[str], list[str]]],
+) -> list[str]:
+    """The arguments without the addresses of strangers; the same list for all that have the same one."""
+    key = id(arguments), namespace
+    found = known.get(key)
+    if found is None:
+        left = arguments
+        if any("=" in word or ":" in word or "." in word for word in arguments):
+            left = trimmed_arguments(arguments, lambda flag, value: services.known(value, namespace))
+        # With the list itself, so that no other one gets its place in memory.
+        found = known[key] = arguments, arguments if left == arguments else left
+    return found[1]
