@@ -116,7 +116,9 @@ def test_policies_are_made_as_shown_and_taken_back(cluster: Cluster, run: Run, t
 def test_the_address_of_the_api_server_is_that_of_its_endpoints(cluster: Cluster, run: Run) -> None:
     cluster.create({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "metadata": {
+            "name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
         "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}], "endpoints": [{"addresses": ["10.0.0.7"]}],
     })  # fmt: skip
     (web,) = [fix for fix in fixes(cluster) if fix.target.namespace == "shop"]
