@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.network.worlds import told, workload
 from tests.network.worlds import view as world
 from workbench.inventory.changes import overlay
 from workbench.inventory.decode import plain
@@ -427,3 +430,43 @@ def test_with_all_policies_together_what_is_declared_still_works_and_the_rest_do
         (each.source.partition("[")[0], each.target.partition("[")[0]) for each in network.between() if each.verdict[0]
     }
     assert told == {("shop/front", "shop/web"), ("shop/api", "data/db"), ("shop/job", "shop/api")}
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> tuple[str, set[tuple[str, str, int]]]:
+    """Workloads that name one another's Services, and what they declare: source, target and port of the pods."""
+    count = draw(st.integers(2, 5))
+    names = [f"w{number}" for number in range(count)]
+    spaces = {name: draw(st.sampled_from(("shop", "data"))) for name in names}
+    numbers = {name: draw(st.integers(1, 3)) * 1000 for name in names}
+    out, declared = "", set()
+    for name in names:
+        calls = draw(st.lists(st.sampled_from(names), max_size=3, unique=True))
+        values = " ".join(f"{other}.{spaces[other]}.svc:80" for other in calls)
+        out += deployment(name, env(values, "PEERS"), spaces[name])
+        out += service(name, f"{{port: 80, targetPort: {numbers[name]}}}", spaces[name])
+        declared |= {(f"{spaces[name]}/{name}", f"{spaces[other]}/{other}", numbers[other]) for other in calls}
+    if draw(st.booleans()):
+        out += WIDE.replace("app: db", f"app: {draw(st.sampled_from(names))}")
+    return out, declared
+
+
+@settings(max_examples=40)
+@given(clusters(), st.booleans())
+def test_what_is_declared_is_kept_by_every_policy_and_by_all_together(
+    cluster: tuple[str, set[tuple[str, str, int]]], deny_unobserved: bool
+) -> None:
+    text, declared = cluster
+    view = world(text)
+    found = [fix for fix in policy_fixes(view, deny_unobserved=deny_unobserved) if fix.status is Status.READY]
+    chosen = [fix for fix in found if not fix.target.name.startswith("wb-default-deny")]
+    for fix in found:
+        assert fix.proof is not None
+        assert (fix.proof.kept, fix.proof.lost) == (fix.proof.flows, 0), fix.title
+    for changes in (*[[fix] for fix in found], chosen):
+        network = Network(overlay(view, [fix.change for fix in changes]))
+        assert not network.parsed.faults
+        for source, target, port in declared:
+            if source != target:
+                verdict = network.pair(workload(network, source), workload(network, target))
+                assert told(network, verdict, f"{port}/TCP") == "yes", [fix.title for fix in changes]
