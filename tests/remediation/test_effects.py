@@ -16,7 +16,7 @@ from tests.builders import container, deployment, inventory, node, obj, owner, p
 from tests.remediation.worlds import SAMPLES, sample, written
 from workbench.analysis.session import Analysis, Query
 from workbench.graph.graph import Edge, Graph
-from workbench.inventory.changes import Change, edited, overlay, replaced
+from workbench.inventory.changes import Change, edited, overlay, replaced, skeleton
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import KINDS
 from workbench.remediation.catalogue import all_fixes
@@ -297,7 +297,9 @@ def clusters(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 def patched(documents: list[dict[str, Any]], fix: Fix) -> list[dict[str, Any]]:
-    """The manifests with the edits of a fix made in the one that it is aimed at."""
+    """The manifests with the edits of a fix made in the one that it is aimed at, or with the one that it creates."""
+    if fix.creates:
+        return [*documents, edited(skeleton(fix.target), fix.ops)]
 
     def meant(document: dict[str, Any]) -> bool:
         meta = document["metadata"]

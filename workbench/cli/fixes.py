@@ -18,6 +18,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     options.add_source(parser)
+    options.add_policies(parser)
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="the format")
 
 

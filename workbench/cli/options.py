@@ -203,6 +203,7 @@ def load(args: argparse.Namespace, connection: Connection | None = None) -> Audi
     finally:
         progress.clear()
     _keep(audit)
+    audit.deny_unobserved = getattr(args, "deny_unobserved", False)
     for note in audit.notes:
         say(note)
     say_gaps(audit.coverage)
@@ -331,6 +332,16 @@ def add_fixes(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         help="answer what a fix asks for, such as digest=sha256:...; ID:NAME=VALUE answers one fix only",
+    )
+    add_policies(parser)
+
+
+def add_policies(parser: argparse.ArgumentParser) -> None:
+    """What network policies are made of."""
+    parser.add_argument(
+        "--deny-unobserved",
+        action="store_true",
+        help="make network policies also for workloads that nobody is known to talk to",
     )
 
 

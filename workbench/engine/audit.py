@@ -80,6 +80,9 @@ class Audit:
         self.inventory = inventory
         self.graph = graph
         self.analysis = analysis
+        self.deny_unobserved = False
+        """Whether network policies are made for workloads that nobody is known to talk to; set before fixes are asked
+        for."""
         self._lock = threading.RLock()
 
     @classmethod
@@ -444,7 +447,7 @@ class Audit:
         from workbench.remediation.effects import effects
 
         with self._lock:
-            return effects(self.analysis, all_fixes(self.inventory))
+            return effects(self.analysis, all_fixes(self.inventory, deny_unobserved=self.deny_unobserved))
 
     def fixes(self) -> list[Fix]:
         """Every fix that applies, those that cut most first."""

@@ -54,6 +54,8 @@ class Effect:
     """The pairs that are joined only now: who leaves one hub for another may reach the same by it."""
     ways: frozenset[tuple[str, str]] = frozenset()
     """Of a network policy, the ways over hubs of what it selects; some of what they lead to it still lets through."""
+    doubtful: frozenset[tuple[str, str]] = frozenset()
+    """Of a network policy, pairs that it may remove and that were not asked for yet."""
     measured: bool = True
     """Whether it was recomputed; what was not removes nothing between the entry points and the crown jewels."""
 
@@ -114,7 +116,7 @@ class Effects:
         found = self._known.get(fix.id)
         if found is None:
             found = self._known[fix.id] = self._measure.effect(fix)
-            for pair in found.removed | found.ways:
+            for pair in found.removed | found.ways | found.doubtful:
                 self._by_pair.setdefault(pair, []).append(found)
         return found
 
@@ -127,6 +129,8 @@ class Effects:
     def _takes(self, effect: Effect, step: PathStep) -> bool:
         """Whether a fix takes a step away: by none of the hubs, old or new, does it lead to its target."""
         pairs = {(edge.source, edge.target) for edge in step.edges}
+        if not effect.doubtful.isdisjoint(pairs):
+            effect.removed, effect.doubtful = self._measure.decided(effect.fix), frozenset()
         if not effect.ways.isdisjoint(pairs):
             return not self._measure.lets(effect.fix, step.source, step.target)
         if effect.removed.isdisjoint(pairs):
@@ -341,17 +345,27 @@ class _Measure:
 
         What it brings in their place is not kept, for it may be much and is asked of few fixes (:meth:`lets`).
         """
-        changed = overlay(self._analysis.view, [fix.change])
-        found = self._policies.of(changed, self._policy(fix))
+        found = self._policies.of(self._policy(fix))
         if found is None:
             return Effect(fix, measured=False)
-        others = self._pairs(found.others)
+        ways = frozenset(found.cut.removed)
+        most, _ = self._cuts.of(np.concatenate((found.removed, found.doubtful)), found.added)
+        if not most:
+            # Nothing is lost even if all goes that policies decide: the techniques are asked if somebody wants to know.
+            return Effect(fix, ways=ways, doubtful=self._named(map(tuple, found.doubtful.tolist())))
+        others = self._others(fix, found.cut)
         total, jewels = self._cuts.of(
             np.concatenate((np.array(others.removed, np.int64).reshape(-1, 2), found.removed)),
             np.concatenate((np.array(others.added, np.int64).reshape(-1, 2), found.added)),
         )
-        cutting = fix.with_cuts(total, jewels) if total else fix
-        return Effect(cutting, self._named(others.removed), ways=frozenset(found.cut.removed))
+        return Effect(fix.with_cuts(total, jewels) if total else fix, self._named(others.removed), ways=ways)
+
+    def decided(self, fix: Fix) -> frozenset[tuple[str, str]]:
+        """The pairs of other techniques than those of the network's hubs that a policy removes."""
+        return self._named(self._others(fix, network_cut(self._analysis.view, self._policy(fix), self.between)).removed)
+
+    def _others(self, fix: Fix, cut: NetworkCut) -> _Difference:
+        return self._pairs(self._policies.others(overlay(self._analysis.view, [fix.change]), cut))
 
     def _policy(self, fix: Fix) -> NetworkPolicy:
         policy = overlay(self._analysis.view, [fix.change]).by_id(fix.target.id)

@@ -33,11 +33,13 @@ _Hubs: TypeAlias = tuple[str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Containers that leave their hubs, and what they may reach afterwards."""
+    """Containers and the Endpoints that they reach although the ways over hubs of either are removed.
 
-    containers: tuple[str, ...]
+    A set that is the same for many policies is one object.
+    """
+
+    containers: frozenset[str]
     endpoints: tuple[frozenset[str], ...]
-    """Sets of Endpoints; one that many policies let pods reach is one object."""
 
 
 @dataclass(slots=True)
@@ -46,8 +48,6 @@ class NetworkCut:
 
     removed: list[Names] = field(default_factory=list)
     """The ways over hubs that are not there any more."""
-    added: list[Names] = field(default_factory=list)
-    """The containers that still reach an Endpoint which leaves its hub."""
     moved: list[Moved] = field(default_factory=list)
     pods: list[PodInstance] = field(default_factory=list)
     """The pods that the policy selects."""
@@ -56,8 +56,6 @@ class NetworkCut:
 
     def lets(self, container: str, endpoint: str) -> bool:
         """Whether the policy lets a container reach an Endpoint although ways of either are removed."""
-        if (container, endpoint) in self.added:
-            return True
         return any(container in each.containers and any(endpoint in of for of in each.endpoints) for each in self.moved)
 
 
@@ -80,6 +78,10 @@ class _Listeners:
         """The classes that listen at each port."""
         self.reached: dict[tuple[PortRange, int, _Hubs], frozenset[str]] = {}
         """The Endpoints at a port that some classes listen at and some hubs lead to: the same for many policies."""
+        self.linked: dict[_Hubs, frozenset[str]] = {}
+        """The hubs of Endpoints that some hubs lead to."""
+        self.reaching: dict[tuple[int, str], frozenset[str]] = {}
+        """The containers of some classes that reach a hub."""
         for namespace in namespaces(view):
             for endpoint in endpoints_of(view, namespace):
                 if listens(endpoint):
@@ -140,8 +142,16 @@ class _Cutting:
         own = {each.endpoint for number in self._subject for each in self._listeners.of_class.get(number, ())}
         out.endpoints = sorted(own)
         if Direction.INGRESS in self._through:
+            entering: dict[tuple[int, str], list[str]] = {}
             for endpoint in filter(self._counts, out.endpoints):
-                self._entering(endpoint, out)
+                found = self._entering(endpoint)
+                if found is not None:
+                    out.removed.append((found[1], endpoint))
+                    entering.setdefault(found, []).append(endpoint)
+            for (allowed, hub), endpoints in entering.items():
+                containers = self._reaching(allowed, hub)
+                if containers:
+                    out.moved.append(Moved(containers, (frozenset(endpoints),)))
         if Direction.EGRESS in self._through:
             for number in self._subject:
                 self._leaving(number, out)
@@ -150,26 +160,39 @@ class _Cutting:
     def _pods(self, number: int) -> Sequence[PodInstance]:
         return self._engine.reach.columns.classes[number].pods
 
-    def _entering(self, endpoint: str, out: NetworkCut) -> None:
-        """An Endpoint leaves its hub; those who may still enter are joined to it."""
+    def _entering(self, endpoint: str) -> tuple[int, str] | None:
+        """The classes that may still reach an Endpoint, and the hub that it leaves; ``None`` if it stays."""
         hub = self._hub(endpoint)
         behind = self._listeners.of_endpoint[endpoint]
         entering = self._through[Direction.INGRESS]
         if hub is None or any(each.number not in entering for each in behind):
             # Pods behind it that the policy does not select let in whom they let in.
-            return
+            return None
         allowed = before = 0
         for each in behind:
             allowed |= self._open_at(each.port, entering[each.number])
             before |= self._open_at(each.port, self._engine.lets(each.number, Direction.INGRESS))
         inside = (1 << self._engine.reach.columns.first_address) - 1
         if not before & ~allowed & inside:
-            return
-        out.removed.append((hub, endpoint))
-        for number in numbers_of(allowed & inside):
-            # Those whose way out the policy decides too are among the moved.
-            if number not in self._through.get(Direction.EGRESS, {}):
-                out.added += self._joined(number, endpoint)
+            return None
+        for number in self._through.get(Direction.EGRESS, {}):
+            # What the policy itself lets out is worked out with what they leave.
+            allowed &= ~(1 << number)
+        return allowed & inside, hub
+
+    def _reaching(self, classes: int, hub: str) -> frozenset[str]:
+        """The containers of some classes that reach a hub of Endpoints now."""
+        key = (classes, hub)
+        known = self._listeners.reaching.get(key)
+        if known is None:
+            known = self._listeners.reaching[key] = frozenset(
+                container.id
+                for number in numbers_of(classes)
+                for pod in self._pods(number)
+                if hub in self._linked(self._hubs(pod))
+                for container in pod.containers
+            )
+        return known
 
     def _leaving(self, number: int, out: NetworkCut) -> None:
         """The pods of a class leave their hubs; they reach what the policy still lets them reach."""
@@ -183,7 +206,7 @@ class _Cutting:
         for hubs, containers in by_hubs.items():
             found = tuple(self._reached(number, hubs))
             if found:
-                out.moved.append(Moved(tuple(containers), found))
+                out.moved.append(Moved(frozenset(containers), found))
 
     def _reached(self, number: int, hubs: _Hubs) -> Iterator[frozenset[str]]:
         """The Endpoints that the pods of a class may reach, as they do now over some hubs."""
@@ -232,14 +255,8 @@ class _Cutting:
         return (None, None) if name is None else self._groups.leading(name)
 
     def _linked(self, hubs: _Hubs) -> frozenset[str]:
-        found = [self._links.get(hub, frozenset()) for hub in hubs if hub is not None]
-        return found[0] if len(found) == 1 else frozenset().union(*found)
-
-    def _joined(self, number: int, endpoint: str) -> Iterator[Names]:
-        """A container of a class and an Endpoint, for those that reach it now."""
-        hub = self._hub(endpoint)
-        for pod in self._pods(number):
-            if hub in self._linked(self._hubs(pod)):
-                for container in pod.containers:
-                    if self._counts(container.id):
-                        yield container.id, endpoint
+        known = self._listeners.linked.get(hubs)
+        if known is None:
+            found = [self._links.get(hub, frozenset()) for hub in hubs if hub is not None]
+            known = self._listeners.linked[hubs] = frozenset().union(*found)
+        return known

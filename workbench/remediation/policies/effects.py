@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,8 +13,12 @@ from workbench.analysis.arrays import Bools, Ints
 from workbench.analysis.session import Analysis
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import NetworkPolicy
+from workbench.remediation.forest import Pair
 from workbench.remediation.policies.cuts import NetworkCut, network_cut
 from workbench.techniques.build import Bucket, subject_of
+
+_Key: TypeAlias = tuple[int, str]
+"""A bucket: the number of its technique, and its subject."""
 
 OF_GROUPS = frozenset({"NET_REACH", "MEMBER_NETWORK"})
 """The techniques of the network's hubs, which :func:`network_cut` knows."""
@@ -21,14 +26,15 @@ OF_GROUPS = frozenset({"NET_REACH", "MEMBER_NETWORK"})
 
 @dataclass(frozen=True, slots=True)
 class PolicyDifference:
-    """The pairs of nodes, by number and a row each, that a policy parts, and those that stand for them."""
+    """What a policy parts and brings; pairs of nodes are numbers, a row each."""
 
     removed: Ints
+    """The ways over hubs."""
+    doubtful: Ints
+    """The pairs that other techniques join and policies decide: some of them may go."""
     added: Ints
-    """Also of nodes that the graph does not have: each stands for containers that reach the same."""
+    """What stands for the ways over hubs, by nodes that the graph does not have."""
     cut: NetworkCut
-    others: list[Bucket]
-    """The buckets of other techniques that policies decide, computed anew."""
 
 
 class PolicyEffects:
@@ -46,27 +52,42 @@ class PolicyEffects:
         self._between = between
         self._numbers: dict[frozenset[str], Ints] = {}
 
-    def of(self, changed: Inventory, policy: NetworkPolicy) -> PolicyDifference | None:
+    def of(self, policy: NetworkPolicy) -> PolicyDifference | None:
         """The difference, ``None`` if the policy parts nothing that counts.
 
         Args:
-            changed: The overlay with the policy.
             policy: The policy.
         """
         cut = network_cut(self._analysis.view, policy, self._counts)
-        others = list(self._decided(changed, cut))
-        if not cut.removed and not others:
+        doubtful = [pair for _, pairs in self._decided(cut) for pair in pairs]
+        if not cut.removed and not doubtful:
             return None
-        parts = [self._pairs(cut.added)]
+        parts = [np.zeros((0, 2), np.int64)]
         new = len(self._compiled.nodes)
         for moved in cut.moved:
-            sources = np.array([self._number(each) for each in moved.containers], np.int64)
+            sources = self._relevant(moved.containers)
             parts.append(_rows(sources, np.full(len(sources), new)))
             for endpoints in moved.endpoints:
                 targets = self._relevant(endpoints)
                 parts.append(_rows(np.full(len(targets), new), targets))
             new += 1
-        return PolicyDifference(self._pairs(cut.removed), np.concatenate(parts), cut, others)
+        removed = [(self._number(source), self._number(target)) for source, target in cut.removed]
+        return PolicyDifference(_pairs(removed), _pairs(doubtful), np.concatenate(parts), cut)
+
+    def others(self, changed: Inventory, cut: NetworkCut) -> list[Bucket]:
+        """The buckets of other techniques that policies decide and that hold what is selected, computed anew.
+
+        Args:
+            changed: The overlay with the policy.
+            cut: What it does to the network's steps.
+        """
+        out: list[Bucket] = []
+        for (number, key), _ in self._decided(cut):
+            technique = self._analysis.techniques[number]
+            subject = subject_of(technique, changed, key)
+            found = technique.detect(changed, subject) if subject is not None else ()
+            out.append(Bucket.of(technique, number, key, found))
+        return out
 
     def _counts(self, node: str) -> bool:
         number = self._compiled.number(node)
@@ -77,38 +98,31 @@ class PolicyEffects:
         assert number is not None
         return number
 
-    def _pairs(self, names: list[tuple[str, str]]) -> Ints:
-        rows = [(self._number(source), self._number(target)) for source, target in names]
-        return np.array(rows, np.int64).reshape(-1, 2)
-
-    def _relevant(self, endpoints: frozenset[str]) -> Ints:
-        known = self._numbers.get(endpoints)
+    def _relevant(self, nodes: frozenset[str]) -> Ints:
+        known = self._numbers.get(nodes)
         if known is None:
-            known = self._numbers[endpoints] = np.array(
-                [self._number(each) for each in endpoints if self._counts(each)], np.int64
+            known = self._numbers[nodes] = np.array(
+                [self._number(each) for each in nodes if self._counts(each)], np.int64
             )
         return known
 
     # --- other techniques that policies decide ----------------------------------------------------
 
-    def _decided(self, changed: Inventory, cut: NetworkCut) -> Iterator[Bucket]:
-        """Their buckets with records from or to what the policy selects."""
-        nodes = [node for pod in cut.pods for node in (pod.id, *(container.id for container in pod.containers))]
-        found: dict[tuple[int, str], None] = {}
-        for node in (*nodes, *cut.endpoints):
+    def _decided(self, cut: NetworkCut) -> Iterable[tuple[_Key, list[Pair]]]:
+        """Their buckets with records from or to what a policy selects, and the pairs of nodes that these join."""
+        selected = [node for pod in cut.pods for node in (pod.id, *(container.id for container in pod.containers))]
+        found: dict[_Key, list[Pair]] = {}
+        for node in (*selected, *cut.endpoints):
             number = self._compiled.number(node)
-            if number is not None:
-                found.update(dict.fromkeys(self._buckets.get(number, ())))
-        for number, key in found:
-            technique = self._analysis.techniques[number]
-            subject = subject_of(technique, changed, key)
-            yield Bucket.of(technique, number, key, technique.detect(changed, subject) if subject is not None else ())
+            for key, pairs in self._buckets.get(number, {}).items() if number is not None else ():
+                found.setdefault(key, []).extend(pairs)
+        return found.items()
 
     @cached_property
-    def _buckets(self) -> dict[int, list[tuple[int, str]]]:
-        """The buckets with records that count, by the nodes at both ends of these."""
+    def _buckets(self) -> dict[int, dict[_Key, list[Pair]]]:
+        """The records that count, by the nodes at both ends of these and their buckets."""
         graph = self._analysis.graph
-        out: dict[int, dict[tuple[int, str], None]] = {}
+        out: dict[int, dict[_Key, list[Pair]]] = {}
         for number, technique in enumerate(self._analysis.techniques):
             if "NetworkPolicy" not in technique.declaration.reads or technique.id in OF_GROUPS:
                 continue
@@ -118,8 +132,12 @@ class PolicyEffects:
                     source, target = graph.source[at], graph.target[at]
                     if self._between[source] and self._between[target]:
                         for node in (source, target):
-                            out.setdefault(node, {})[number, key] = None
-        return {node: list(found) for node, found in out.items()}
+                            out.setdefault(node, {}).setdefault((number, key), []).append((source, target))
+        return out
+
+
+def _pairs(pairs: list[Pair]) -> Ints:
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def _rows(source: Ints, target: Ints) -> Ints:

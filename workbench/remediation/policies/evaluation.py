@@ -313,7 +313,7 @@ def _with(policies: Sequence[Policy], more: Sequence[Policy]) -> list[Policy]:
 def _exceeds(row: Row, other: Row) -> bool:
     """Whether a row lets through what another does not."""
     for (allowed, unknown), columns in row.items():
-        for (theirs, _), others in other.items():
-            if columns & others and (allowed | unknown) & ~theirs:
+        for (theirs, perhaps), others in other.items():
+            if columns & others and (allowed & ~theirs or unknown & ~(theirs | perhaps)):
                 return True
     return False

@@ -38,6 +38,9 @@ _CALLED_BY_API_SERVER = re.compile(r"webhook|admission|metrics-server|custom-met
 read."""
 
 
+_ASKED = tuple(PortRange(protocol, surroundings.DNS_PORT, surroundings.DNS_PORT) for protocol in ("TCP", "UDP"))
+"""Where resolvers listen to which the cluster's own forward (CoreDNS, plugin ``forward``)."""
+
 _HOLDS_TOKEN = "it holds a token of the Kubernetes API"
 
 
@@ -135,6 +138,7 @@ class Flows:
             self._add(self._of_backend(backend))
         for workload in self.dns.workloads:
             self._add(self._answers(workload))
+            self._add(Flow((workload.id,), (Addresses(WHOLE, "other resolvers"),), _ASKED, "it asks other resolvers"))
         for flow in more:
             self._add(flow)
 
@@ -254,8 +258,8 @@ class Flows:
 
     def _named(self, workload: Workload, container: Container) -> Iterator[Flow]:
         """The flows to the Services that a container's environment and arguments name."""
-        for where, text in _texts(container):
-            for address in connectivity.read(text):
+        for where, name, text in _texts(container):
+            for address in connectivity.addresses(name, text):
                 key = self._names.of(address.host, workload.namespace)
                 service = self._view.get(Service, key[1], key[0]) if key is not None else None
                 if service is not None and service.id != "Service:default/kubernetes":
@@ -338,21 +342,23 @@ class Flows:
         return Flow(self._forwarders[backend.object], (backend.pod.owner,), (backend.port,), why)
 
 
-def _texts(container: Container) -> Iterator[tuple[str, str]]:
-    """What is kept of values and arguments, each with where it stands."""
+def _texts(container: Container) -> Iterator[tuple[str, str, str]]:
+    """What is kept of values and arguments: where it stands, the variable or the flag, and the text."""
     for variable in container.env or ():
         if variable.value:
-            yield f"env {variable.name}", str(variable.value)
+            yield f"env {variable.name}", variable.name or "", str(variable.value)
     for which, words in (("args", container.args), ("command", container.command)):
-        after_flag = False
+        before = ""
         for word in words or ():
             flag, equals, value = word.partition("=")
-            is_flag = flag.startswith("-")
-            text = value if is_flag and equals else word
-            # The name of a program, or of a mode of it, may be that of a Service, too.
-            if (is_flag and equals) or (not is_flag and (after_flag or ":" in word or ".svc" in word)):
-                yield which, text
-            after_flag = is_flag and not equals
+            if flag.startswith("-"):
+                if equals:
+                    yield which, flag, value
+                before = "" if equals else flag
+            else:
+                # Without a flag the name of a program, or of a mode of it, may be that of a Service, too.
+                yield which, before, word
+                before = ""
 
 
 def flows(view: Inventory) -> Flows:
