@@ -40,6 +40,14 @@ class Moved:
 
     containers: frozenset[str]
     endpoints: tuple[frozenset[str], ...]
+    excepted: frozenset[str] = frozenset()
+    """Endpoints among these that they do not reach."""
+
+    def reaches(self, container: str, endpoint: str) -> bool:
+        """Whether a container is one of these and reaches an Endpoint."""
+        if container not in self.containers or endpoint in self.excepted:
+            return False
+        return any(endpoint in of for of in self.endpoints)
 
 
 @dataclass(slots=True)
@@ -56,7 +64,7 @@ class NetworkCut:
 
     def lets(self, container: str, endpoint: str) -> bool:
         """Whether the policy lets a container reach an Endpoint although ways of either are removed."""
-        return any(container in each.containers and any(endpoint in of for of in each.endpoints) for each in self.moved)
+        return any(each.reaches(container, endpoint) for each in self.moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,40 +211,40 @@ class _Cutting:
                 if self._counts(container.id):
                     by_hubs.setdefault(hubs, []).append(container.id)
                     out.removed += [(container.id, hub) for hub in hubs if hub is not None]
+        excepted = self._shut(number, out.endpoints) if Direction.INGRESS in self._through else frozenset()
         for hubs, containers in by_hubs.items():
             found = tuple(self._reached(number, hubs))
             if found:
-                out.moved.append(Moved(frozenset(containers), found))
+                out.moved.append(Moved(frozenset(containers), found, excepted))
 
     def _reached(self, number: int, hubs: _Hubs) -> Iterator[frozenset[str]]:
-        """The Endpoints that the pods of a class may reach, as they do now over some hubs."""
-        entering = self._through.get(Direction.INGRESS, {})
+        """The Endpoints that the policy lets pods of a class out to, of those that they reach now over some hubs."""
         for port, listeners in self._listeners.by_port.items():
-            open_to = self._open_at(port, self._through[Direction.EGRESS][number])
-            own = [
-                each
-                for at in entering
-                for each in self._listeners.of_class.get(at, ())
-                if each.port == port and open_to >> at & 1 and self._open_at(port, entering[at]) >> number & 1
-            ]
-            for at in entering:
-                open_to &= ~(1 << at)
-            open_to &= self._listeners.columns[port]
-            if open_to:
-                key = (port, open_to, hubs)
-                known = self._listeners.reached.get(key)
-                if known is None:
-                    links = self._linked(hubs)
-                    known = self._listeners.reached[key] = frozenset(
-                        each.endpoint
-                        for each in listeners
-                        if open_to >> each.number & 1 and self._hub(each.endpoint) in links
-                    )
-                if known:
-                    yield known
-            if own:
+            open_to = self._open_at(port, self._through[Direction.EGRESS][number]) & self._listeners.columns[port]
+            if not open_to:
+                continue
+            key = (port, open_to, hubs)
+            known = self._listeners.reached.get(key)
+            if known is None:
                 links = self._linked(hubs)
-                yield frozenset(each.endpoint for each in own if self._hub(each.endpoint) in links)
+                known = self._listeners.reached[key] = frozenset(
+                    each.endpoint
+                    for each in listeners
+                    if open_to >> each.number & 1 and self._hub(each.endpoint) in links
+                )
+            if known:
+                yield known
+
+    def _shut(self, number: int, endpoints: Sequence[str]) -> frozenset[str]:
+        """Those of the selected pods' Endpoints into which the policy lets no pod of a class."""
+        entering, leaving = self._through[Direction.INGRESS], self._through[Direction.EGRESS][number]
+
+        def enters(each: _Listener) -> bool:
+            if not self._open_at(each.port, leaving) >> each.number & 1:
+                return False
+            return each.number not in entering or bool(self._open_at(each.port, entering[each.number]) >> number & 1)
+
+        return frozenset(each for each in endpoints if not any(map(enters, self._listeners.of_endpoint[each])))
 
     def _open_at(self, port: PortRange, through: Sequence[tuple[int, int]]) -> int:
         """The columns for which a port is open."""

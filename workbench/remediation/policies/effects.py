@@ -67,8 +67,11 @@ class PolicyEffects:
         for moved in cut.moved:
             sources = self._relevant(moved.containers)
             parts.append(_rows(sources, np.full(len(sources), new)))
+            excepted = self._relevant(moved.excepted)
             for endpoints in moved.endpoints:
                 targets = self._relevant(endpoints)
+                if len(excepted):
+                    targets = targets[~np.isin(targets, excepted)]
                 parts.append(_rows(np.full(len(targets), new), targets))
             new += 1
         removed = [(self._number(source), self._number(target)) for source, target in cut.removed]
