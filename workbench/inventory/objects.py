@@ -5,8 +5,7 @@ lists and objects come from many versions; types are exact. Unknown fields are d
 Names follow the Kubernetes API (camelCase there, snake_case here).
 """
 
-from __future__ import annotations
-
+# Annotations stay objects here: as texts, msgspec would have to compile each one before it decodes anything.
 from functools import cache
 from typing import Any, TypeAlias
 

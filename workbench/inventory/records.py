@@ -1,7 +1,6 @@
 """What every trimmed object is made of: the structures, the metadata, and label selectors."""
 
-from __future__ import annotations
-
+# Annotations stay objects here: as texts, msgspec would have to compile each one before it decodes anything.
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import msgspec

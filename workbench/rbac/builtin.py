@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Final, TypeAlias, TypedDict, TypeVar, cast
 
 from workbench.inventory.objects import (
@@ -146,9 +147,8 @@ def builtin_policy(minor: int = LATEST_MINOR) -> BuiltinPolicy:
 
 @cache
 def _builtin_policy(minor: int) -> BuiltinPolicy:
-    from importlib.resources import files  # Costs as much as the rest of the package, and not every source needs it.
-
-    text = files("workbench.rbac").joinpath("builtin_roles.json").read_text(encoding="utf-8")
+    # To import importlib.resources takes longer than all that is done here.
+    text = Path(__file__).with_name("builtin_roles.json").read_text(encoding="utf-8")
     data = cast("_Data", json.loads(text))
     cluster_roles: list[ClusterRole] = []
     roles: list[Role] = []
