@@ -38,6 +38,7 @@ from workbench.techniques.resolve import reach
 
 PLUGIN = (("C-CNI", "Cluster"),)
 CALICO = daemon_set("calico-node", container(image="docker.io/calico/node:v3.30"), namespace="kube-system")
+CALICO_GONE = daemon_set("calico-node", container(image="example.org/other:v1"), namespace="kube-system")
 FLANNEL = daemon_set("flannel", container(image="docker.io/flannel/flannel:v0.26"), namespace="kube-system")
 
 
@@ -420,7 +421,9 @@ def test_a_group_keeps_its_name_when_its_first_member_leaves_it() -> None:
     assert after == {source: hub for source, hub in before.items() if source != "Container:many/w0/c"}
 
 
-CHOSEN = [technique(name) for name in ("NET_REACH", "MEMBER_NETWORK", "EXPOSE_LB", "ENDPOINT_EXPLOIT")]
+CHOSEN = [
+    technique(name) for name in ("NET_REACH", "MEMBER_NETWORK", "EXPOSE_LB", "EXPOSE_HOSTPORT", "ENDPOINT_EXPLOIT")
+]
 BALANCER = service(
     "web", {"port": 80, "targetPort": 8080}, namespace="shop", selector={"app": "web"}, type="LoadBalancer"
 )
@@ -450,6 +453,7 @@ changes = st.one_of(
     st.tuples(st.just("gone"), st.integers(0, 2)),
     st.tuples(st.just("label"), st.sampled_from(NAMES), st.sampled_from(NAMES)),
     st.tuples(st.just("host"), st.sampled_from(NAMES)),
+    st.just(("plugin",)),
     st.tuples(st.just("namespace"), st.sampled_from(("shop", "jobs"))),
     st.tuples(st.just("port"), st.sampled_from(NAMES), st.sampled_from((80, 8080))),
 )
@@ -464,6 +468,8 @@ def objects_after(change: tuple[Any, ...], made: list[KubernetesObject]) -> dict
             return {new.id: new}
         case ("gone", number):
             return {made[number].id: None} if number < len(made) else {}
+        case ("plugin",):
+            return {CALICO.id: CALICO_GONE}
         case ("namespace", name):
             new = obj("Namespace", name, labels={"team": name})
             return {new.id: new}

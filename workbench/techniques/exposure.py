@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import EllipsisType
 from typing import Any
 
 from workbench.graph import nodes
@@ -12,6 +13,7 @@ from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import IndexOf, Inventory
 from workbench.inventory.objects import Service
 from workbench.inventory.pods import PodInstance
+from workbench.network import enforcement
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
 from workbench.techniques.endpoints import endpoint_of, host_endpoint, host_ports, service_endpoint
 from workbench.techniques.pod_fields import LISTENING
@@ -57,6 +59,8 @@ class _ServiceTechnique(Technique):
 
     def touched_by_pods(self, view: Inventory) -> set[str] | None:
         """Those of the pods' namespaces: what policies let in depends on whom they select there."""
+        if enforcement.differs(view):
+            return None
         changed = {pod.namespace for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None}
         return {service.id for namespace in changed for service in view.in_namespace(Service, namespace)}
 
@@ -230,6 +234,10 @@ class ExposeHostPort(Technique):
 
     def subjects(self, view: Inventory) -> Iterable[PodInstance]:
         return view.index(PODS_ON_HOST)["yes"]
+
+    def touched(self, view: Inventory) -> set[str] | EllipsisType | None:
+        # Another network plugin lets policies have an effect on pods that it knows nothing of.
+        return None if enforcement.differs(view) else ...
 
     def detect(self, view: Inventory, subject: PodInstance) -> Iterator[Found | Blocked]:
         for container, index, number, protocol, host_ip in host_ports(subject):
