@@ -499,6 +499,8 @@ def test_a_what_if_is_a_rebuild(
     base = inventory(*objects.values())
     graph = build(base, CHOSEN)
     after = objects_after(change, made)
+    # No change brings a workload, of which an overlay would have to make pods.
+    after = {name: new for name, new in after.items() if name in objects or name.startswith(("NetworkP", "Namespace:"))}
     view = base.overlay(after)
     buckets = list(recompute(graph, view, CHOSEN))
     gone = {place for bucket in buckets for place in graph.bucket(bucket.technique, bucket.subject)}
