@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.builders import container, edges, inventory, mount, obj, owner, pod, proof, token_volume
+from tests.builders import container, edges, inventory, mount, obj, owner, pod, proof, technique, token_volume
 from workbench.inventory.inventory import Inventory
+from workbench.techniques.build import build, recompute
 from workbench.techniques.resolve.egress import reaches_api_server
 
 SHUT = (("C-API", "Namespace:shop"),)
@@ -128,3 +129,48 @@ def test_without_a_policy_the_evidence_names_none() -> None:
     token = next(edge for edge in edges(view, "IDENTITY_ASSUME") if edge.source == "Container:shop/web/app")
     assert (token.missing, token.effort) == ((), 1)
     assert not any(name.startswith("NetworkPolicy") for name, _ in proof(view, token))
+
+
+def admin(action: str = "Deny", **subject: Any) -> Any:
+    rule = {"action": action, "to": [{"networks": ["10.0.0.0/8"]}]}
+    spec = {"priority": 5, "subject": {"namespaces": subject}, "egress": [rule]}
+    return obj("AdminNetworkPolicy", "wall", "", spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        pytest.param([admin()], SHUT, id="an admin denies it"),
+        pytest.param([admin(matchLabels={"kubernetes.io/metadata.name": "other"})], (), id="of another namespace"),
+        pytest.param([admin("Allow"), policy(**ANYWHERE)], (), id="an admin's Allow is final"),
+        pytest.param([admin("Pass"), policy(**ANYWHERE)], SHUT, id="Pass leaves it to the namespace"),
+    ],
+)
+def test_policies_of_administrators(policies: list[Any], expected: Any) -> None:
+    """network-policy-api, AdminNetworkPolicy v1alpha1: they are asked before the policies of namespaces."""
+    assert answer(web(), api_server(), *policies) == expected
+
+
+TEAM = {"matchLabels": {"team": "shop"}}
+
+
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [
+        pytest.param([], policy(**ANYWHERE), id="a policy comes"),
+        pytest.param([], policy(namespace="other", **ANYWHERE), id="a policy of another namespace comes"),
+        pytest.param([policy(**ANYWHERE)], policy(**ANYWHERE, egress=[{}]), id="a policy opens"),
+        pytest.param([], admin(), id="an admin's comes"),
+        pytest.param([admin(**TEAM)], obj("Namespace", "shop", labels={"team": "shop"}), id="a namespace joins"),
+    ],
+)
+def test_a_change_touches_the_steps_that_it_decides(base: list[Any], change: Any) -> None:
+    chosen = [technique("IDENTITY_ASSUME"), technique("VOLUME_DISCOVER")]
+    below = inventory(web(), api_server(), *base)
+    graph = build(below, chosen)
+    view = below.overlay({change.id: change})
+    buckets = list(recompute(graph, view, chosen))
+    gone = {place for bucket in buckets for place in graph.bucket(bucket.technique, bucket.subject)}
+    told = [graph.edge(place) for place in range(len(graph.source)) if place not in gone]
+    told += [edge for bucket in buckets for edge in bucket.edges]
+    assert sorted(told, key=str) == sorted(build(view, chosen).edges(), key=str)

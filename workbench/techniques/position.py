@@ -16,7 +16,7 @@ from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
 from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.pod_fields import ACCOUNT, API_SERVER, PLACE, TOKENS
-from workbench.techniques.resolve.egress import egress_evidence, policies_by_namespace, reaches_api_server
+from workbench.techniques.resolve.egress import APART, containers_touched, egress_evidence, reaches_api_server
 from workbench.techniques.resolve.nodes import node_ids
 from workbench.techniques.resolve.token import api_tokens, automount, token_evidence
 
@@ -85,7 +85,7 @@ class IdentityAssume(RecordTechnique):
         mitre=("T1528",),
         effort=1,
         reason=Reason.POSSESSED,
-        reads=frozenset({"Pod", "ServiceAccount", "Secret", "NetworkPolicy", "EndpointSlice"}),
+        reads=frozenset({"Pod", "ServiceAccount", "Secret"}) | APART,
         subject_type=SubjectType.CONTAINER,
         pod_fields=TOKENS | API_SERVER,
         fixes=("F-AUTOMOUNT", "F-SA-OWN"),
@@ -96,18 +96,22 @@ class IdentityAssume(RecordTechnique):
         family="position",
     )
 
+    apart = APART
+
+    def touched_apart(self, view: Inventory) -> set[str] | None:
+        return containers_touched(view)
+
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         return view.containers
 
     from_subject = True
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
-        limited = policies_by_namespace(view)
         for container in subjects:
             pod = container.pod
             tokens = api_tokens(view, container)
             if tokens:
-                missing = reaches_api_server(view, pod) if pod.namespace in limited else ()
+                missing = reaches_api_server(view, pod)
                 for token in tokens:
                     yield container.id, token.account, 1, missing, token
             elif not pod.mirror and not automount(view, pod):

@@ -14,7 +14,7 @@ from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.pod_fields import API_SERVER, ENVIRONMENT, MOUNTS, TOKENS
-from workbench.techniques.resolve.egress import egress_evidence, policies_by_namespace, reaches_api_server
+from workbench.techniques.resolve.egress import APART, containers_touched, egress_evidence, reaches_api_server
 from workbench.techniques.resolve.references import (
     Reference,
     Where,
@@ -46,12 +46,17 @@ class VolumeDiscover(RecordTechnique):
         mitre=("T1613",),
         effort=1,
         reason=Reason.POSSESSED,
-        reads=frozenset({"Pod", "Secret", "ServiceAccount", "NetworkPolicy", "EndpointSlice"}),
+        reads=frozenset({"Pod", "Secret", "ServiceAccount"}) | APART,
         subject_type=SubjectType.CONTAINER,
         pod_fields=TOKENS | API_SERVER,
         references=("https://kubehound.io/reference/attacks/VOLUME_DISCOVER/",),
         family="secrets",
     )
+
+    apart = APART
+
+    def touched_apart(self, view: Inventory) -> set[str] | None:
+        return containers_touched(view)
 
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         index = view.index(CONTAINERS_BY_TRAIT)
@@ -64,14 +69,13 @@ class VolumeDiscover(RecordTechnique):
     from_subject = True
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
-        limited = policies_by_namespace(view)
         for container in subjects:
             pod, spec = container.pod, container.spec
             source = container.id
             prefix = f"Volume:{pod.namespace}/{pod.name}/"
             seen: set[str | None] = set()
             # A token that the container cannot use against the API server is no way to its account by this volume.
-            shut = reaches_api_server(view, pod) if pod.namespace in limited else ()
+            shut = reaches_api_server(view, pod)
             tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
             for mount in spec.volume_mounts or ():
                 name = mount.name

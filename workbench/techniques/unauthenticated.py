@@ -14,7 +14,7 @@ from workbench.techniques.listeners import listener_evidence
 from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.pod_fields import API_SERVER, LISTENING, TOKENS
 from workbench.techniques.resolve import Answer, all_of, distinct, gateway_routes
-from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
+from workbench.techniques.resolve.egress import APART, egress_evidence, namespaces_touched, reaches_api_server
 from workbench.techniques.resolve.token import TokenMount, api_tokens, token_evidence
 from workbench.techniques.resolve.unguarded import SERVERS, SETTINGS, Server, lets_everybody_in, listens, server_of
 
@@ -35,7 +35,7 @@ class EndpointUnauthenticated(RecordTechnique):
         mitre=("T1133",),
         effort=2,
         reason=Reason.API_CALL,
-        reads=ALL_READS | {"ServiceAccount", "Secret", "NetworkPolicy"},
+        reads=ALL_READS | {"ServiceAccount", "Secret"} | APART,
         subject_type=SubjectType.SCOPE,
         pod_fields=LISTENING | TOKENS | API_SERVER,
         fixes=("F-ING-AUTH", "F-NP-IN"),
@@ -50,13 +50,16 @@ class EndpointUnauthenticated(RecordTechnique):
     )
 
     # Where the API server is, which an EndpointSlice of one namespace says, concerns the pods of all.
-    apart = gateway_routes.READS | {"EndpointSlice"}
+    apart = gateway_routes.READS | APART
 
     def subjects(self, view: Inventory) -> Iterable[str]:
         return view.index(SERVERS).keys()
 
     def touched_apart(self, view: Inventory) -> set[str] | None:
-        return None if "EndpointSlice" in view.replaced else gateway_routes.changed_namespaces(view)
+        if "EndpointSlice" in view.replaced:
+            return None
+        shut_in = namespaces_touched(view)
+        return None if shut_in is None else shut_in | gateway_routes.changed_namespaces(view)
 
     def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
         for namespace in subjects:

@@ -1,25 +1,28 @@
 """Whether a pod's network policies let it reach the API server (C-API).
 
-Policies of the pod's own namespace that select it and have the type Egress shut off what none of them allows; no
-such policy allows everything. Whether the network plugin enforces them no object shows, so that the answer is never
-worse than conditional. Source: Kubernetes documentation, "Network Policies".
+The network engine decides, for the addresses and ports of the API server. What policies deny stays possible, whatever
+the network plugin is, for an API server may have addresses that no object shows. Source: Kubernetes documentation,
+"Network Policies".
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
-
 from workbench.graph.graph import Fact
 from workbench.inventory.evidence import Evidence
-from workbench.inventory.inventory import Inventory
-from workbench.inventory.network_objects import NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPort
+from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
+from workbench.inventory.network_objects import NetworkPolicy
 from workbench.inventory.objects import EndpointSlice
 from workbench.inventory.pods import PodInstance
-from workbench.rbac import selector_matches
+from workbench.network import policies
+from workbench.network.bits import numbers_of
+from workbench.network.ports import PortRange
+from workbench.network.rules import Direction
 from workbench.techniques.resolve.nodes import CONTROL_PLANE_PODS
+from workbench.techniques.resolve.reach import READS, network_of
 
-_POLICIES = frozenset({"NetworkPolicy"})
+APART = policies.READS | {"Namespace"}
+"""The kinds that answers depend on beside pods and accounts; whom these concern :func:`namespaces_touched` says."""
+
 _ADDRESSES = frozenset({"Pod", "EndpointSlice"})
 _SERVICE_LABEL = "kubernetes.io/service-name"
 _PORTS = frozenset({443, 6443})
@@ -28,52 +31,67 @@ _PORTS = frozenset({443, 6443})
 
 def reaches_api_server(view: Inventory, pod: PodInstance) -> tuple[Fact, ...]:
     """What it takes for a pod to reach the API server: nothing, or C-API about its namespace."""
-    policies = egress_policies(view, pod)
-    if not policies or any(_lets_out(view, policy) for policy in policies):
+    known = view.memo("classes of pods that reach the API server", READS)
+    if "limited" not in known:
+        known["limited"] = any(policy.touches(Direction.EGRESS) for policy in network_of(view).reach.policies)
+    if not known["limited"]:
         return ()
-    return (("C-API", f"Namespace:{pod.namespace}"),)
+    number = network_of(view).reach.class_of(pod)
+    if number is None:
+        return ()
+    if number not in known:
+        known[number] = _let_out(view, number)
+    return () if known[number] else (("C-API", f"Namespace:{pod.namespace}"),)
 
 
-def _lets_out(view: Inventory, policy: NetworkPolicy) -> bool:
-    """Whether a policy lets the pods that it selects reach some address of the API server."""
-    memo = view.memo("policies that let pods reach the API server", _POLICIES | _ADDRESSES)
-    found: bool | None = memo.get(policy.id)
-    if found is None:
-        addresses, ports = api_server(view)
-        rules = (policy.spec.egress if policy.spec else None) or ()
-        found = memo[policy.id] = any(_allows(rule, addresses, ports) for rule in rules)
-    return found
+def _let_out(view: Inventory, number: int) -> bool:
+    """Whether the policies of a class let it reach some address of the API server; of one not known, any address."""
+    reach = network_of(view).reach
+    if not reach.selecting(Direction.EGRESS, number):
+        return True
+    columns = reach.columns
+    addresses, ports = api_server(view)
+    masks = [reach.space.mask(PortRange("TCP", port, port)) for port in ports]
+
+    def open_to(atom: int) -> int:
+        return reach.gate(Direction.EGRESS, number, columns.first_address + atom)[0]
+
+    if addresses:
+        atoms = [atom for atom in map(columns.addresses.atom_of, addresses) if atom is not None]
+        return any(open_to(atom) & mask for atom in atoms for mask in masks)
+    for family in (4, 6):
+        wanted = list(numbers_of(columns.addresses.family(family)))
+        if wanted and any(all(open_to(atom) & mask for atom in wanted) for mask in masks):
+            return True
+    return False
 
 
-def egress_policies(view: Inventory, pod: PodInstance) -> list[NetworkPolicy]:
-    """The policies that limit what a pod may reach; none for a pod on the host's network."""
-    found = policies_by_namespace(view).get(pod.namespace) if not pod.spec.host_network else None
-    return [policy for policy in found if _selects(policy, pod)] if found else []
+def namespaces_touched(view: Inventory) -> set[str] | None:
+    """The namespaces whose pods an overlay's changes of :data:`APART` may keep from the API server; ``None``: all."""
+    replaced = view.replaced
+    slices = (item for pair in replaced.get("EndpointSlice", ()) for item in pair if item is not None)
+    if any((item.metadata.labels or {}).get(_SERVICE_LABEL) == "kubernetes" for item in slices):
+        return None
+    if replaced.keys() & APART - {"NetworkPolicy"} and _beyond_namespaces(view):
+        return None
+    changed = (policy for pair in replaced.get("NetworkPolicy", ()) for policy in pair)
+    return {policy.namespace for policy in changed if policy is not None}
 
 
-def policies_by_namespace(view: Inventory) -> dict[str, list[NetworkPolicy]]:
-    """The policies that limit egress: nothing keeps the pods of any other namespace from the API server."""
-    return view.derived("policies that limit egress", _POLICIES, _limiting)
+def containers_touched(view: Inventory) -> set[str] | None:
+    """The same as the ids of containers."""
+    namespaces = namespaces_touched(view)
+    if namespaces is None:
+        return None
+    pods = view.index(PODS_BY_NAMESPACE)
+    return {container.id for namespace in namespaces for pod in pods[namespace] for container in pod.containers}
 
 
-def _limiting(view: Inventory) -> dict[str, list[NetworkPolicy]]:
-    found: dict[str, list[NetworkPolicy]] = {}
-    for policy in view.all(NetworkPolicy):
-        if _limits_egress(policy):
-            found.setdefault(policy.namespace, []).append(policy)
-    return found
-
-
-def _limits_egress(policy: NetworkPolicy) -> bool:
-    if policy.spec is None:
-        return False
-    types = policy.spec.policy_types
-    return "Egress" in types if types else bool(policy.spec.egress)
-
-
-def _selects(policy: NetworkPolicy, pod: PodInstance) -> bool:
-    selector = policy.spec.pod_selector if policy.spec else None
-    return selector is None or selector_matches(selector, pod.labels)
+def _beyond_namespaces(view: Inventory) -> bool:
+    """Whether there are, or were, policies of which more counts than the pods of their own namespace."""
+    kinds = policies.READS - {"NetworkPolicy", "EndpointSlice"}
+    found = (policy.object.partition(":")[0] for policy in network_of(view).reach.policies)
+    return bool(view.replaced.keys() & kinds) or any(kind != "NetworkPolicy" for kind in found)
 
 
 def api_server(view: Inventory) -> tuple[tuple[str, ...], frozenset[int]]:
@@ -98,42 +116,15 @@ def _addresses(view: Inventory) -> tuple[tuple[str, ...], frozenset[int]]:
     return tuple(sorted(addresses)), frozenset(ports) or _PORTS
 
 
-def _allows(rule: NetworkPolicyEgressRule, addresses: Iterable[str], ports: frozenset[int]) -> bool:
-    """Whether a rule lets some address of the API server through; pods and namespaces cannot select it."""
-    if rule.ports and not any(_allows_port(port, ports) for port in rule.ports):
-        return False
-    if not rule.to:
-        return True
-    blocks = [peer.ip_block for peer in rule.to if peer.ip_block is not None]
-    known = list(addresses)
-    if not known:
-        return any(block.cidr in ("0.0.0.0/0", "::/0") and not block.except_ for block in blocks)
-    return any(_holds(block.cidr, block.except_ or (), address) for block in blocks for address in known)
-
-
-def _allows_port(port: NetworkPolicyPort, ports: frozenset[int]) -> bool:
-    number = port.port
-    if (port.protocol or "TCP") != "TCP":
-        return False
-    if number is None:
-        return True
-    return isinstance(number, int) and any(number <= known <= (port.end_port or number) for known in ports)
-
-
-def _holds(cidr: str | None, excepted: Iterable[str], address: str) -> bool:
-    try:
-        ip = ipaddress.ip_address(address)
-        if ip not in ipaddress.ip_network(cidr or "", strict=False):
-            return False
-        return not any(ip in ipaddress.ip_network(text, strict=False) for text in excepted)
-    except ValueError:
-        return False
-
-
 def egress_evidence(view: Inventory, pod: PodInstance) -> list[Evidence]:
     """The policies that were asked: whom they select and what they let out."""
+    reach = network_of(view).reach
+    number = reach.class_of(pod)
     out: list[Evidence] = []
-    for policy in egress_policies(view, pod):
-        out.append(view.evidence(policy, "spec.podSelector"))
-        out.append(view.evidence(policy, "spec.egress"))
+    for policy in reach.selecting(Direction.EGRESS, number) if number is not None else ():
+        obj = view.by_id(policy.object)
+        if isinstance(obj, NetworkPolicy):
+            out += [view.evidence(obj, "spec.podSelector"), view.evidence(obj, "spec.egress")]
+        elif obj is not None:
+            out.append(view.evidence(obj, "spec"))
     return out
