@@ -1,4 +1,4 @@
-"""What comes in from the edge of the cluster: Services, Ingress, Route, Gateway API, and entries without them."""
+"""What comes in from the edge of the cluster: Services, Ingress, Route, Gateway API; and what enforces policies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from tests.network.worlds import TRIO, network, view
 from workbench.network.connections import Network
 from workbench.network.enforcement import Enforces, enforcement
-from workbench.network.entries import Way, admitted, entries
 
 SERVICE: dict[str, Any] = {
     "apiVersion": "v1",
@@ -203,62 +202,6 @@ def test_a_udp_route_gives_udp() -> None:
     service = changed(SERVICE, ports=[{"port": 80, "targetPort": 53, "protocol": "UDP"}])
     found = let_in(network(TRIO, gateway(protocol="UDP"), route("UDPRoute"), [service]))
     assert found == {"shop/web[Pod]": {"UDP": [[53, 53]]}}
-
-
-# --- entries (Kubernetes documentation, "Service", "External Traffic Policy") --------------------------------
-
-INSIDE_ONLY = """
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: p, namespace: shop}
-spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}]}]}
-"""
-
-
-def test_entries_of_services_and_of_pods() -> None:
-    service = changed(
-        SERVICE,
-        type="LoadBalancer",
-        externalIPs=["192.0.2.8"],
-        ports=[{"port": 80, "targetPort": "http", "nodePort": 30080}],
-    )
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "edge", "namespace": "ops"},
-        "spec": {"containers": [{"name": "c", "ports": [{"containerPort": 443, "hostPort": 8443}]}]},
-    }
-    found = {(each.way, each.port, each.pod.id, each.target.low) for each in entries(network(TRIO, [service, pod]))}
-    assert found == {
-        (Way.LOAD_BALANCER, 80, "Pod:shop/web", 8080),
-        (Way.NODE_PORT, 30080, "Pod:shop/web", 8080),
-        (Way.EXTERNAL_IP, 80, "Pod:shop/web", 8080),
-        (Way.HOST_PORT, 8443, "Pod:ops/edge", 443),
-    }
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        pytest.param({"externalTrafficPolicy": "Local"}, "allowed", id="the client is seen"),
-        pytest.param({}, "unknown", id="the client is hidden"),
-        pytest.param(
-            {"externalTrafficPolicy": "Local", "loadBalancerSourceRanges": ["192.0.2.0/25"]},
-            "allowed",
-            id="ranges inside",
-        ),
-        pytest.param(
-            {"externalTrafficPolicy": "Local", "loadBalancerSourceRanges": ["198.51.100.0/24"]},
-            "denied",
-            id="ranges outside",
-        ),
-    ],
-)
-def test_what_a_policy_says_to_the_clients_of_a_load_balancer(spec: dict[str, Any], expected: str) -> None:
-    net = network(TRIO, INSIDE_ONLY, [changed(SERVICE, type="LoadBalancer", **spec)])
-    (entry,) = entries(net)
-    allowed, unknown = admitted(net, entry)
-    assert ("allowed" if allowed else "unknown" if unknown else "denied") == expected
 
 
 # --- enforcement ------------------------------------------------------------------------------------------

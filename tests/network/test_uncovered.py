@@ -9,7 +9,6 @@ import pytest
 from tests.network.test_edges import INGRESS, SERVICE, WEB, changed, gateway, let_in, route
 from tests.network.test_semantics import ALL_NAMESPACES, np, policy
 from tests.network.worlds import TRIO, asked, network
-from workbench.network.entries import Way, admitted, entries
 
 # --- ClusterNetworkPolicy (network-policy-api, apis/v1alpha2) ----------------------------------------------
 
@@ -125,25 +124,6 @@ BLOCK6 = {"cidr": "2001:db8::/32"}
 
 
 # --- Services (Kubernetes documentation, "Service") -----------------------------------------------------------
-
-
-@pytest.mark.parametrize("protocol", ["TCP", "UDP", "SCTP"])
-def test_entries_keep_the_protocol_of_a_service(protocol: str) -> None:
-    """ "Supported protocols": TCP, UDP and SCTP; a policy for one of them says nothing of the others."""
-    ports = [{"port": 53, "targetPort": 5353, "nodePort": 30053, "protocol": protocol}]
-    allow = np({"podSelector": {}, "ingress": [{"ports": [{"port": 5353, "protocol": "UDP"}]}]})
-    net = network(TRIO, [changed(SERVICE, type="NodePort", ports=ports), allow])
-    (entry,) = entries(net)
-    assert (entry.way, entry.port, entry.target.protocol, entry.target.low) == (Way.NODE_PORT, 30053, protocol, 5353)
-    allowed, unknown = admitted(net, entry)
-    assert bool(allowed) is (protocol == "UDP")
-    assert not unknown or protocol != "UDP"
-
-
-def test_a_name_outside_is_no_entry() -> None:
-    """``ExternalName`` "maps the Service to the contents of the externalName field": no pod is behind it."""
-    service = changed(SERVICE, type="ExternalName", externalName="example.com", ports=[{"port": 80, "nodePort": 30080}])
-    assert not list(entries(network(TRIO, [service])))
 
 
 def test_a_service_leads_to_pods_of_its_namespace_that_run() -> None:

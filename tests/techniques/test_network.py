@@ -320,6 +320,55 @@ def test_a_load_balancer_leads_to_what_policies_let_in(
 
 
 @pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        pytest.param(["203.0.113.0/25"], [(("C-FW", "Node:*"),)], id="within what the policy lets in"),
+        pytest.param(["198.51.100.0/24"], [], id="beside it"),
+    ],
+)
+def test_source_ranges_and_policies_both_have_to_let_a_client_in(ranges: list[str], expected: list[Any]) -> None:
+    """Kubernetes documentation, Service: ``loadBalancerSourceRanges``; ``Local`` keeps the client's address."""
+    balancer = service(
+        "web",
+        {"port": 80, "targetPort": 8080},
+        namespace="shop",
+        selector={"app": "web"},
+        type="LoadBalancer",
+        address="203.0.113.4",
+        externalTrafficPolicy="Local",
+        loadBalancerSourceRanges=ranges,
+    )
+    view = inventory(WEB, balancer, CALICO, PARTNER)
+    assert [edge.missing for edge in edges(view, "EXPOSE_LB")] == expected
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP", "SCTP"])
+def test_a_policy_for_one_protocol_says_nothing_of_the_others(protocol: str) -> None:
+    """Kubernetes documentation, Service, "Supported protocols": TCP, UDP and SCTP."""
+    name = "Endpoint:shop/dns/53" + ("" if protocol == "TCP" else f"-{protocol.lower()}")
+    dns = service(
+        "dns",
+        {"port": 53, "targetPort": 5353, "protocol": protocol, "nodePort": 30053},
+        namespace="shop",
+        selector={"app": "web"},
+        type="NodePort",
+    )
+    udp = policy("in", {"app": "web"}, ingress=[{"ports": [{"port": 5353, "protocol": "UDP"}]}])
+    view = inventory(WEB, BATCH, dns, CALICO, udp)
+    wanted = [name] if protocol == "UDP" else []
+    assert [edge.target for edge in edges(view, "EXPOSE_NODEPORT")] == wanted
+    assert targets(view, "NET_REACH", "Container:jobs/batch/c") == wanted
+
+
+def test_a_name_outside_has_no_pod_behind_it() -> None:
+    """``ExternalName`` "maps the Service to the contents of the externalName field"."""
+    outside = service("web", {"port": 80, "nodePort": 30080}, namespace="shop", type="ExternalName")
+    view = inventory(WEB, BATCH, outside)
+    assert not edges(view, "EXPOSE_NODEPORT")
+    assert targets(view, "NET_REACH", "Container:jobs/batch/c") == ["Endpoint:shop/pod.web/8080"]
+
+
+@pytest.mark.parametrize(
     ("label", "open_to"), [("ingress", True), ("other", False)], ids=["the controller's namespace", "another one"]
 )
 def test_an_ingress_leads_to_what_lets_its_controller_in(label: str, open_to: bool) -> None:
