@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.builders import container, edges, inventory, mount, obj, owner, pod, proof, technique, token_volume
+from workbench.inventory.evidence import Gap, Problem
 from workbench.inventory.inventory import Inventory
 from workbench.techniques.build import build, recompute
 from workbench.techniques.resolve.egress import reaches_api_server
@@ -149,6 +150,14 @@ def admin(action: str = "Deny", **subject: Any) -> Any:
 def test_policies_of_administrators(policies: list[Any], expected: Any) -> None:
     """network-policy-api, AdminNetworkPolicy v1alpha1: they are asked before the policies of namespaces."""
     assert answer(web(), api_server(), *policies) == expected
+
+
+def test_policies_that_could_not_be_read_are_a_gap_and_no_doubt() -> None:
+    gap = Gap("NetworkPolicy", None, Problem.FORBIDDEN, 1, "networkpolicies is forbidden")
+    view = inventory(web(), api_server(), coverage=[gap])
+    found = view.pods.get("Pod:shop/web")
+    assert found is not None
+    assert reaches_api_server(view, found) == ()
 
 
 TEAM = {"matchLabels": {"team": "shop"}}

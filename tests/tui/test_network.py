@@ -412,7 +412,8 @@ async def test_policies_that_were_not_read_are_said_at_the_top(opened: Opened) -
     gap = Gap("NetworkPolicy", "shop", Problem.FORBIDDEN, 1, "403")
     async with opened(fake.audit(coverage=[gap])) as (app, pilot):
         await press(pilot, "6")
-        assert "NetworkPolicy in shop: refused; what is open here may be closed by one" in notes(app)
+        assert "NetworkPolicy in shop: refused: what one might decide is unknown" in notes(app)
+        assert "?" in cell(app, "Namespace:ci", "Namespace:shop"), "what is not known is neither open nor closed"
 
 
 async def test_whether_policies_are_enforced_is_said_to_be_unknown(opened: Opened) -> None:

@@ -130,7 +130,7 @@ class NetworkView:
         for gap in view.coverage:
             if gap.kind in READS and gap.problem in unread:
                 where = f" in {gap.namespace}" if gap.namespace else ""
-                warnings.append(f"{gap.kind}{where}: {unread[gap.problem]}; what is open here may be closed by one")
+                warnings.append(f"{gap.kind}{where}: {unread[gap.problem]}: what one might decide is unknown")
         warnings += [f"{gap.detail}: it may decide either way" for gap in invalid.gaps(parsed.faults)]
         found = enforcement(view)
         doubtful = bool(parsed.policies) and found.verdict is Enforces.UNKNOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
@@ -31,6 +32,6 @@ class FromContainers(RecordTechnique):
         """Whether no container has such a step, whatever it is."""
         return False
 
+    @abstractmethod
     def of_pod(self, view: Inventory, pod: PodInstance) -> Iterator[Record | Blocked]:
         """The edges of the containers of a pod."""
-        raise NotImplementedError

@@ -18,7 +18,7 @@ from workbench.techniques.pod_fields import IMAGE, PLACE
 from workbench.techniques.resolve import Answer, all_of, reach
 from workbench.techniques.resolve.etcd import ETCD_PODS, Access, client_access, etcd_of
 from workbench.techniques.resolve.reach import OPEN, Passage
-from workbench.techniques.resolve.reached import addresses_of, changed_ways_out, class_of, to_node_address
+from workbench.techniques.resolve.reached import changed_ways_out, class_of
 
 
 class _Etcd(NamedTuple):
@@ -96,7 +96,7 @@ class NetEtcd(FromContainers):
             return [*found, view.evidence(container.pod.obj, container.pod.field("hostNetwork"), False)]
         if not etcd.pod.spec.host_network:
             return found + reach.evidence(view, container.pod, etcd.pod, port)
-        for address in addresses_of(view, etcd.pod.node)[:1]:
+        for address in reach.addresses_of(view, etcd.pod.node)[:1]:
             found += reach.evidence(view, container.pod, address, port)
         return found
 
@@ -147,7 +147,7 @@ def _passage(view: Inventory, pod: PodInstance, target: PodInstance, port: int) 
     known = view.memo("etcd by class", reach.READS | {"Node"})
     key = class_of(view, pod), target.id, port
     if key not in known:
-        known[key] = to_node_address(view, pod, target.node, port)
+        known[key] = reach.to_other_node(view, pod, target.node, port)
     found: Passage = known[key]
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from types import EllipsisType
 
@@ -52,9 +53,9 @@ class _OnNode(RecordTechnique):
             missing: tuple[Fact, ...] = all_of(answer, Answer(fact("C-NODE", node_id))).missing
             yield container.id, hub(perhaps, node_id), effort, missing, None
 
+    @abstractmethod
     def takes(self, view: Inventory, container: ContainerInstance) -> Answer | None:
         """What the step takes; ``None`` if the container is no candidate."""
-        raise NotImplementedError
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -75,9 +76,9 @@ class _OnNode(RecordTechnique):
         """The rules of policies that come into it."""
         return ()
 
+    @abstractmethod
     def proof(self, view: Inventory, container: ContainerInstance) -> Iterator[Evidence]:
         """What proves that the container may take the step."""
-        raise NotImplementedError
 
 
 class _HostNetwork(_OnNode):

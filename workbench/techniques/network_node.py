@@ -22,7 +22,7 @@ from workbench.techniques.resolve.egress import egress_evidence, reaches_api_ser
 from workbench.techniques.resolve.kubelet import CONFIG, anonymous_kubelets, kubelet_evidence
 from workbench.techniques.resolve.kubelet import PORT as KUBELET_PORT
 from workbench.techniques.resolve.nodes import node_ids
-from workbench.techniques.resolve.reached import addresses_of, changed_ways_out, class_of, hub_of, to_node_address
+from workbench.techniques.resolve.reached import changed_ways_out, class_of, hub_of
 from workbench.techniques.resolve.token import TokenMount, api_tokens, token_evidence
 
 KUBELETS = "kubelets"
@@ -101,7 +101,7 @@ class NetKubelet(FromContainers):
                 if token.account == account:
                     found += [*token_evidence(view, container, token), *egress_evidence(view, pod)]
         found.append(view.evidence(edge.target, "status.addresses"))
-        for address in addresses_of(view, edge.target)[:1]:
+        for address in reach.addresses_of(view, edge.target)[:1]:
             found += reach.evidence(view, pod, address, KUBELET_PORT)
         return distinct(found)
 
@@ -176,7 +176,7 @@ def _open_nodes(view: Inventory, pod: PodInstance) -> dict[tuple[Fact, ...], _Gr
     if number not in known:
         out: dict[tuple[Fact, ...], list[Sequence[str]]] = {}
         for group in _node_groups(view):
-            passage = to_node_address(view, pod, group[0], KUBELET_PORT)
+            passage = reach.to_other_node(view, pod, group[0], KUBELET_PORT)
             if passage.open:
                 out.setdefault(passage.missing, []).append(group)
         known[number] = out
@@ -197,7 +197,7 @@ def _by_atoms(view: Inventory) -> _Groups:
     found: dict[tuple[int | None, ...], list[str]] = {}
     known = node_ids(view)
     for node_id in known if len(known) == 1 else [each for each in known if each != UNKNOWN_NODE]:
-        found.setdefault(tuple(map(atom_of, addresses_of(view, node_id))), []).append(node_id)
+        found.setdefault(tuple(map(atom_of, reach.addresses_of(view, node_id))), []).append(node_id)
     return list(found.values())
 
 

@@ -158,17 +158,21 @@ def to_address(view: Inventory, source: PodInstance, address: str, port: int, pr
     return _judged(view, source, None, (number, column), verdict, port, protocol)
 
 
-def to_node(view: Inventory, source: PodInstance, node_id: str, port: int, protocol: str = "TCP") -> Passage:
-    """Whether a pod gets to a port that a node itself listens on."""
-    if source.node == node_id != UNKNOWN_NODE:
-        return OPEN
+def addresses_of(view: Inventory, node_id: str) -> list[str]:
+    """The addresses at which a node listens; none of one that was not read."""
     node = view.by_id(node_id)
     known = (node.status.addresses if isinstance(node, Node) and node.status is not None else None) or ()
-    found = [
-        to_address(view, source, each.address, port, protocol)
-        for each in known
-        if each.address and each.type in ("InternalIP", "ExternalIP")
-    ]
+    return [each.address for each in known if each.address and each.type in ("InternalIP", "ExternalIP")]
+
+
+def to_node(view: Inventory, source: PodInstance, node_id: str, port: int, protocol: str = "TCP") -> Passage:
+    """Whether a pod gets to a port that a node itself listens on."""
+    return OPEN if source.node == node_id != UNKNOWN_NODE else to_other_node(view, source, node_id, port, protocol)
+
+
+def to_other_node(view: Inventory, source: PodInstance, node_id: str, port: int, protocol: str = "TCP") -> Passage:
+    """As :func:`to_node`, as if the pod ran elsewhere: the same for all pods that policies take for alike."""
+    found = [to_address(view, source, address, port, protocol) for address in addresses_of(view, node_id)]
     if found:
         return min(found, key=lambda passage: (not passage.open, len(passage.missing)))
     reach = network_of(view).reach
