@@ -9,8 +9,6 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
-from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -18,7 +16,8 @@ from textual.widget import Widget
 from workbench.tui.actions import bindings_of
 from workbench.tui.axes import Line
 from workbench.tui.network_lines import Look
-from workbench.tui.text import Span, Spans, fit, flat, shown, width, wrapped
+from workbench.tui.text import Span, Spans, fit, flat, width, wrapped
+from workbench.tui.widgets.content_pane import ContentPane
 from workbench.tui.widgets.painting import LOOKS, Painted, TextPane, strip_of
 
 NARROWEST_LABEL = 14
@@ -413,18 +412,9 @@ class SpanLines(Widget):
         return strip_of(line, looks, self.rich_style).adjust_cell_length(self.size.width, self.rich_style)
 
 
-class MatrixPane(Vertical):
+class MatrixPane(ContentPane):
     """Notes, head, cells and the words for the cell under the cursor; or a message in their place."""
 
-    DEFAULT_CSS = """
-    MatrixPane {
-        border: round $frame;
-        border-title-color: $foreground;
-        border-subtitle-color: $muted;
-        &:focus-within { border: heavy $frame-focus; border-title-style: bold; }
-        & > Painted, & > Painted:focus { border: none; height: 1fr; }
-    }
-    """
     PLACE: ClassVar[str] = ""
 
     def compose(self) -> ComposeResult:
@@ -446,14 +436,13 @@ class MatrixPane(Vertical):
         return self.query_one(MatrixGrid)
 
     @property
-    def target(self) -> Widget:
-        """What takes the keys."""
-        return self.grid if self.grid.display else self.query_one(TextPane)
+    def content_widget(self) -> Widget:
+        """The cells."""
+        return self.grid
 
-    def entitle(self, title: str, subtitle: str = "") -> None:
-        """Set the title in the border, and the one below it."""
-        self.border_title = Content(shown(title))
-        self.border_subtitle = Content(shown(subtitle))
+    def beside(self) -> Sequence[Widget]:
+        """Notes, head and the words for a cell."""
+        return [self.query_one(part) for part in ("#matrix-notes", "#matrix-head", "#cell-status")]
 
     def show_notes(self, notes: Sequence[Spans]) -> None:
         """Say above the head what holds for all of it."""
@@ -470,22 +459,11 @@ class MatrixPane(Vertical):
 
     def show(self, rows: Sequence[Line], columns: Sequence[Line], row: int, column: int) -> None:
         """Show rows and columns, and stand on one cell."""
-        self._swap(self.grid)
+        self.show_content()
         self.grid.set_lines(rows, columns, row, column)
 
     def say(self, lines: Sequence[Spans]) -> None:
         """Show a message in place of the cells."""
         self.grid.set_lines((), (), 0, 0)
         self.show_status([])
-        message = self.query_one(TextPane)
-        self._swap(message)
-        message.show(lines)
-
-    def _swap(self, shown_one: Widget) -> None:
-        message, grid = self.query_one(TextPane), self.grid
-        had_focus = grid.has_focus or message.has_focus
-        grid.display, message.display = shown_one is grid, shown_one is message
-        for part in ("#matrix-notes", "#matrix-head", "#cell-status"):
-            self.query_one(part).display = shown_one is grid
-        if had_focus and not shown_one.has_focus:
-            shown_one.focus(scroll_visible=False)
+        self.show_message(lines)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from workbench.tui.text import Span, Spans, fit, shown, width
+from workbench.tui.widgets.content_pane import ContentPane
 from workbench.tui.widgets.line_list import LineList
 from workbench.tui.widgets.painting import TextPane, strip_of
 from workbench.tui.widgets.severity import BARS
@@ -210,18 +209,9 @@ class TableHead(Widget):
             self.post_message(self.Chosen(found[-1]))
 
 
-class ObjectTablePane(Vertical):
+class ObjectTablePane(ContentPane):
     """Head and rows, or a message in their place."""
 
-    DEFAULT_CSS = """
-    ObjectTablePane {
-        border: round $frame;
-        border-title-color: $foreground;
-        border-subtitle-color: $muted;
-        &:focus-within { border: heavy $frame-focus; border-title-style: bold; }
-        & > Painted, & > Painted:focus { border: none; height: 1fr; }
-    }
-    """
     PLACE: ClassVar[str] = ""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -246,14 +236,13 @@ class ObjectTablePane(Vertical):
         return self.query_one(ObjectRows)
 
     @property
-    def target(self) -> Widget:
-        """What takes the keys."""
-        return self.rows if self.rows.display else self.query_one(TextPane)
+    def content_widget(self) -> Widget:
+        """The rows."""
+        return self.rows
 
-    def entitle(self, title: str, subtitle: str = "") -> None:
-        """Set the title in the border, and the one below it."""
-        self.border_title = Content(shown(title))
-        self.border_subtitle = Content(shown(subtitle))
+    def beside(self) -> Sequence[Widget]:
+        """The head."""
+        return [self.query_one(TableHead)]
 
     def show(
         self,
@@ -276,24 +265,14 @@ class ObjectTablePane(Vertical):
             falling: Whether the largest, or the last, come first.
         """
         self._natural, self._by, self._falling = natural, by, falling
-        self._swap(self.rows)
+        self.show_content()
         self.rows.table = table
         self.rows.set_items(rows, cursor)
 
     def say(self, lines: Sequence[Spans]) -> None:
         """Show a message in place of the rows."""
         self.rows.set_items((), quiet=True)
-        message = self.query_one(TextPane)
-        self._swap(message)
-        message.show(lines)
-
-    def _swap(self, shown_one: Widget) -> None:
-        message = self.query_one(TextPane)
-        had_focus = self.rows.has_focus or message.has_focus
-        self.rows.display, message.display = shown_one is self.rows, shown_one is message
-        self.query_one(TableHead).display = shown_one is self.rows
-        if had_focus and not shown_one.has_focus:
-            shown_one.focus(scroll_visible=False)
+        self.show_message(lines)
 
     def _fit(self) -> None:
         table = self.rows.table
