@@ -66,17 +66,6 @@ def test_the_numbering_of_nodes_does_not_show(buckets: Buckets, order: list[str]
     one = searched(graph_of(buckets, sorted(NODES)), list(PLAIN), VALUES)
     other = searched(graph_of(buckets, order), list(PLAIN), VALUES)
     assert one.paths() == other.paths()
-    risks = {node: one.node_risks[at] for at, node in enumerate(one.compiled.nodes)}
-    assert risks == {node: other.node_risks[at] for at, node in enumerate(other.compiled.nodes)}
-
-
-@given(random_buckets())
-def test_the_bar_of_a_node_is_the_highest_risk_through_it(buckets: Buckets) -> None:
-    found = searched(graph_of(buckets, NODES), list(PLAIN), VALUES)
-    paths = found.paths()
-    for at, node in enumerate(found.compiled.nodes):
-        if not node_ids.is_hub(node):
-            assert found.node_risks[at] == max((path.risk for path in paths if node in path.nodes), default=0)
 
 
 @given(random_buckets())
@@ -110,7 +99,6 @@ def test_targets_that_are_alike_share_a_search_and_keep_their_values() -> None:
         ("User:b", "Secret:x/three", 4.9),
     ]
     assert [path.nodes for path in found.paths(1)] == [("User:a", "Secret:x/two")]
-    assert found.severities_to("Secret:x/two") == {"critical": 0, "high": 2, "medium": 0, "low": 0}
 
 
 def test_a_hub_is_one_step_with_the_records_of_both_edges() -> None:
@@ -156,7 +144,6 @@ def test_nothing_found() -> None:
     found = searched(graph_with(nodes=["Internet", "ClusterAdmin"]), ["Internet"], {"ClusterAdmin": 10.0})
     assert (found.paths(), found.total, found.pairs) == ([], 0, 0)
     assert found.severities == {"critical": 0, "high": 0, "medium": 0, "low": 0}
-    assert found.node_risks.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -220,11 +220,6 @@ class PathSet:
         """How many paths there are of each severity, the worst first."""
         return _severities(self._ranked.risk)
 
-    def severities_to(self, jewel: str) -> dict[str, int]:
-        """How many paths to one jewel there are of each severity."""
-        ranked = self._ranked
-        return _severities(ranked.risk[ranked.target == self.compiled.number(jewel)])
-
     def pairs_to(self, jewel: str) -> Ints:
         """The numbers of the entry points that have a path to a jewel, sorted."""
         number = self.compiled.number(jewel)
@@ -267,31 +262,6 @@ class PathSet:
     def listed(self, which: Bools, limit: int | None = None) -> list[Path]:
         """Some paths of the ranking, as :meth:`having` marks them, in the order of the list."""
         return [self._path(*place) for place in self._best(limit, np.flatnonzero(which))]
-
-    @cached_property
-    def node_risks(self) -> Floats:
-        """For each node by number the highest risk of a path through it, 0 where there is none."""
-        out = np.zeros(len(self.compiled.nodes), np.float64)
-        for at, tree in enumerate(self.trees):
-            sources, following = tree.places(tree.sources), tree.following
-            carried = np.zeros(len(tree.nodes), np.float64)
-            for target in tree.targets:
-                risks = self._risks_of(at, target) / 10
-                carried[sources] = np.maximum(carried[sources], risks)
-                out[target] = max(out[target], risks.max(initial=0.0))
-            inside = np.flatnonzero(following >= 0)
-            # A round carries the risks one step on; paths are short.
-            while len(inside):
-                after = following[inside]
-                more = carried[inside] > carried[after]
-                np.maximum.at(carried, after[more], carried[inside[more]])
-                moved = np.zeros(len(carried), np.bool_)
-                moved[after[more]] = True
-                inside = np.flatnonzero(moved & (following >= 0))
-            # What reached the search's own target is the highest of all targets that it serves.
-            carried[np.searchsorted(tree.nodes, tree.targets[0])] = 0
-            out[tree.nodes] = np.maximum(out[tree.nodes], carried)
-        return out
 
     # --- ranking ----------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.analysis.arrays import reached
 from workbench.analysis.choke import ChokePoint, choke_points
-from workbench.analysis.paths import Path, PathSet, PathStep
+from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
 from workbench.engine.network import NetworkView, invalid_policies
 from workbench.engine.records import (
@@ -176,11 +176,6 @@ class Audit:
         ]
 
     # --- paths ------------------------------------------------------------------------------------
-
-    def path_set(self, query: PathQuery = EVERYTHING) -> PathSet:
-        """The searched paths of a query."""
-        with self._lock:
-            return self.analysis.paths(query.query)
 
     def paths(self, query: PathQuery = EVERYTHING) -> PathReport:
         """The paths of a query, by risk.

@@ -35,7 +35,6 @@ _ABSENT = object()
 
 NEWEST_KNOWN = (1, 37)
 """The newest Kubernetes version that the rules were written for."""
-OLDEST_SUPPORTED = (1, 28)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,6 @@ class Trait(enum.StrEnum):
 
     PRIVILEGED = "privileged"
     ADDED_CAPABILITIES = "added-capabilities"
-    DEFAULT_CAPABILITIES_DROPPED = "drops-capabilities"
     HOST_PID = "host-pid"
     HOST_IPC = "host-ipc"
     HOST_NETWORK = "host-network"
