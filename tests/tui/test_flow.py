@@ -564,3 +564,29 @@ async def test_what_is_typed_right_after_the_key_that_opens_an_input_is_in_it(
         typed = getattr(app.screen, of)
         assert isinstance(typed, Input)
         assert (typed.is_prompting, typed.value) == (True, "s:/q")
+
+
+async def test_the_filter_of_the_fixes_leaves_what_is_staged_and_the_numbers(opened: Opened) -> None:
+    def listed(app) -> list[tuple[int, str, bool]]:  # type: ignore[no-untyped-def]
+        return [
+            (row.number, row.fix.fix, row.staged) for row in app.screen.query_one(Basket).items if row.fix is not None
+        ]
+
+    async with opened(fake.audit()) as (app, pilot):
+        await press(pilot, "7", "space")
+        before = listed(app)
+        assert before[0][2]
+        wanted = before[-1]
+        await press(pilot, "slash")
+        await pilot.press(*typed(wanted[1].lower()))
+        await settled(pilot)
+        kept = [row for row in before if row[2] or row[1] == wanted[1]]
+        assert listed(app) == kept
+        assert len(kept) < len(before)
+        await press(pilot, "escape")
+        assert listed(app) == before
+        await press(pilot, "slash")
+        await pilot.press(*typed("qqq"))
+        await settled(pilot)
+        assert [row for row in listed(app) if not row[2]] == []
+        assert "no fix matches" in app.screen.query_one(Basket).content_text

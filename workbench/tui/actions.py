@@ -129,7 +129,7 @@ ACTIONS: tuple[Action, ...] = (
         "filter",
         "filter: text, !text, -f fuzzy; of paths is:critical, kind:Secret; of objects and workloads -l label=value; "
         "of the network's columns to:text; enter keeps it, esc clears it",
-        ("paths", "resources", "network", "help"),
+        ("paths", "resources", "network", "fixes", "help"),
         "",
         60,
     ),

@@ -10,6 +10,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from workbench.tui.changing import applied_lines, row_lines, subtitle
+from workbench.tui.filtering import matching
 from workbench.tui.lines import BLANK, diff_lines, risk_lines, what_if_lines
 from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
 from workbench.tui.session import refusal
@@ -62,11 +63,24 @@ class FixesScreen(WorkbenchScreen):
         if asked is not None and asked not in suggested[:SUGGESTED]:
             # What was asked for is listed, however little it cuts, and what else there is for its object.
             suggested.sort(key=lambda fix: (fix.target.id != asked.target.id, fix is not asked))
+        kept = (
+            matching([_hay(fix) for fix in suggested], self.filter_text) if self.filter_text else range(len(suggested))
+        )
+        part = f"{len(kept)} of {len(suggested)}" if self.filter_text else f"{len(suggested)}"
         changes = self.workbench.changes
-        self.basket.entitle(f"Basket {len(session.basket)} staged, {len(suggested)} suggested", subtitle(changes))
-        self.basket.show_fixes(session.basket, suggested, changes, waiting=session.fixes is None)
+        below = f"filter: {shown(self.filter_text)}" if self.filter_text else subtitle(changes)
+        self.basket.entitle(f"Basket {len(session.basket)} staged, {part} suggested", below)
+        # A fix keeps its number, by which the what-if speaks of it.
+        listed = [(len(session.basket) + 1 + at, suggested[at]) for at in kept]
+        self.basket.show_fixes(
+            session.basket, listed, changes, waiting=session.fixes is None, narrowed=bool(self.filter_text)
+        )
         self._what_if()
         self._diff()
+
+    def apply_filter(self) -> None:
+        """List the suggestions that the filter keeps; what is staged always stays in sight."""
+        self.session_changed()
 
     def _text(self, selector: str, title: str, lines: list[Spans]) -> None:
         pane = self.query_one(selector, TextPane)
@@ -216,6 +230,11 @@ class FixesScreen(WorkbenchScreen):
     def select_fix(self, fix_id: str) -> None:
         """Move the cursor to a fix."""
         self.basket.select_fix(fix_id)
+
+
+def _hay(fix: Fix) -> str:
+    """What the filter searches for a fix."""
+    return f"{fix.fix} {fix.title} {fix.target.id} risk {fix.risk.level} {fix.status}".lower()
 
 
 def _about(reasons: Iterable[str]) -> list[Spans]:

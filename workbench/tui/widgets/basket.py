@@ -70,15 +70,22 @@ class Basket(LineList[BasketRow]):
         return item.fix is not None or bool(item.about)
 
     def show_fixes(
-        self, staged: Sequence[Fix], suggested: Sequence[Fix], changes: Changes | None, *, waiting: bool
+        self,
+        staged: Sequence[Fix],
+        suggested: Sequence[tuple[int, Fix]],
+        changes: Changes | None,
+        *,
+        waiting: bool,
+        narrowed: bool = False,
     ) -> None:
         """Show all parts; the cursor stays on its fix, or in its place.
 
         Args:
             staged: What is staged.
-            suggested: The other fixes, the best first.
+            suggested: The other fixes with their numbers, the best first.
             changes: What was asked of the server.
             waiting: Whether the fixes are still being ranked.
+            narrowed: Whether a filter leaves some of them out.
         """
         current = self.current
         rows = [BasketRow("STAGED")]
@@ -97,8 +104,8 @@ class Basket(LineList[BasketRow]):
         if waiting:
             rows.append(BasketRow("  ranking …"))
         elif not suggested:
-            rows.append(BasketRow("  no other fix applies"))
-        rows += [BasketRow(fix=fix, number=number) for number, fix in enumerate(suggested[:SUGGESTED], len(staged) + 1)]
+            rows.append(BasketRow("  no fix matches: esc clears the filter" if narrowed else "  no other fix applies"))
+        rows += [BasketRow(fix=fix, number=number) for number, fix in suggested[:SUGGESTED]]
         wanted = current.fix.id if current is not None and current.fix is not None else None
         at = next((at for at, row in enumerate(rows) if row.fix is not None and row.fix.id == wanted), self.cursor)
         self.set_items(rows, max(0, at))

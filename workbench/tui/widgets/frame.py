@@ -11,7 +11,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from workbench.tui.actions import VIEWS, Action
+from workbench.tui.actions import VIEWS, Action, actions_of
 from workbench.tui.text import Span, Spans, fit, width
 from workbench.tui.widgets.painting import strip_of
 
@@ -120,7 +120,8 @@ class StatusHeader(Widget):
             places.append((at, at + len(text), view.id))
             spans.append((text, "active" if view.id == self.state.view else ""))
             at += len(text)
-        keys = "? help   : go   / filter "
+        filters = any(action.id == "filter" for action in actions_of(self.state.view))
+        keys = "? help   : go   / filter " if filters else "? help   : go "
         spans += [(" " * max(1, cells - at - len(keys)), ""), (keys, "muted")]
         return tuple(spans), places
 
