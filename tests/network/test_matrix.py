@@ -281,6 +281,20 @@ def test_an_overlay_differs_exactly_where_some_pair_does() -> None:
     }
 
 
+def test_a_policy_that_is_the_first_to_name_ipv6_changes_nothing_for_others() -> None:
+    base = view(TRIO)
+    everywhere = [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]
+    spec = {"podSelector": DB, "policyTypes": ["Egress"], "egress": [{"to": everywhere, "ports": [{"port": 443}]}]}
+    added = decoded({**WEB_TO_DB, "spec": spec})
+    before, after = Matrix.of(base), Matrix.of(base.overlay({added.id: added}))
+    found = {
+        name
+        for name in ("Pod:shop/web", "Pod:shop/db", "Pod:ops/tool")
+        if before.differs(after, party(before, name), party(before, OUTSIDE))
+    }
+    assert found == {"Pod:shop/db"}
+
+
 def test_an_overlay_that_leaves_the_network_alone_shares_its_matrix() -> None:
     base = view(TRIO)
     role = decoded(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from workbench.inventory.inventory import Inventory
-from workbench.network.addresses import Span
+from workbench.network.addresses import EVERYWHERE, Span
 from workbench.network.bits import bits_of, numbers_of
 from workbench.network.connections import CONTROLLER, READS, Network, Workload, network_of
 from workbench.network.ports import PortRange, Ranges
@@ -366,7 +366,7 @@ class Matrix:
             out = mine_target.kind is PartyKind.OUTSIDE
             inside = mine_source if out else mine_target
             outers = [(workloads[at].id, self._outer(workloads[at], out=out)) for at in inside.workloads]
-            return [(name, [(span, self._key(each)) for span, each in outer.spans]) for name, outer in outers]
+            return [(name, self._addresses(outer.spans)) for name, outer in outers]
         if mine_source.kind is PartyKind.CONTROLLER:
             return [
                 (workloads[at].id, self._key(self._let_in.get(workloads[at].name, NOTHING)))
@@ -389,6 +389,13 @@ class Matrix:
                     key = self._key(verdict)
                     parts[key] = parts.get(key, 0) | bits & others
             found.append((workloads[at].id, parts))
+        return found
+
+    def _addresses(self, spans: Sequence[tuple[Span, Verdict]]) -> list[tuple[Span, tuple[str, str]]]:
+        """Ranges with what holds of them; IPv6, which has ranges only where a policy has one, follows IPv4 before."""
+        found = [(span, self._key(verdict)) for span, verdict in spans]
+        if not self.network.reach.columns.addresses.family(6) and [span for span, _ in found] == [EVERYWHERE[0]]:
+            found.append((EVERYWHERE[1], found[0][1]))
         return found
 
     def _key(self, verdict: Verdict) -> tuple[str, str]:
