@@ -203,6 +203,13 @@ def test_the_rule_that_let_it_pass_is_named() -> None:
     ]
 
 
+def test_of_a_workload_the_evidence_names_what_was_read() -> None:
+    view = inventory(deployment("api", container("c", ports=[{"containerPort": 80}]), namespace="shop"), BATCH)
+    [found] = evidence(view, edge_to(view, "jobs/batch", "shop/pod.api/80"))
+    assert (found.object, found.field) == ("Deployment:shop/api", "spec.template.spec.containers[name=c].ports[0]")
+    assert found.value == {"containerPort": 80}
+
+
 def test_where_it_is_not_known_that_policies_work_they_are_named() -> None:
     view = world(DENY)
     found = evidence(view, edge_to(view, "jobs/batch", "shop/web/80"))

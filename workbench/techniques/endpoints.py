@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from workbench.graph import nodes
 from workbench.graph.graph import Fact
+from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
 from workbench.inventory.network_objects import Route
 from workbench.inventory.objects import (
@@ -173,6 +174,12 @@ def find_endpoint(view: Inventory, identifier: str) -> EndpointNode | None:
         if endpoint is not None:
             return endpoint
     return None
+
+
+def declaration_evidence(view: Inventory, endpoint: EndpointNode) -> Evidence:
+    """What declares an Endpoint: of a pod that stands for a workload, the workload, which is what was read."""
+    pod = view.pods.get(endpoint.object)
+    return view.evidence(endpoint.object if pod is None else pod.obj, endpoint.where)
 
 
 def namespaces(view: Inventory) -> list[str]:

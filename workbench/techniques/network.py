@@ -13,7 +13,15 @@ from workbench.inventory.objects import Service
 from workbench.inventory.pods import PodInstance
 from workbench.network.enforcement import Enforces
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
-from workbench.techniques.endpoints import EndpointNode, Target, endpoints_of, find_endpoint, listens, namespaces
+from workbench.techniques.endpoints import (
+    EndpointNode,
+    Target,
+    declaration_evidence,
+    endpoints_of,
+    find_endpoint,
+    listens,
+    namespaces,
+)
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.resolve import reach
 
@@ -119,7 +127,7 @@ class NetReach(RecordTechnique):
 
 def _through(view: Inventory, source: PodInstance, endpoint: EndpointNode, target: Target) -> list[Evidence]:
     """What leads to one of the pods behind an Endpoint, and the rules that let it pass."""
-    out = [view.evidence(endpoint.object, endpoint.where)]
+    out = [declaration_evidence(view, endpoint)]
     if isinstance(view.by_id(endpoint.object), Service):
         out.append(view.evidence(endpoint.object, "spec.selector"))
     return out + reach.evidence(view, source, target.pod, target.port, endpoint.protocol)

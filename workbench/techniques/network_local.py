@@ -13,7 +13,7 @@ from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, Inventory
 from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.network import enforcement
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique, fact
-from workbench.techniques.endpoints import Target, find_endpoint, namespaces
+from workbench.techniques.endpoints import Target, declaration_evidence, find_endpoint, namespaces
 from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.network_common import FAMILY
 from workbench.techniques.pod_fields import CAPABILITIES, PLACE, USER
@@ -64,7 +64,7 @@ class _OnNode(RecordTechnique):
         endpoint = find_endpoint(view, edge.target)
         found = [*self.proof(view, container), *node_evidence(view, container.pod)]
         if endpoint is not None:
-            found.append(view.evidence(endpoint.object, endpoint.where))
+            found.append(declaration_evidence(view, endpoint))
             here = (target for target in endpoint.targets if target.pod.node == container.pod.node)
             target = next(here, None)
             if target is not None:
