@@ -54,7 +54,7 @@ def choke_points(paths: PathSet, limit: int | None = None) -> list[ChokePoint]:
         paths: The paths to cut.
         limit: How many at most.
     """
-    trees = [tree for tree in paths.trees if len(tree.sources)]
+    trees = [tree for tree in paths.trees if len(tree.firsts)]
     if not trees or (limit is not None and limit <= 0):
         return []
     count = _Count(paths.compiled)
@@ -130,7 +130,7 @@ def _alike(leading: Leading, trees: Iterable[Tree]) -> Iterable[list[Tree]]:
     for tree in trees:
         place = leading.place(tree.targets[0])
         leaf = arrays.indptr[place] == arrays.indptr[place + 1]
-        key = (arrays.leading_to(place).tobytes(), tree.sources.tobytes()) if leaf else tree.targets
+        key = (arrays.leading_to(place).tobytes(), id(tree.twins), tree.firsts.tobytes()) if leaf else tree.targets
         groups.setdefault(key, []).append(tree)
     return groups.values()
 

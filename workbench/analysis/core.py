@@ -21,7 +21,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from workbench.analysis.arrays import Ints, ranges
+from workbench.analysis.arrays import Bools, Ints, ranges
 from workbench.analysis.dominators import Dominators, Edges, parents
 
 
@@ -61,16 +61,15 @@ class Core:
         degree = np.minimum(np.bincount(source, minlength=size), np.bincount(target, minlength=size))
         degree[ends] = 0
         self._pivot = pivot = int(np.argmax(degree))
-        one, other = _folded(edges, np.append(ends, pivot))
-        self._from_pivot = parents(size, other, one, pivot)
-        apart = (source != pivot) & (target != pivot)
-        rest = _matrix(size, source[apart], target[apart])
+        self._from_pivot, core = _apart(edges, ends, pivot)
+        rest = _matrix(size, *(each[(source != pivot) & (target != pivot)] for each in (source, target)))
         _, component = connected_components(rest, directed=True, connection="strong")
-        core = (parents(size, one, other, pivot) == pivot) & (component == np.argmax(np.bincount(component)))
+        core &= component == np.argmax(np.bincount(component))
         self._reached = np.zeros(size, np.bool_)
         members = np.flatnonzero(core)
         if len(members):
             self._reached[breadth_first_order(rest, int(members[0]), return_predecessors=False)] = True
+        del rest
         outside = ~core[source]
         self._before = _matrix(size, target[outside], source[outside])
         to_core = Edges(
@@ -117,6 +116,18 @@ class Core:
         # Of what gets around nothing counts in this tree.
         out[around.nodes] = tree.below[around.nodes]
         return out
+
+
+def _apart(edges: Edges, ends: Ints, pivot: int) -> tuple[Ints, Bools]:
+    """The tree of the paths from the pivot, and which nodes no single other one cuts off from it.
+
+    Args:
+        edges: The graph.
+        ends: Nodes for which the tree is right; for others it is that of a smaller graph.
+        pivot: The pivot.
+    """
+    one, other = _folded(edges, np.append(ends, pivot))
+    return parents(edges.size, other, one, pivot), parents(edges.size, one, other, pivot) == pivot
 
 
 def _folded(edges: Edges, kept: Ints) -> tuple[Ints, Ints]:

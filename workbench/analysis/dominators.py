@@ -22,6 +22,10 @@ class Edges(NamedTuple):
     """Which are edges that people see, not the membership of a set."""
 
 
+_TOGETHER = 1 << 14
+"""So many edges are handed over at once: all of them as objects take several times the memory of the graph."""
+
+
 def parents(size: int, source: Ints, target: Ints, root: int) -> Ints:
     """The node that all paths from each node to another one pass last before they part: its parent in the tree.
 
@@ -41,10 +45,13 @@ def parents(size: int, source: Ints, target: Ints, root: int) -> Ints:
     place = np.cumsum(joined) - 1
     graph: Any = rustworkx.PyDiGraph(multigraph=True)
     graph.add_nodes_from(range(len(nodes)))
-    graph.extend_from_edge_list(list(zip(place[target].tolist(), place[source].tolist(), strict=True)))
+    above, below = place[target], place[source]
+    for start in range(0, len(above), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        graph.extend_from_edge_list(list(zip(above[part].tolist(), below[part].tolist(), strict=True)))
     found = rustworkx.immediate_dominators(graph, int(place[root]))
-    below, above = (np.fromiter(each, np.int64, len(found)) for each in (found.keys(), found.values()))
-    parent[nodes[below]] = nodes[above]
+    dominated, dominator = (np.fromiter(each, np.int64, len(found)) for each in (found.keys(), found.values()))
+    parent[nodes[dominated]] = nodes[dominator]
     parent[root] = -1
     return parent
 

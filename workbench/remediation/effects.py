@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbench.analysis.arrays import Bools, Ints, reached
+from workbench.analysis.arrays import Bools, Int32s, reached
 from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
 from workbench.graph.nodes import INTERNET, is_hub
@@ -430,7 +430,7 @@ class _Measure:
         begin, end = np.searchsorted(self._held, (number, number + 1))
         return [self._compiled.nodes[source] for source in self._holding[begin:end]]
 
-    def _by_holder(self) -> tuple[Ints, Ints]:
+    def _by_holder(self) -> tuple[Int32s, Int32s]:
         """Who is granted a permission set, is in a group, or has a token: the held, sorted, and the holders."""
         chosen = np.array([technique.id in HELD for technique in self._analysis.techniques], np.bool_)
         source, target, _ = self._compiled.select(chosen)
