@@ -8,14 +8,15 @@ the entries lead to and what leads to the jewels, and a fix that neither end of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from time import monotonic
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from workbench.analysis.arrays import Bools, Int32s, reached
+from workbench.analysis.choke import choke_points
 from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
 from workbench.graph.nodes import INTERNET, is_hub
@@ -36,7 +37,14 @@ from workbench.techniques.build import Bucket, key_of, subject_of, touched
 from workbench.techniques.resolve import permissions as rights
 from workbench.techniques.resolve.anonymous import WITHOUT_CREDENTIALS
 
+Ranked: TypeAlias = Callable[[Sequence[Fix], int, int], None]
+"""Hears fixes that are measured, how many are, and how many there are in all."""
+
 _OURS = "workbench.techniques."
+_BEST = 20
+"""The fixes of so many choke points, and of so many paths, are measured first."""
+_EVERY = 1.0
+"""Seconds between two reports of progress."""
 _LATELY = 64
 """Of so many network policies what they let through is remembered."""
 _OWN = frozenset({SubjectType.CONTAINER, SubjectType.POD, SubjectType.NODE})
@@ -66,19 +74,52 @@ class Effect:
 
 
 class Effects:
-    """The effects of all fixes of an analysis; each is measured when somebody asks for it, or for all of them."""
+    """The effects of all fixes of an analysis; each is measured when somebody asks for it, or for all of them.
+
+    Attributes:
+        fixes: The fixes, not measured.
+    """
 
     def __init__(self, analysis: Analysis, fixes: Iterable[Fix]) -> None:
         self._fixes = {fix.id: fix for fix in fixes}
+        self.fixes: Sequence[Fix] = list(self._fixes.values())
+        self._analysis = analysis
         self._measure = _Measure(analysis)
-        self._nearby = Nearby(analysis, self._fixes.values())
+        self._nearby = Nearby(analysis, self.fixes)
         self._known: dict[str, Effect] = {}
         self._by_pair: dict[tuple[str, str], list[Effect]] = {}
+        self._ranked: list[Effect] | None = None
 
-    @cached_property
-    def all(self) -> list[Effect]:
-        """All of them, those that cut most first, then by risk and id."""
-        return sorted((self._of(fix) for fix in self._fixes.values()), key=_order)
+    def ranked(self, progress: Ranked | None = None) -> list[Effect]:
+        """All of them, those that cut most first, then by risk and id.
+
+        Args:
+            progress: Hears now and then what is measured so far, in this order too. What most paths need, and the
+                best paths, come first.
+        """
+        if self._ranked is None:
+            told = monotonic()
+            effects: list[Effect] = []
+            for fix in self._in_turn():
+                effects.append(self._of(fix))
+                if progress is not None and monotonic() - told > _EVERY:
+                    progress([effect.fix for effect in sorted(effects, key=_order)], len(effects), len(self.fixes))
+                    told = monotonic()
+            self._ranked = sorted(effects, key=_order)
+        return self._ranked
+
+    def measured(self, fixes: Iterable[Fix]) -> list[Fix]:
+        """Some fixes with what each cuts, in the order of :meth:`ranked`."""
+        return [effect.fix for effect in sorted((self._of(self._fixes[fix.id]) for fix in fixes), key=_order)]
+
+    def _in_turn(self) -> Iterable[Fix]:
+        """All fixes, first those of what most paths need and of the best paths."""
+        paths = self._analysis.paths()
+        edges = [(point.source, point.target or point.source) for point in choke_points(paths, _BEST)]
+        for path in paths.paths(_BEST):
+            edges += [(edge.source, edge.target) for step in path.steps for edge in step.edges]
+        found = {fix.id: fix for edge in edges for fix in self._nearby.candidates(*edge)}
+        return {**found, **self._fixes}.values()
 
     def for_step(self, step: PathStep, objects: Collection[str] = ()) -> list[Fix]:
         """The fixes that take a step away, the best recommendation first.
@@ -88,7 +129,7 @@ class Effects:
             objects: The ids of the objects that prove it: their fixes are tried if the step lies between no entry
                 point and crown jewel, where nothing else is measured.
         """
-        if "all" not in self.__dict__:
+        if self._ranked is None:
             for edge in step.edges:
                 for fix in self._nearby.candidates(edge.source, edge.target):
                     self._of(fix)
@@ -106,7 +147,7 @@ class Effects:
 
     def closing(self, path: Path, among: Collection[str]) -> list[str]:
         """The ids of those of some fixes that take any step of a path away, the best first."""
-        if "all" not in self.__dict__:
+        if self._ranked is None:
             for identifier in among:
                 self._of(self._fixes[identifier])
         found = {effect.fix.id: effect for step in path.steps for effect in self._cutting(step)}

@@ -61,7 +61,9 @@ class Session:
     namespace: str = ""
     """The namespace that lists are limited to, empty for all; the graph knows nothing of it."""
     fixes: Sequence[Fix] | None = None
-    """``None`` until a worker has ranked them."""
+    """The best first; ``None`` until a worker has ranked some."""
+    ranking: str = "ranking"
+    """How far that has come, empty once all are ranked."""
     choke_points: Sequence[ChokePoint] | None = None
     """``None`` until a worker has counted them."""
     basket: list[Fix] = field(default_factory=list)

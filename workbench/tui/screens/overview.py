@@ -127,9 +127,8 @@ class OverviewScreen(WorkbenchScreen):
         self._set("#box-counts", kinds, "Counts", shown(session.audit.title))
 
     def _cuts(self, session: Session) -> list[Row]:
-        if session.fixes is None:
-            return [Row((((("ranking …", "muted")),),))]
-        cutting = [fix for fix in session.fixes if fix.paths_cut][:BEST_CUTS]
+        waiting = [Row((((f"{session.ranking} …", "muted"),),), Opens("fixes"))] if session.ranking else []
+        cutting = [fix for fix in session.fixes or () if fix.paths_cut][:BEST_CUTS]
         rows = []
         for number, fix in enumerate(cutting, 1):
             staged = " staged" if session.staged(fix) else ""
@@ -141,14 +140,14 @@ class OverviewScreen(WorkbenchScreen):
                 ("" if str(fix.status) == "ready" else f"  {fix.status}", "warning"),
             )
             rows.append(Row((line,), Opens("fixes", Asked(fix=fix.id))))
-        if not rows:
+        if not rows and not waiting:
             what = (
                 "there is no path to cut"
                 if not session.report.paths
                 else "no single fix cuts a path; press 7 to combine some"
             )
             rows.append(Row((((what, "muted"),),), Opens("fixes")))
-        return rows + self._choke_points(session)
+        return rows + waiting + self._choke_points(session)
 
     def _choke_points(self, session: Session) -> list[Row]:
         """Exact: how many pairs of an entry point and a crown jewel have no path without it."""
