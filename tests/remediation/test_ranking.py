@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.engine import Audit
+from workbench.analysis.compiled import Compiled
+from workbench.analysis.whatif import WhatIf
+from workbench.engine import Audit, PathQuery
+from workbench.errors import FixError
+from workbench.graph.nodes import is_hub
 from workbench.remediation.catalogue import all_fixes
-from workbench.remediation.effects import effects
-from workbench.remediation.records import Fix
+from workbench.remediation.effects import WORST, effects
+from workbench.remediation.records import RISK_WEIGHT, Fix
 from workbench.sources import SourceKind, SourceRequest
 
 
@@ -62,3 +66,46 @@ def test_a_fix_that_is_named_does_not_wait_for_the_others(monkeypatch: pytest.Mo
     assert report.paths_after < report.paths_before
     assert {by for _, by in report.cut} == {(wanted[0].id,)}
     assert {by for _, by in report.stays} == {()}
+
+
+def joined(compiled: Compiled, source: str, target: str) -> bool:
+    """Whether a node leads to another, directly or by hubs."""
+    seen, queue = {source}, [source]
+    while queue:
+        number = compiled.number(queue.pop())
+        if number is None:
+            continue
+        for other in compiled.indices[compiled.indptr[number] : compiled.indptr[number + 1]].tolist():
+            node = compiled.nodes[other]
+            if node == target:
+                return True
+            if is_hub(node) and node not in seen:
+                seen.add(node)
+                queue.append(node)
+    return False
+
+
+@pytest.mark.parametrize("name", ["shop", "platform"])
+def test_a_fix_reroutes_the_worst_paths_of_which_it_takes_a_step(name: str) -> None:
+    audit = Audit.load(SourceRequest(SourceKind.SAMPLE, name=name))
+    worst = audit.paths(PathQuery(limit=WORST)).paths
+    steps = {(step.source, step.target) for path in worst for step in path.steps}
+    tried = 0
+    for fix in audit.fixes():
+        try:
+            changed = WhatIf(audit.analysis, [fix.change]).changed.compiled
+        except FixError:
+            # An advisory without edits.
+            assert fix.reroutes == 0
+            continue
+        gone = {step for step in steps if not joined(changed, *step)}
+        assert fix.reroutes == sum(any((s.source, s.target) in gone for s in path.steps) for path in worst), fix.title
+        tried += fix.reroutes > 0
+    assert tried > 10
+
+
+def test_of_what_cuts_nothing_what_reroutes_most_for_its_risk_comes_first() -> None:
+    idle = [fix for fix in shop().fixes() if not fix.paths_cut]
+    merits = [fix.reroutes / RISK_WEIGHT[fix.risk.level] for fix in idle]
+    assert merits == sorted(merits, reverse=True)
+    assert merits[0] > 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from time import monotonic
 from typing import NamedTuple, TypeAlias
 
@@ -43,6 +44,8 @@ Ranked: TypeAlias = Callable[[Sequence[Fix], int, int], None]
 _OURS = "workbench.techniques."
 _BEST = 20
 """The fixes of so many choke points, and of so many paths, are measured first."""
+WORST = 500
+"""So many paths are the worst ones, of which fixes say whether they lose a step."""
 _EVERY = 1.0
 """Seconds between two reports of progress."""
 _LATELY = 64
@@ -68,9 +71,15 @@ class Effect:
     """Whether it was recomputed; what was not removes nothing between the entry points and the crown jewels."""
 
     @property
-    def merit(self) -> float:
-        """What orders recommendations: pairs cut for each unit of risk."""
-        return self.fix.paths_cut / RISK_WEIGHT[self.fix.risk.level]
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The pairs of nodes of which some edge may go."""
+        return self.removed | self.ways | self.doubtful
+
+    @property
+    def merit(self) -> tuple[float, float]:
+        """What orders recommendations: pairs cut for each unit of risk, then worst paths that lose a step."""
+        weight = RISK_WEIGHT[self.fix.risk.level]
+        return self.fix.paths_cut / weight, self.fix.reroutes / weight
 
 
 class Effects:
@@ -91,7 +100,7 @@ class Effects:
         self._ranked: list[Effect] | None = None
 
     def ranked(self, progress: Ranked | None = None) -> list[Effect]:
-        """All of them, those that cut most first, then by risk and id.
+        """All of them, those that cut most first, then those that take most of the worst paths a step for their risk.
 
         Args:
             progress: Hears now and then what is measured so far, in this order too. What most paths need, and the
@@ -142,7 +151,9 @@ class Effects:
                     self._complete(effect)
                     if self._takes(effect, step):
                         found[fix.id] = effect
-        order = sorted(found.values(), key=lambda e: (e.fix.status is not Status.READY, -e.merit, e.fix.id))
+        # Of what is equally good the first id comes first.
+        order = sorted(found.values(), key=lambda effect: effect.fix.id)
+        order.sort(key=lambda effect: (effect.fix.status is Status.READY, effect.merit), reverse=True)
         return [effect.fix for effect in order]
 
     def closing(self, path: Path, among: Collection[str]) -> list[str]:
@@ -157,8 +168,26 @@ class Effects:
         found = self._known.get(fix.id)
         if found is None:
             found = self._known[fix.id] = self._measure.effect(fix)
-            for pair in found.removed | found.ways | found.doubtful:
+            for pair in found.pairs:
                 self._by_pair.setdefault(pair, []).append(found)
+            reroutes = self._rerouted(found)
+            if reroutes:
+                found.fix = found.fix.rerouting(reroutes)
+        return found
+
+    def _rerouted(self, effect: Effect) -> int:
+        """How many of the worst paths lose a step by a fix."""
+        near = {place: step for pair in self._worst.keys() & effect.pairs for place, step in self._worst[pair]}
+        return len({path for (path, _), step in near.items() if self._takes(effect, step)})
+
+    @cached_property
+    def _worst(self) -> dict[tuple[str, str], list[tuple[tuple[int, int], PathStep]]]:
+        """The steps of the worst paths, with the number of the path and of the step in it, by the pairs they use."""
+        found: dict[tuple[str, str], list[tuple[tuple[int, int], PathStep]]] = {}
+        for number, path in enumerate(self._analysis.paths().paths(WORST)):
+            for at, step in enumerate(path.steps):
+                for edge in step.edges:
+                    found.setdefault((edge.source, edge.target), []).append(((number, at), step))
         return found
 
     def _cutting(self, step: PathStep) -> Iterable[Effect]:
@@ -192,8 +221,9 @@ def effects(analysis: Analysis, fixes: Iterable[Fix]) -> Effects:
     return Effects(analysis, fixes)
 
 
-def _order(effect: Effect) -> tuple[int, float, str]:
-    return (-effect.fix.paths_cut, RISK_WEIGHT[effect.fix.risk.level], effect.fix.id)
+def _order(effect: Effect) -> tuple[int, float, float, str]:
+    weight = RISK_WEIGHT[effect.fix.risk.level]
+    return (-effect.fix.paths_cut, -effect.fix.reroutes / weight, weight, effect.fix.id)
 
 
 class _Difference(NamedTuple):

@@ -202,7 +202,9 @@ def step_details(audit: Audit, step: PathStep) -> StepDetails:
 
 def staged_message(fix: Fix) -> str:
     """The toast after staging."""
-    return f"staged: {shown(fix.title)}, cuts {count(fix.paths_cut, 'path')}"
+    # Where it cuts none, what it does for the worst ones is all that it does.
+    reroutes = f", reroutes {fix.reroutes}" if fix.reroutes and not fix.paths_cut else ""
+    return f"staged: {shown(fix.title)}, cuts {count(fix.paths_cut, 'path')}{reroutes}"
 
 
 def asks(fix: Fix) -> bool:
