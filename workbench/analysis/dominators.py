@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import rustworkx
 
-from workbench.analysis.arrays import Bools, Ints
+from workbench.analysis.arrays import Bools, Int32s, Ints
 
 
 class Edges(NamedTuple):
@@ -16,8 +16,8 @@ class Edges(NamedTuple):
 
     size: int
     """How many nodes there are."""
-    source: Ints
-    target: Ints
+    source: Int32s
+    target: Int32s
     shown: Bools
     """Which are edges that people see, not the membership of a set."""
 
@@ -26,7 +26,7 @@ _TOGETHER = 1 << 14
 """So many edges are handed over at once: all of them as objects take several times the memory of the graph."""
 
 
-def parents(size: int, source: Ints, target: Ints, root: int) -> Ints:
+def parents(size: int, source: Int32s, target: Int32s, root: int) -> Ints:
     """The node that all paths from each node to another one pass last before they part: its parent in the tree.
 
     Args:
@@ -42,7 +42,7 @@ def parents(size: int, source: Ints, target: Ints, root: int) -> Ints:
     joined = np.zeros(size, np.bool_)
     joined[source] = joined[target] = joined[root] = True
     nodes = np.flatnonzero(joined)
-    place = np.cumsum(joined) - 1
+    place = np.cumsum(joined, dtype=np.int32) - 1
     graph: Any = rustworkx.PyDiGraph(multigraph=True)
     graph.add_nodes_from(range(len(nodes)))
     above, below = place[target], place[source]
@@ -112,7 +112,7 @@ class Dominators:
         return cutting, others[cutting]
 
     @cached_property
-    def edges(self) -> tuple[Ints, Ints, Ints]:
+    def edges(self) -> tuple[Int32s, Int32s, Ints]:
         """The edges that cut an entry point off, as source, target and how many.
 
         An edge from u to v does if v is the parent of u, and every other node that u leads to lies below u itself: a

@@ -46,7 +46,7 @@ class Tree:
     """The least weight from each anchor to the target; infinite where nothing leads there."""
     following: Int32s
     """For each anchor that is on the best path of an entry point the next node; -1 elsewhere."""
-    firsts: Ints
+    firsts: Int32s
     """The places of the firsts in ``twins.firsts``."""
     group: Int32s
     """A number that is the same where paths differ only by replica."""
@@ -56,7 +56,7 @@ class Tree:
     """The path's set of C-ids, a number of ``Compiled.condition_sets``."""
     order: Int32s = field(repr=False)
     """The places, sorted by group."""
-    starts: Ints = field(repr=False)
+    starts: Int32s = field(repr=False)
     """Where each group begins in ``order``, and its end."""
 
     @property
@@ -153,13 +153,13 @@ def search(
         twins=twins,
         distance=distance,
         following=following,
-        firsts=firsts,
+        firsts=firsts.astype(np.int32),
         group=group.astype(np.int32),
         effort=(total // EFFORT).astype(np.int32),
         steps=(total % MISSING // STEP).astype(np.int32),
         conditions=conditions[at].astype(np.int32),
         order=order.astype(np.int32),
-        starts=np.searchsorted(group[order], np.arange(count + 1)),
+        starts=np.searchsorted(group[order], np.arange(count + 1)).astype(np.int32),
     )
 
 

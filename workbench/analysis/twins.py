@@ -70,7 +70,7 @@ class Twins:
         at = int(np.searchsorted(self.numbers, number))
         return int(self.first[at]) if at < len(self.numbers) and self.numbers[at] == number else -1
 
-    def of(self, firsts: Ints) -> Ints:
+    def of(self, firsts: Int32s) -> Ints:
         """The numbers of all entry points that a few firsts stand for, sorted."""
         _, at = ranges(self._begins[firsts], self.sizes[firsts])
         return np.sort(self.numbers[self._by_first[at]])
