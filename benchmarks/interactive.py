@@ -72,12 +72,17 @@ def interactive(data: Path) -> Result:
 
 
 def fixes(data: Path) -> Result:
-    """All fixes, ranked by what each cuts, and the whole what-if report of some, as the screens ask for them."""
-    from workbench.engine import Audit
+    """The first fix staged, all of them ranked, and the whole what-if report of some, as the screens ask for them."""
+    from workbench.engine import Audit, PathQuery
     from workbench.sources.request import SourceKind, SourceRequest
 
     result = Result("fixes")
     audit = Audit.load(SourceRequest(SourceKind.MANIFESTS, paths=(str(data),)))
+    steps = [step for path in audit.paths(PathQuery(limit=ALTERNATIVES)).paths for step in path.steps]
+    with result.phase("first staged fix"):
+        # As the interface does it: the numbers come before all fixes are ranked.
+        best = next(fix for step in steps if (fix := audit.recommended(step)) is not None)
+        audit.what_if([best], following=False)
     with result.phase("rank all"):
         ranked = audit.fixes()
     ready = [fix for fix in ranked if fix.status == "ready"]
