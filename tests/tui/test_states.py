@@ -15,6 +15,7 @@ from textual.geometry import Region
 
 from tests.tui import fake
 from tests.tui.conftest import Opened, settled
+from workbench.analysis.paths import PathStep
 from workbench.engine import WhatIfReport
 from workbench.errors import Fault, InputError, UsageError
 from workbench.remediation.effects import Ranked
@@ -32,6 +33,8 @@ from workbench.tui.widgets.basket import Basket
 from workbench.tui.widgets.frame import TooSmall
 from workbench.tui.widgets.line_list import RowList
 from workbench.tui.widgets.painting import Painted, TextPane
+from workbench.tui.widgets.step_detail import FIXES, FixList, StepDetail
+from workbench.tui.widgets.tab_strip import TabStrip
 
 SIZES = [(80, 24), (100, 30), (120, 36), (160, 40), (220, 60)]
 
@@ -278,6 +281,45 @@ async def test_fixes_are_shown_and_staged_while_others_are_still_ranked(isolated
             assert "ranking" not in basket.content_text
             assert len([row for row in basket.items if row.fix is not None]) == every
             assert audit.following == [False, True], "what would close the rest is named once it is known"
+    finally:
+        audit.released.set()
+
+
+class Finding(fake.FakeAudit):
+    """The fixes of a step are there when it is said."""
+
+    def __init__(self) -> None:
+        shop = fake.audit()
+        super().__init__(found=shop.found, known_fixes=shop.known_fixes)
+        self.released = threading.Event()
+
+    def fixes_for(self, step: PathStep) -> list[Fix]:
+        self.released.wait(20)
+        return [fix for fix in self.known_fixes if fix.fix == "F-PRIV"]
+
+
+async def test_evidence_is_shown_while_fixes_are_still_looked_for(isolated: Path) -> None:
+    audit = Finding()
+    app = WorkbenchApp(SourceRequest(SourceKind.SAMPLE, name="shop"), loader=fake.loader(audit))
+    try:
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: app.session is not None)
+            await pilot.press("2")
+            await until(pilot, lambda: bool(app.screen.query(StepDetail)))
+            detail, text = app.screen.query_one(StepDetail), app.screen.query_one("#step-text", TextPane)
+            await until(pilot, lambda: "securityContext.privileged" in text.content_text)
+            tabs = app.screen.query_one("#step-tabs", TabStrip)
+            assert tabs.labels[FIXES] == "Fixes"
+            detail.tab = FIXES
+            await until(pilot, lambda: "looking for fixes" in text.content_text)
+            await pilot.press("s")
+            await pilot.pause()
+            assert not app.require_session().basket
+            audit.released.set()
+            await settled(pilot)
+            assert tabs.labels[FIXES] == "Fixes 1"
+            assert detail.pane is app.screen.query_one(FixList)
+            assert [fix.fix for fix in app.require_session().basket] == ["F-PRIV"], "what was asked for is done"
     finally:
         audit.released.set()
 

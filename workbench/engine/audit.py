@@ -84,6 +84,9 @@ class Audit:
         """Whether network policies are made for workloads that nobody is known to talk to; set before fixes are asked
         for."""
         self._lock = threading.RLock()
+        # Finding all fixes takes seconds on a large cluster, which nothing else waits for.
+        self._finding_fixes = threading.Lock()
+        self._known_effects: Effects | None = None
 
     @classmethod
     def load(cls, request: SourceRequest, progress: Progress | None = None, live: Live | None = None) -> Audit:
@@ -436,13 +439,16 @@ class Audit:
 
     # --- fixes ------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def _effects(self) -> Effects:
         from workbench.remediation.catalogue import all_fixes
         from workbench.remediation.effects import effects
 
-        with self._lock:
-            return effects(self.analysis, all_fixes(self.inventory, deny_unobserved=self.deny_unobserved))
+        with self._finding_fixes:
+            if self._known_effects is None:
+                fixes = all_fixes(self.inventory, deny_unobserved=self.deny_unobserved)
+                self._known_effects = effects(self.analysis, fixes)
+            return self._known_effects
 
     def fixes(self, progress: Ranked | None = None) -> list[Fix]:
         """Every fix that applies, those that cut most first.
@@ -455,8 +461,9 @@ class Audit:
 
     def fixes_for(self, step: PathStep) -> list[Fix]:
         """The fixes that take a step away, the best recommendation first."""
+        effects = self._effects
         with self._lock:
-            return self._effects.for_step(step, {item.object for item in self.evidence(step)})
+            return effects.for_step(step, {item.object for item in self.evidence(step)})
 
     def recommended(self, step: PathStep) -> Fix | None:
         """The fix of a step that is ready and cuts most for its risk."""
