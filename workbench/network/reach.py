@@ -154,6 +154,12 @@ class Reachability:
         """Whether this lies over another one with the same policies, and each pod is of the class that it is there."""
         return self._below is below and self._moved is below._moved and self.policies == below.policies
 
+    def moved_from(self, below: Reachability) -> list[str] | None:
+        """The pods, by id, that are of another class than in what this lies over; ``None`` if it lies over another."""
+        if self._below is not below:
+            return None
+        return [name for name, number in self._moved.items() if below.class_of(name) != number]
+
     # --- rows -------------------------------------------------------------------------------------
 
     def class_of(self, pod: PodInstance | str) -> int | None:
