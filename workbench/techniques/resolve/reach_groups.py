@@ -113,11 +113,10 @@ def _behind(view: Inventory, namespace: str) -> _Behind:
     return view.derived(f"classes behind the endpoints of {namespace}", READS, lambda over: _sorted(over, namespace))
 
 
-def _moved(view: Inventory) -> frozenset[str] | None:
+def _moved(view: Inventory) -> set[str] | None:
     """The namespaces of the pods whose class is another one in an overlay; ``None``: all may be."""
     assert view.base is not None, "only an overlay has changes"
-    pods = network_of(view).reach.moved_from(network_of(view.base).reach)
-    return None if pods is None else frozenset(map(nodes.namespace, pods))
+    return network_of(view).reach.moved_from(network_of(view.base).reach)
 
 
 def _sorted(view: Inventory, namespace: str) -> _Behind:
