@@ -47,11 +47,15 @@ def changed_ways_in(view: Inventory) -> set[str]:
         for selecting, members in zip(groups.policies, groups.members, strict=True):
             if selecting:
                 found.update(before.columns.classes[number].namespace for number in numbers_of(members))
-    return found | view.derived("namespaces with endpoints in others", frozenset({"EndpointSlice"}), _leading_elsewhere)
+    return found | leading_elsewhere(view)
+
+
+def leading_elsewhere(view: Inventory) -> frozenset[str]:
+    """The namespaces with a Service without selector whose EndpointSlices name pods of others."""
+    return view.derived("namespaces with endpoints in others", frozenset({"EndpointSlice"}), _leading_elsewhere)
 
 
 def _leading_elsewhere(view: Inventory) -> frozenset[str]:
-    """The namespaces whose EndpointSlices name pods of others."""
     return frozenset(
         item.namespace
         for item in view.all(EndpointSlice)
