@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -54,6 +55,8 @@ def interactive(data: Path) -> Result:
 
     ready = [fix for fix in all_fixes(audit.inventory) if fix.status == "ready"]
     result.counts["ready fixes"] = len(ready)
+    # As the interface does once it has listed them (tui.jobs): what stays is not gone through for garbage again.
+    gc.freeze()
 
     def fix_first(fix: Fix, name: str) -> list[int]:
         with result.sample(f"{name}, first numbers"):
