@@ -8,6 +8,7 @@ the entries lead to and what leads to the jewels, and a fix that neither end of 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,10 +110,14 @@ class Effects:
         if self._ranked is None:
             told = monotonic()
             effects: list[Effect] = []
+            gc.freeze()
             for fix in self._in_turn():
                 effects.append(self._of(fix))
-                if progress is not None and monotonic() - told > _EVERY:
-                    progress([effect.fix for effect in sorted(effects, key=_order)], len(effects), len(self.fixes))
+                if monotonic() - told > _EVERY:
+                    if progress is not None:
+                        progress([effect.fix for effect in sorted(effects, key=_order)], len(effects), len(self.fixes))
+                    # All of it stays: no search for garbage goes through it again.
+                    gc.freeze()
                     told = monotonic()
             self._ranked = sorted(effects, key=_order)
         return self._ranked
