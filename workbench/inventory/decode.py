@@ -156,13 +156,27 @@ def _plan(kind: type[KubernetesObject]) -> _Plan:
     return _Plan(kind)
 
 
-def from_json(kind: type[KubernetesObject], raw: bytes | memoryview, namespace: str = "") -> KubernetesObject:
+class Kept:
+    """What is kept of values and arguments, remembered for the replicas, which have the same ones.
+
+    It holds what must not enter the inventory, so it lives no longer than the source is being read.
+    """
+
+    def __init__(self, remembered: int = 4096) -> None:
+        self.value = lru_cache(remembered)(connectivity.kept)
+        self.arguments = lru_cache(remembered)(_trimmed)
+
+
+def from_json(
+    kind: type[KubernetesObject], raw: bytes | memoryview, namespace: str = "", kept: Kept | None = None
+) -> KubernetesObject:
     """Decode one object from JSON.
 
     Args:
         kind: The class to decode to.
         raw: The JSON text of one object.
         namespace: Where to place a namespaced object that names no namespace.
+        kept: What the other objects of the source had.
 
     Raises:
         DecodeError: A used field has the wrong type, or there is no name.
@@ -174,7 +188,7 @@ def from_json(kind: type[KubernetesObject], raw: bytes | memoryview, namespace: 
         raise _fault(error) from error
     except UnicodeDecodeError as error:
         raise DecodeError(f"not UTF-8 text: byte 0x{error.object[error.start]:02x}") from error
-    return _finish(plan, decoded, namespace, lambda: msgspec.json.decode(raw))
+    return _finish(plan, decoded, namespace, lambda: msgspec.json.decode(raw), kept or _FORGETFUL)
 
 
 def from_data(kind: type[KubernetesObject], data: Any, namespace: str = "") -> KubernetesObject:
@@ -184,7 +198,7 @@ def from_data(kind: type[KubernetesObject], data: Any, namespace: str = "") -> K
         decoded = msgspec.convert(_with_raw_fields(data), plan.wire)
     except msgspec.ValidationError as error:
         raise _fault(error) from error
-    return _finish(plan, decoded, namespace, lambda: data)
+    return _finish(plan, decoded, namespace, lambda: data, _FORGETFUL)
 
 
 def _with_raw_fields(data: Any) -> Any:
@@ -214,7 +228,7 @@ def _fault(error: msgspec.ValidationError, within: str = "") -> DecodeError:
     return DecodeError(problem[:1].lower() + problem[1:], within or where.rstrip("`").lstrip("."))
 
 
-def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any]) -> KubernetesObject:
+def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any], kept: Kept) -> KubernetesObject:
     if plan.wire is not plan.kind:
         decoded = _secret(decoded) if plan.kind is Secret else _config_map(decoded)
     obj: KubernetesObject = decoded
@@ -234,7 +248,7 @@ def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any]) -
     if plan.of_pods:
         spec = _pod_spec(obj)
         if spec is not None:
-            _trim_pod_spec(spec, obj, raw)
+            _trim_pod_spec(spec, obj, raw, kept)
         if plan.kind is Pod and decoded.status is not None:
             _trim_status(decoded.status)
     return obj
@@ -352,18 +366,19 @@ def _pod_spec(obj: Any) -> PodSpec | None:
     return template.spec
 
 
-def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any]) -> None:
+def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any], kept: Kept) -> None:
     unresolved = False
     for group in (spec.containers, spec.init_containers, spec.ephemeral_containers):
         for container in group or ():
             if container.args:
-                container.args = _trimmed(tuple(container.args))
+                container.args = kept.arguments(tuple(container.args))
             if container.command:
-                container.command = _trimmed(tuple(container.command))
+                container.command = kept.arguments(tuple(container.command))
             if container.env:
                 for variable in container.env:
-                    if variable.value is not None:
-                        variable.value = connectivity.kept(variable.name or "", variable.value)
+                    value = variable.value
+                    if value is not None:
+                        variable.value = kept.value(variable.name or "", value) if type(value) is str else None
             for mount in container.volume_mounts or ():
                 if mount.sub_path_expr:
                     unresolved = True
@@ -371,10 +386,12 @@ def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any])
         _expand_sub_paths(spec, obj, raw())
 
 
-@lru_cache(maxsize=4096)
 def _trimmed(arguments: tuple[str, ...]) -> list[str]:
     """The replicas of a workload, its ReplicaSets and itself share one list, which nobody changes."""
     return trimmed_arguments(arguments, connectivity.kept)
+
+
+_FORGETFUL = Kept(0)
 
 
 DROPPED = "…"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from workbench.errors import Fault
-from workbench.inventory.decode import DecodeError, from_data, from_json
+from workbench.inventory.decode import DecodeError, Kept, from_data, from_json
 from workbench.inventory.evidence import Origin
 from workbench.inventory.fields import Path
 from workbench.inventory.objects import GROUPS, KINDS, KubernetesObject, kind_of
@@ -62,6 +62,7 @@ class ObjectReader:
         self.no_objects = 0
         self.namespace = default_namespace or "default"
         self._share = Sharer().share
+        self._kept = Kept()
         self._seen: dict[tuple[str, str, str, str], Origin] = {}
 
     def add(self, document: Document) -> None:
@@ -146,7 +147,7 @@ class ObjectReader:
             JSON_ERRORS: The text is no JSON.
         """
         try:
-            obj = from_json(wanted, raw, self.namespace)
+            obj = from_json(wanted, raw, self.namespace, self._kept)
         except (DecodeError, *JSON_ERRORS) as error:
             self.wrong(origin, wanted, msgspec.json.decode(raw), error)
             return
