@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _read(file: TextFile) -> list[object]:
             else:
                 reader.faults.append(item)
     found: list[object] = [plain(obj) for obj, _ in reader.objects]
-    for _, origin in reader.objects[:: max(1, len(reader.objects) // 20)]:
+    for _, origin in islice(reader.objects, 0, None, max(1, len(reader.objects) // 20)):
         assert origin is not None
         found.append((origin.document, origin.text()))
         found.extend(origin.line(field) for field in ("", "metadata.name", "spec.containers[name=web].image"))

@@ -10,10 +10,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from workbench.errors import Fault, InputError
 from workbench.inventory import fields
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Origin
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.objects import KINDS, WORKLOADS, CronJob, KubernetesObject, Pod
 from workbench.inventory.pods import (
     ContainerInstance,
@@ -96,7 +96,7 @@ class Inventory:
 
     def __init__(
         self,
-        objects: Iterable[tuple[KubernetesObject, Origin | None]],
+        objects: Gathered | Iterable[tuple[KubernetesObject, Origin | None]],
         *,
         source: str = "",
         coverage: Sequence[Gap] = (),
@@ -107,7 +107,7 @@ class Inventory:
         """Index the objects.
 
         Args:
-            objects: Each object with where it was read.
+            objects: Each object with where it was read; what was gathered becomes part of the inventory.
             source: What was read, for people.
             coverage: What could not be read.
             server_version: The API server's version, if known.
@@ -121,7 +121,7 @@ class Inventory:
         self.coverage = list(coverage)
         self.server_version = server_version or ServerVersion(*NEWEST_KNOWN, assumed=True)
         self.users = {name: tuple(groups) for name, groups in (users or {}).items()}
-        self._origins: dict[str, Origin] = {}
+        self._read = objects if isinstance(objects, Gathered) else Gathered(objects)
         self._builtin: set[str] = set()
         self._base: Inventory | None = None
         self._changed_kinds: frozenset[str] = frozenset()
@@ -129,19 +129,7 @@ class Inventory:
         self._indexes: dict[str, Index[Any, Any]] = {}
         self._derived: dict[str, Any] = {}
         self._found: dict[tuple[str, str], tuple[Any, int | None]] = {}
-        tables: dict[str, dict[str, KubernetesObject]] = {kind: {} for kind in KINDS}
-        faults: list[Fault] = []
-        for obj, origin in objects:
-            key = obj.id
-            table = tables[type(obj).__name__]
-            if key in table:
-                faults.append(_duplicate(key, origin, self._origins.get(key)))
-                continue
-            table[key] = obj
-            if origin is not None:
-                self._origins[key] = origin
-        if faults:
-            raise InputError(faults)
+        tables = self._read.tables
         for obj in builtins:
             key = obj.id
             if key not in tables[obj.kind]:
@@ -223,7 +211,7 @@ class Inventory:
         """Where an object was read."""
         if self._base is not None:
             return self._base.origin(node)
-        return self._origins.get(node)
+        return self._read.origin(node)
 
     def is_live(self, obj: KubernetesObject) -> bool:
         """Whether an object is of live origin: it has a uid, and the source holds live pods."""
@@ -299,7 +287,7 @@ class Inventory:
         view.server_version = self.server_version
         view.users = self.users
         view.has_live_pods = self.has_live_pods
-        view._origins = {}
+        view._read = self._read
         view._builtin = set()
         view._base = self
         view._indexes = {}
@@ -463,17 +451,3 @@ def _namespaces(view: Inventory) -> list[str]:
         found.update(obj.metadata.namespace for obj in table if obj.metadata.namespace)
     found.update(obj.name for obj in view._tables["Namespace"])
     return sorted(found)
-
-
-def _duplicate(node: str, origin: Origin | None, first: Origin | None) -> Fault:
-    other = ""
-    if first is not None:
-        line = first.line("")
-        other = f"; the first is in {first.file}" + (f":{line}" if line else "")
-    return Fault(
-        file=(origin.file if origin else None) or "?",
-        document=origin.document if origin else None,
-        line=origin.line("") if origin else None,
-        field="metadata.name",
-        problem=f"a second object {node}{other}",
-    )

@@ -13,6 +13,7 @@ from workbench.errors import Fault
 from workbench.inventory.decode import DecodeError, Kept, from_data, from_json
 from workbench.inventory.evidence import Origin
 from workbench.inventory.fields import Path
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.objects import GROUPS, KINDS, KubernetesObject, kind_of
 from workbench.inventory.sharing import Sharer
 from workbench.sources.documents import JSON_ERRORS, Document, JsonHeader, JsonTop, json_problem, json_top, skipped
@@ -37,9 +38,8 @@ HEAD = re.compile(
 class Mark:
     """How many objects and faults there were when a part of a source began."""
 
-    objects: int
+    objects: dict[str, int]
     faults: int
-    seen: int
 
 
 class ObjectReader:
@@ -55,7 +55,7 @@ class ObjectReader:
     """
 
     def __init__(self, default_namespace: str = "") -> None:
-        self.objects: list[tuple[KubernetesObject, Origin | None]] = []
+        self.objects = Gathered()
         self.faults: list[Fault] = []
         self.fault_kinds: dict[Fault, str] = {}
         self.other_kinds: Counter[tuple[str, str]] = Counter()
@@ -63,7 +63,7 @@ class ObjectReader:
         self.namespace = default_namespace or "default"
         self._share = Sharer().share
         self._kept = Kept()
-        self._seen: dict[tuple[str, str, str, str], Origin] = {}
+        self._others: dict[tuple[str, str, str, str], Origin] = {}
 
     def add(self, document: Document) -> None:
         """Read the objects of one document."""
@@ -74,16 +74,14 @@ class ObjectReader:
 
     def mark(self) -> Mark:
         """How far has been read, for :meth:`back_to`."""
-        return Mark(len(self.objects), len(self.faults), len(self._seen))
+        return Mark(self.objects.counts(), len(self.faults))
 
     def back_to(self, mark: Mark) -> None:
         """Forget the objects, and what is wrong with them, that were read with :meth:`json_object` since a mark."""
-        del self.objects[mark.objects :]
+        self.objects.back_to(mark.objects)
         for fault in self.faults[mark.faults :]:
             self.fault_kinds.pop(fault, None)
         del self.faults[mark.faults :]
-        while len(self._seen) > mark.seen:
-            self._seen.popitem()
 
     # --- YAML -------------------------------------------------------------------------------------
 
@@ -215,28 +213,30 @@ class ObjectReader:
         if isinstance(name, str) and name:
             group = api_version.rpartition("/")[0]
             space = namespace if isinstance(namespace, str) else ""
-            if not self._first(origin, group, kind, space, name):
+            first = self._others.setdefault((group, kind, space, name), origin)
+            if first is not origin:
+                self._second(origin, first, kind, space, name)
                 return
         self.other_kinds[(shown(api_version), shown(kind))] += 1
 
     def keep(self, obj: KubernetesObject, origin: Origin) -> None:
         """An object that we analyse, unless it is the second of its name."""
-        meta, kind = obj.metadata, type(obj).__name__
+        meta = obj.metadata
         if meta.generate_name and meta.name and meta.name[-1] == "*" and meta.name[:-1] == meta.generate_name:
             # Each is created under a name of its own.
             taken = 1
-            while ("", kind, meta.namespace or "", meta.name or "") in self._seen:
+            while obj.id in self.objects.tables[obj.kind]:
                 taken += 1
                 meta.name = f"{meta.generate_name}*{taken}"
         # The versions of a kind share one name space, whatever group they stood in ("extensions", "apps").
-        if self._first(origin, "", kind, meta.namespace or "", meta.name or ""):
+        if self.objects.put(obj, origin):
             self._share(obj)
-            self.objects.append((obj, origin))
+            return
+        first = self.objects.origin(obj.id)
+        assert first is not None
+        self._second(origin, first, obj.kind, obj.namespace, obj.name)
 
-    def _first(self, origin: Origin, group: str, kind: str, namespace: str, name: str) -> bool:
-        first = self._seen.setdefault((group, kind, namespace, name), origin)
-        if first is origin:
-            return True
+    def _second(self, origin: Origin, first: Origin, kind: str, namespace: str, name: str) -> None:
         where = shown(first.file or "")
         line = first.line("")
         if line is not None:
@@ -245,7 +245,6 @@ class ObjectReader:
             where += f", document {first.document}"
         what = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
         self.fault_at(origin, "metadata.name", f"a second {shown(what)}; the first is in {where}", kind)
-        return False
 
     def wrong(self, origin: Origin, wanted: type[KubernetesObject], data: Any, error: Exception) -> None:
         """An object whose fields are wrong: one fault for each."""

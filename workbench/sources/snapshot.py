@@ -21,9 +21,10 @@ from typing import Any
 import msgspec
 
 import workbench
-from workbench.errors import InputError, SnapshotError, UsageError
+from workbench.errors import Fault, InputError, SnapshotError, UsageError
 from workbench.inventory.decode import DecodeError, kept_fields
 from workbench.inventory.evidence import Gap, Origin, Problem
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import KINDS, KubernetesObject
 from workbench.inventory.sharing import Sharer
@@ -205,12 +206,12 @@ def read_header(path: str) -> Header:
     return _header(path, block[: block.find(b"\n") + 1])
 
 
-def read(path: str) -> tuple[Header, list[tuple[KubernetesObject, Origin | None]], list[Gap]]:
+def read(path: str) -> tuple[Header, Gathered, list[Gap]]:
     """The header, the objects, and a gap for each object that does not decode.
 
     Raises:
         SnapshotError: The file is no snapshot, was cut off, was changed, or is of a newer version.
-        InputError: The file cannot be opened.
+        InputError: The file cannot be opened, or two objects share one kind, namespace and name.
     """
     blocks = _blocks(path)
     block = next(blocks, b"")
@@ -222,6 +223,8 @@ def read(path: str) -> tuple[Header, list[tuple[KubernetesObject, Origin | None]
         reader.take(block)
     if not reader.ended:
         raise _cut_off(path)
+    if reader.faults:
+        raise InputError(reader.faults)
     return reader.header, reader.objects, reader.gaps
 
 
@@ -231,8 +234,9 @@ class _Reader:
     def __init__(self, path: str, header: Header) -> None:
         self.path = path
         self.digest = hashlib.sha256()
-        self.objects: list[tuple[KubernetesObject, Origin | None]] = []
+        self.objects = Gathered()
         self.gaps: list[Gap] = []
+        self.faults: list[Fault] = []
         self.header = header
         self.ended = False
         self._files: list[str | None] = list(header.files)
@@ -314,8 +318,11 @@ class _Reader:
                 except DecodeError as error:
                     self._invalid(f"{error} - at {error.field}")
                     continue
-            share(obj)
-            objects.append((obj, self._origin(read.at)))
+            origin = self._origin(read.at)
+            if objects.put(obj, origin):
+                share(obj)
+            else:
+                self.faults.append(objects.duplicate(obj, origin))
 
     def _invalid(self, detail: str) -> None:
         self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, detail))

@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from workbench.inventory.connectivity import Services
 from workbench.inventory.decode import trimmed_arguments
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.objects import WORKLOADS, Container, KubernetesObject, Pod, PodSpec, Service
 from workbench.inventory.pods import template_of
 
-_WITH_PODS = frozenset((Pod, *WORKLOADS))
+_WITH_PODS: tuple[type[KubernetesObject], ...] = (Pod, *WORKLOADS)
 
 
-def forget_strangers(objects: Iterable[KubernetesObject]) -> None:
+def forget_strangers(objects: Gathered) -> None:
     """Take out of pod specs that were just decoded the addresses that no Service of the source has.
 
     Args:
         objects: All objects of a source. Nobody else holds them yet.
     """
-    found = list(objects)
     services = Services(
         (each.namespace, each.name, each.spec.cluster_ip if each.spec is not None else None)
-        for each in found
-        if isinstance(each, Service)
+        for each in objects.of(Service)
     )
     known: dict[tuple[int, str], tuple[list[str], list[str]]] = {}
     done: set[int] = set()
-    for obj in found:
-        if type(obj) in _WITH_PODS:
-            for container in _containers(obj):
+    for kind in _WITH_PODS:
+        for obj in objects.of(kind):
+            for containers in _containers(obj):
                 # Replicas share what is equal in them, and so do their namespaces.
-                if id(container) not in done:
-                    done.add(id(container))
-                    _forget(container, obj.namespace, services, done, known)
+                if containers and id(containers) not in done:
+                    done.add(id(containers))
+                    for container in containers:
+                        _forget(container, obj.namespace, services, done, known)
 
 
-def _containers(obj: KubernetesObject) -> Iterator[Container]:
-    template = template_of(obj)
+def _containers(obj: KubernetesObject) -> tuple[list[Container] | None, ...]:
+    template = None if type(obj) is Pod else template_of(obj)
     spec: PodSpec | None = obj.spec if isinstance(obj, Pod) else template.spec if template is not None else None
-    if spec is not None:
-        for group in (spec.containers, spec.init_containers, spec.ephemeral_containers):
-            yield from group or ()
+    return () if spec is None else (spec.containers, spec.init_containers, spec.ephemeral_containers)
 
 
 def _forget(
@@ -50,9 +46,10 @@ def _forget(
     done: set[int],
     known: dict[tuple[int, str], tuple[list[str], list[str]]],
 ) -> None:
-    if container.env and id(container.env) not in done:
-        done.add(id(container.env))
-        for variable in container.env:
+    env = container.env
+    if env and id(env) not in done:
+        done.add(id(env))
+        for variable in env:
             if variable.value is not None:
                 variable.value = services.known(variable.value, namespace)
     if container.args:
