@@ -6,6 +6,7 @@ nothing: tables and indexes are looked up through the changes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
@@ -137,7 +138,7 @@ class Inventory:
                 self._builtin.add(key)
         self._tables: dict[str, Table[Any]] = {kind: Table(items) for kind, items in tables.items()}
         self.has_live_pods = any(is_live(cast(Pod, pod)) for pod in tables["Pod"].values())
-        pods = {pod.id: pod for pod in self._make_pods()}
+        pods = self._make_pods()
         self.pods: Table[PodInstance] = Table(pods)
         self.containers: Table[ContainerInstance] = Table(
             {container.id: container for pod in pods.values() for container in pod.containers}
@@ -353,46 +354,43 @@ class Inventory:
 
     # --- pods -------------------------------------------------------------------------------------
 
-    def _make_pods(self) -> Iterable[PodInstance]:
-        made: list[PodInstance] = []
+    def _make_pods(self) -> dict[str, PodInstance]:
+        made: dict[str, PodInstance] = {}
         owning: set[str] = set()
-        names: dict[str, int] = {}
         owners: dict[tuple[str | None, ...], tuple[str, bool]] = {}
         firsts: dict[tuple[str | None, ...], PodInstance] = {}
-        for pod in self._tables["Pod"]:
+        for pod in self.all(Pod):
             reference = _controller(pod)
             first = key = None
             if reference is None:
                 owner, known = pod.id, True
+                owning.add(owner)
             else:
                 key = (pod.metadata.namespace, reference.kind, reference.name, reference.uid)
                 if key not in owners:
-                    owners[key] = self.owner_of(pod)
-                    owning.add(f"{reference.kind}:{pod.namespace}/{reference.name}")
+                    owners[key] = found = self.owner_of(pod)
+                    owning.update((found[0], f"{reference.kind}:{pod.namespace}/{reference.name}"))
                 owner, known = owners[key] if reference.kind != "Node" else (pod.id, True)
                 first = firsts.get(key)
-            owning.add(owner)
             instance = _instance(pod, pod.name, owner, known, _alike(pod, first))
             if instance is not None:
                 if key is not None:
                     firsts.setdefault(key, instance)
-                made.append(instance)
-                names[instance.id] = 1
+                made[instance.id] = instance
         standing: list[KubernetesObject] = [
             workload
             for kind in WORKLOADS
             for workload in self._tables[kind.__name__]
             if self._stands_for_pods(workload, owning)
         ]
+        names = Counter(f"Pod:{workload.namespace}/{workload.name}" for workload in standing)
+        names.update(key for key in names.keys() & made.keys())
         for workload in standing:
-            key_id = f"Pod:{workload.namespace}/{workload.name}"
-            names[key_id] = names.get(key_id, 0) + 1
-        for workload in standing:
-            key_id = f"Pod:{workload.namespace}/{workload.name}"
-            name = workload.name if names[key_id] == 1 else f"{workload.name}.{workload.kind.lower()}"
+            several = names[f"Pod:{workload.namespace}/{workload.name}"] > 1
+            name = f"{workload.name}.{workload.kind.lower()}" if several else workload.name
             instance = _instance(workload, name, workload.id, True)
             if instance is not None:
-                made.append(instance)
+                made[instance.id] = instance
         return made
 
     def _stands_for_pods(self, workload: KubernetesObject, owning: set[str]) -> bool:
