@@ -7,6 +7,7 @@ of Secrets and ConfigMaps (key names stay), annotation values and program argume
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Any
@@ -261,9 +262,12 @@ def _trim_status(status: PodStatus) -> None:
     """Of the mounts that a status repeats only those stay of which it says something: almost none."""
     for group in (status.container_statuses, status.init_container_statuses, status.ephemeral_container_statuses):
         for container in group or ():
-            if container.volume_mounts:
+            if container.volume_mounts is not None:
                 told = [mount for mount in container.volume_mounts if mount.recursive_read_only]
                 container.volume_mounts = told or _NO_MOUNTS
+            if container.container_id:
+                runtime, mark, _ = container.container_id.partition("://")
+                container.container_id = sys.intern(f"{runtime}{mark}") if mark else None
 
 
 def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:
@@ -301,13 +305,15 @@ def _in_one_line(text: bytes) -> bytes:
 
 
 def trimmed_annotations(annotations: Labels) -> Labels:
-    """The annotations with only those values that some rule reads."""
-    return {key: value if _is_read(key) else None for key, value in annotations.items()}
+    """The annotations with only those values that some rule reads; one mapping for all where there are none."""
+    keys, read = _read_of(tuple(annotations))
+    return {**keys, **{key: annotations[key] for key in read}} if read else keys
 
 
-@lru_cache(maxsize=4096)
-def _is_read(annotation: str) -> bool:
-    return ANNOTATION_VALUES.match(annotation) is not None
+@lru_cache(maxsize=1024)
+def _read_of(annotations: tuple[str, ...]) -> tuple[Labels, list[str]]:
+    """The annotations without values, and those whose values some rule reads."""
+    return dict.fromkeys(annotations), [key for key in annotations if ANNOTATION_VALUES.match(key)]
 
 
 def _secret(decoded: _SecretIn) -> Secret:
