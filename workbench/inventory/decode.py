@@ -189,7 +189,7 @@ def from_json(
         raise _fault(error) from error
     except UnicodeDecodeError as error:
         raise DecodeError(f"not UTF-8 text: byte 0x{error.object[error.start]:02x}") from error
-    return _finish(plan, decoded, namespace, lambda: msgspec.json.decode(raw), kept or _FORGETFUL)
+    return _finish(plan, decoded, namespace, raw, kept or _FORGETFUL)
 
 
 def from_data(kind: type[KubernetesObject], data: Any, namespace: str = "") -> KubernetesObject:
@@ -199,7 +199,7 @@ def from_data(kind: type[KubernetesObject], data: Any, namespace: str = "") -> K
         decoded = msgspec.convert(_with_raw_fields(data), plan.wire)
     except msgspec.ValidationError as error:
         raise _fault(error) from error
-    return _finish(plan, decoded, namespace, lambda: data, _FORGETFUL)
+    return _finish(plan, decoded, namespace, data, _FORGETFUL)
 
 
 def _with_raw_fields(data: Any) -> Any:
@@ -229,7 +229,8 @@ def _fault(error: msgspec.ValidationError, within: str = "") -> DecodeError:
     return DecodeError(problem[:1].lower() + problem[1:], within or where.rstrip("`").lstrip("."))
 
 
-def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any], kept: Kept) -> KubernetesObject:
+def _finish(plan: _Plan, decoded: Any, namespace: str, source: Any, kept: Kept) -> KubernetesObject:
+    """What is kept of a decoded object; the source is its JSON text or its plain data."""
     if plan.wire is not plan.kind:
         decoded = _secret(decoded) if plan.kind is Secret else _config_map(decoded)
     obj: KubernetesObject = decoded
@@ -249,7 +250,7 @@ def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any], k
     if plan.of_pods:
         spec = _pod_spec(obj)
         if spec is not None:
-            _trim_pod_spec(spec, obj, raw, kept)
+            _trim_pod_spec(spec, obj, source, kept)
         if plan.kind is Pod and decoded.status is not None:
             _trim_status(decoded.status)
     return obj
@@ -372,7 +373,7 @@ def _pod_spec(obj: Any) -> PodSpec | None:
     return template.spec
 
 
-def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any], kept: Kept) -> None:
+def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, source: Any, kept: Kept) -> None:
     unresolved = False
     for group in (spec.containers, spec.init_containers, spec.ephemeral_containers):
         for container in group or ():
@@ -389,7 +390,7 @@ def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any],
                 if mount.sub_path_expr:
                     unresolved = True
     if unresolved:
-        _expand_sub_paths(spec, obj, raw())
+        _expand_sub_paths(spec, obj, source if isinstance(source, dict) else msgspec.json.decode(source))
 
 
 def _trimmed(arguments: tuple[str, ...]) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar, cast
 
 from workbench.errors import Fault, InputError
-from workbench.inventory.evidence import Origin
+from workbench.inventory.evidence import Origin, Places
 from workbench.inventory.objects import KINDS, KubernetesObject
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -30,19 +31,27 @@ class Gathered:
             InputError: Two objects share one kind, namespace and name.
         """
         self.tables: dict[str, dict[str, KubernetesObject]] = {kind: {} for kind in KINDS}
-        self._origins: dict[str, list[Origin | None]] = {kind: [] for kind in KINDS}
+        self._origins: dict[str, list[Origin | Places | None]] = {kind: [] for kind in KINDS}
+        self._indexes: dict[str, array[int]] = {kind: array("q") for kind in KINDS}
         self._positions: dict[str, dict[str, int]] = {}
         faults = [self.duplicate(obj, origin) for obj, origin in objects if not self.put(obj, origin)]
         if faults:
             raise InputError(faults)
 
-    def put(self, obj: KubernetesObject, origin: Origin | None) -> bool:
-        """Add an object, unless there is one of its kind, namespace and name; whether there was none."""
+    def put(self, obj: KubernetesObject, origin: Origin | Places | None, index: int = -1) -> bool:
+        """Add an object, unless there is one of its kind, namespace and name; whether there was none.
+
+        Args:
+            obj: The object.
+            origin: Where it was read.
+            index: Which of several places that is.
+        """
         kind = type(obj).__name__
         table = self.tables[kind]
         if table.setdefault(obj.id, obj) is not obj:
             return False
         self._origins[kind].append(origin)
+        self._indexes[kind].append(index)
         return True
 
     def duplicate(self, obj: KubernetesObject, origin: Origin | None) -> Fault:
@@ -72,7 +81,11 @@ class Gathered:
             known = len(positions)
             positions.update(zip(islice(self.tables[kind], known, None), range(known, len(origins)), strict=False))
         position = positions.get(node)
-        return None if position is None else origins[position]
+        return None if position is None else self._origin(kind, position)
+
+    def _origin(self, kind: str, position: int) -> Origin | None:
+        found, index = self._origins[kind][position], self._indexes[kind][position]
+        return cast("Places", found).origin(index) if index >= 0 else cast("Origin | None", found)
 
     def of(self, kind: type[T]) -> Iterable[T]:
         """The objects of a kind."""
@@ -89,11 +102,13 @@ class Gathered:
             while len(table) > count:
                 table.popitem()
             del self._origins[kind][count:]
+            del self._indexes[kind][count:]
             self._positions.pop(kind, None)
 
     def __iter__(self) -> Iterator[tuple[KubernetesObject, Origin | None]]:
         for kind, table in self.tables.items():
-            yield from zip(table.values(), self._origins[kind], strict=False)
+            for position, obj in enumerate(islice(table.values(), len(self._origins[kind]))):
+                yield obj, self._origin(kind, position)
 
     def __len__(self) -> int:
         return sum(map(len, self.tables.values()))

@@ -28,6 +28,7 @@ from workbench.inventory.objects import (
     PodSpec,
     PodStatus,
     ProjectedSource,
+    ReplicaSet,
     Volume,
     VolumeMount,
 )
@@ -79,6 +80,9 @@ class Sharer:
         meta, own = obj.metadata, template.metadata or ObjectMeta()
         controller = _controller(meta)
         known = self._known.get(meta.uid or "") or self._known.get(controller.uid or "" if controller else "")
+        deployed = (meta.namespace, meta.name) if isinstance(obj, Deployment) else None
+        if known is None and deployed is not None:
+            known = self._deployments.get(deployed)
         if known is None:
             self._first(own, template.spec)
         else:
@@ -91,8 +95,8 @@ class Sharer:
         for uid in (meta.uid, controller.uid if controller else None):
             if uid:
                 self._known.setdefault(uid, (own, template.spec))
-        if isinstance(obj, Deployment):
-            self._deployments[meta.namespace, meta.name] = (own, template.spec)
+        if deployed is not None:
+            self._deployments[deployed] = (own, template.spec)
 
     def _own_labels(self, obj: KubernetesObject, template: ObjectMeta) -> None:
         """What controllers write three times: on themselves, in the selector, in the template."""
@@ -132,12 +136,13 @@ class Sharer:
         meta, status = pod.metadata, pod.status
         if meta.owner_references:
             self._owners(meta.owner_references)
-        # A list of pods comes before that of their ReplicaSets, and after that of the Deployments.
-        known = self._known.get(controller.uid or "") or self._deployments.get(
-            (meta.namespace, (controller.name or "").rpartition("-")[0])
-        )
+        # A list of pods comes before that of their ReplicaSets; that of the Deployments may come before or after.
+        deployed = (meta.namespace, (controller.name or "").rpartition("-")[0])
+        known = self._known.get(controller.uid or "") or self._deployments.get(deployed)
         if known is None:
             self._first(meta, spec)
+            if deployed[1] and controller.kind == ReplicaSet.__name__:
+                self._deployments[deployed] = (meta, spec)
         else:
             if meta.labels:
                 self._labels(meta.labels)
@@ -351,8 +356,12 @@ def _status(new: PodStatus, old: PodStatus) -> None:
             one.image = other.image
         if one.image_id == other.image_id:
             one.image_id = other.image_id
+        if one.container_id == other.container_id:
+            one.container_id = other.container_id
         if one.state == other.state:
             one.state = other.state
+        if one.volume_mounts == other.volume_mounts:
+            one.volume_mounts = other.volume_mounts
 
 
 def _controller(meta: ObjectMeta) -> OwnerReference | None:

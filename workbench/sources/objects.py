@@ -137,9 +137,14 @@ class ObjectReader:
     # --- JSON -------------------------------------------------------------------------------------
 
     def json_object(
-        self, origin: Origin, wanted: type[KubernetesObject], api_version: str, raw: memoryview | msgspec.Raw
+        self,
+        places: JsonPlaces,
+        index: int,
+        wanted: type[KubernetesObject],
+        api_version: str,
+        raw: memoryview | msgspec.Raw,
     ) -> None:
-        """Read an object of a kind that we analyse.
+        """Read an object of a kind that we analyse, which stands at one of several places.
 
         Raises:
             JSON_ERRORS: The text is no JSON.
@@ -147,11 +152,11 @@ class ObjectReader:
         try:
             obj = from_json(wanted, raw, self.namespace, self._kept)
         except (DecodeError, *JSON_ERRORS) as error:
-            self.wrong(origin, wanted, msgspec.json.decode(raw), error)
+            self.wrong(places.origin(index), wanted, msgspec.json.decode(raw), error)
             return
         if not obj.api_version:
             obj.api_version = api_version
-        self.keep(obj, origin)
+        self.keep(obj, places, index)
 
     # --- what both forms share --------------------------------------------------------------------
 
@@ -219,7 +224,7 @@ class ObjectReader:
                 return
         self.other_kinds[(shown(api_version), shown(kind))] += 1
 
-    def keep(self, obj: KubernetesObject, origin: Origin) -> None:
+    def keep(self, obj: KubernetesObject, origin: Origin | JsonPlaces, index: int = -1) -> None:
         """An object that we analyse, unless it is the second of its name."""
         meta = obj.metadata
         if meta.generate_name and meta.name and meta.name[-1] == "*" and meta.name[:-1] == meta.generate_name:
@@ -229,12 +234,13 @@ class ObjectReader:
                 taken += 1
                 meta.name = f"{meta.generate_name}*{taken}"
         # The versions of a kind share one name space, whatever group they stood in ("extensions", "apps").
-        if self.objects.put(obj, origin):
+        if self.objects.put(obj, origin, index):
             self._share(obj)
             return
         first = self.objects.origin(obj.id)
         assert first is not None
-        self._second(origin, first, obj.kind, obj.namespace, obj.name)
+        own = origin.origin(index) if isinstance(origin, JsonPlaces) else origin
+        self._second(own, first, obj.kind, obj.namespace, obj.name)
 
     def _second(self, origin: Origin, first: Origin, kind: str, namespace: str, name: str) -> None:
         where = shown(first.file or "")
@@ -290,7 +296,7 @@ class _JsonDocument:
         self._value(self.raw, self.document.top, (self.document.start, self.document.end), "", 0)
 
     def _origin(self, span: tuple[int, int]) -> JsonOrigin:
-        return JsonOrigin(self.places, self.places.add(span))
+        return self.places.origin(self.places.add(*span))
 
     def _value(
         self,
@@ -383,13 +389,14 @@ class _JsonDocument:
         wanted: type[KubernetesObject] | None,
     ) -> None:
         reader = self.reader
-        origin = self._origin(span)
+        index = self.places.add(*span)
         if wanted is not None:
             try:
-                reader.json_object(origin, wanted, api_version, raw)
+                reader.json_object(self.places, index, wanted, api_version, raw)
             except JSON_ERRORS as error:
-                reader.fault_at(origin, "", json_problem(error), kind)
+                reader.fault_at(self.places.origin(index), "", json_problem(error), kind)
             return
+        origin = self.places.origin(index)
         try:
             name = _NAME.decode(raw).metadata
         except JSON_ERRORS:
