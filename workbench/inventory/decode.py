@@ -166,6 +166,8 @@ class Kept:
     def __init__(self, remembered: int = 4096) -> None:
         self.value = lru_cache(remembered)(connectivity.kept)
         self.arguments = lru_cache(remembered)(_trimmed)
+        # A set of fields is kept as it is, so to remember it takes no memory of its own.
+        self.owned = lru_cache(remembered and None)(msgspec.Raw)
 
 
 def from_json(
@@ -246,7 +248,7 @@ def _finish(plan: _Plan, decoded: Any, namespace: str, source: Any, kept: Kept) 
     if meta.annotations:
         meta.annotations = trimmed_annotations(meta.annotations)
     if meta.managed_fields is not None:
-        meta.managed_fields = kept_fields(meta) if plan.managed else None
+        meta.managed_fields = kept_fields(meta, kept) if plan.managed else None
     if plan.of_pods:
         spec = _pod_spec(obj)
         if spec is not None:
@@ -263,18 +265,21 @@ def _trim_status(status: PodStatus) -> None:
     """Of the mounts that a status repeats only those stay of which it says something: almost none."""
     for group in (status.container_statuses, status.init_container_statuses, status.ephemeral_container_statuses):
         for container in group or ():
-            if container.volume_mounts is not None:
-                told = [mount for mount in container.volume_mounts if mount.recursive_read_only]
-                container.volume_mounts = told or _NO_MOUNTS
-            if container.container_id:
-                runtime, mark, _ = container.container_id.partition("://")
-                container.container_id = sys.intern(f"{runtime}{mark}") if mark else None
+            mounts, identity = container.volume_mounts, container.container_id
+            if mounts is not None:
+                container.volume_mounts = [each for each in mounts if each.recursive_read_only] or _NO_MOUNTS
+            if identity is not None:
+                container.container_id = sys.intern(identity[: identity.find("://") + 3]) if "://" in identity else None
 
 
-def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:
+def kept_fields(meta: ObjectMeta, kept: Kept) -> list[ManagedField] | None:
     """Who manages which field, cut loose from the text that was decoded.
 
     Of an object that another one controls nothing is kept: a fix is aimed at the controller.
+
+    Args:
+        meta: Whose fields.
+        kept: What the other objects of the source had; equal sets are one object.
 
     Raises:
         DecodeError: A set of fields is no mapping.
@@ -293,7 +298,7 @@ def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:
                 raise DecodeError("expected a mapping or null", f"metadata.managedFields[{index}].fieldsV1")
             else:
                 # A view would keep the whole text alive.
-                entry.owned = msgspec.Raw(text)
+                entry.owned = kept.owned(text)
     return entries
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from msgspec import Raw
-
 from workbench.inventory.objects import (
     WORKLOADS,
     Container,
@@ -46,7 +44,7 @@ class Sharer:
         self._deployments: dict[tuple[str | None, str | None], tuple[ObjectMeta, PodSpec]] = {}
         self._pods: dict[str, Pod] = {}
         self._texts: dict[str, str] = {}
-        self._managed: dict[tuple[str | None, str | None, str | None, bytes], ManagedField] = {}
+        self._managed: dict[tuple[str | None, str | None, str | None, int], ManagedField] = {}
         self._projected: ProjectedSource | None = None
         self._conditions: dict[tuple[tuple[str | None, str | None], ...], list[PodCondition]] = {}
         self._ready: EndpointConditions | None = None
@@ -195,8 +193,9 @@ class Sharer:
     def _managers(self, entries: list[ManagedField]) -> None:
         """What one tool makes it manages alike, and the set of fields is often the largest part of an object."""
         for at, entry in enumerate(entries):
-            owned = bytes(entry.owned) if isinstance(entry.owned, Raw) else b""
-            entries[at] = self._managed.setdefault((entry.manager, entry.operation, entry.subresource, owned), entry)
+            # Equal sets of fields are one object already, which the entry keeps.
+            key = (entry.manager, entry.operation, entry.subresource, id(entry.owned))
+            entries[at] = self._managed.setdefault(key, entry)
 
     def _labels(self, labels: Labels) -> None:
         text = self._texts.setdefault

@@ -22,7 +22,7 @@ import msgspec
 
 import workbench
 from workbench.errors import Fault, InputError, SnapshotError, UsageError
-from workbench.inventory.decode import DecodeError, kept_fields, trimmed_annotations
+from workbench.inventory.decode import DecodeError, Kept, kept_fields, trimmed_annotations
 from workbench.inventory.evidence import Gap, Origin, Problem
 from workbench.inventory.gathered import Gathered
 from workbench.inventory.inventory import Inventory, ServerVersion
@@ -267,6 +267,7 @@ class _Reader:
         # The header is the first.
         self._line = 1
         self._share = Sharer().share
+        self._kept = Kept()
         self._decoder: msgspec.json.Decoder[Any] | None = None
 
     def take(self, block: bytes) -> None:
@@ -337,7 +338,7 @@ class _Reader:
                 meta.annotations = trimmed_annotations(meta.annotations)
             if meta.managed_fields:
                 try:
-                    meta.managed_fields = kept_fields(meta)
+                    meta.managed_fields = kept_fields(meta, self._kept)
                 except DecodeError as error:
                     self._invalid(f"{error} - at {error.field}")
                     continue
