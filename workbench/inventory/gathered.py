@@ -33,6 +33,9 @@ class Gathered:
         self.tables: dict[str, dict[str, KubernetesObject]] = {kind: {} for kind in KINDS}
         self._origins: dict[str, list[Origin | Places | None]] = {kind: [] for kind in KINDS}
         self._indexes: dict[str, array[int]] = {kind: array("q") for kind in KINDS}
+        self._columns = {
+            type_: (self.tables[kind], self._origins[kind], self._indexes[kind]) for kind, type_ in KINDS.items()
+        }
         self._positions: dict[str, dict[str, int]] = {}
         faults = [self.duplicate(obj, origin) for obj, origin in objects if not self.put(obj, origin)]
         if faults:
@@ -46,12 +49,11 @@ class Gathered:
             origin: Where it was read.
             index: Which of several places that is.
         """
-        kind = type(obj).__name__
-        table = self.tables[kind]
+        table, origins, indexes = self._columns[type(obj)]
         if table.setdefault(obj.id, obj) is not obj:
             return False
-        self._origins[kind].append(origin)
-        self._indexes[kind].append(index)
+        origins.append(origin)
+        indexes.append(index)
         return True
 
     def duplicate(self, obj: KubernetesObject, origin: Origin | None) -> Fault:

@@ -359,20 +359,20 @@ class Inventory:
         owning: set[str] = set()
         owners: dict[tuple[str | None, ...], tuple[str, bool]] = {}
         firsts: dict[tuple[str | None, ...], PodInstance] = {}
-        for pod in self.all(Pod):
+        for node, pod in cast("dict[str, Pod]", self._read.tables[Pod.__name__]).items():
             reference = _controller(pod)
             first = key = None
             if reference is None:
-                owner, known = pod.id, True
+                owner, known = node, True
                 owning.add(owner)
             else:
                 key = (pod.metadata.namespace, reference.kind, reference.name, reference.uid)
                 if key not in owners:
                     owners[key] = found = self.owner_of(pod)
                     owning.update((found[0], f"{reference.kind}:{pod.namespace}/{reference.name}"))
-                owner, known = owners[key] if reference.kind != "Node" else (pod.id, True)
+                owner, known = owners[key] if reference.kind != "Node" else (node, True)
                 first = firsts.get(key)
-            instance = _instance(pod, pod.name, owner, known, _alike(pod, first))
+            instance = _instance(pod, pod.name, owner, known, _alike(pod, first), node=node if pod.namespace else "")
             if instance is not None:
                 if key is not None:
                     firsts.setdefault(key, instance)
@@ -419,6 +419,8 @@ def _instance(
     owner: str,
     known: bool,
     alike: tuple[PodInstance, Renamed] | None = None,
+    *,
+    node: str = "",
 ) -> PodInstance | None:
     if obj is None:
         return None
@@ -429,7 +431,7 @@ def _instance(
         spec = template.spec if template else None
     if spec is None:
         return None
-    return PodInstance(obj, spec, name, owner=owner, owner_known=known, alike=alike)
+    return PodInstance(obj, spec, name, owner=owner, owner_known=known, alike=alike, node=node)
 
 
 def _controller(obj: KubernetesObject) -> Any:

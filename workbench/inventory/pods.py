@@ -8,6 +8,7 @@ evidence points into the workload's template. Rules ask a :class:`PodInstance` a
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
@@ -99,7 +100,19 @@ class PodInstance:
         owner: str,
         owner_known: bool,
         alike: tuple[PodInstance, Renamed] | None = None,
+        node: str = "",
     ) -> None:
+        """See what a pod is.
+
+        Args:
+            obj: The Pod, or the workload that it represents.
+            spec: Its spec, or that of the template.
+            name: Its name.
+            owner: The id of its top owner.
+            owner_known: Whether every controller up to that is known.
+            alike: The first replica, if it is another one.
+            node: The id of the pod, if there is a text of it already.
+        """
         first, self.renamed = alike or (self, ())
         self.alike = first
         """The first replica with the same profile (:func:`replicates`), the pod itself if there is none, and what the
@@ -130,7 +143,7 @@ class PodInstance:
             self.namespace, self.prefix, self.live = first.namespace, first.prefix, first.live
             self.template, self.account_name, self.account = first.template, first.account_name, first.account
             self.host_users = first.host_users
-        self.id = f"Pod:{self.namespace}/{name}"
+        self.id = node or f"Pod:{self.namespace}/{name}"
         self.mirror = self.template is None and _is_mirror(obj)
         self.node: str = _node_id(spec.node_name) if spec.node_name else UNKNOWN_NODE
         self._volumes: dict[str, Volume] | None = None
@@ -310,13 +323,13 @@ def replicates(obj: Pod, first: Pod) -> Renamed | None:
     same.containers, same.init_containers = other.containers, other.init_containers
     if same != other:
         return None
-    renamed = _alike_volumes(spec.volumes or [], other.volumes or [])
-    if renamed is None or not _alike_containers(spec.containers or [], other.containers or [], renamed):
+    renamed = _alike_volumes(spec.volumes or (), other.volumes or ())
+    if renamed is None or not _alike_containers(spec.containers or (), other.containers or (), renamed):
         return None
-    return renamed if _alike_containers(spec.init_containers or [], other.init_containers or [], renamed) else None
+    return renamed if _alike_containers(spec.init_containers or (), other.init_containers or (), renamed) else None
 
 
-def _alike_volumes(volumes: list[Volume], others: list[Volume]) -> Renamed | None:
+def _alike_volumes(volumes: Sequence[Volume], others: Sequence[Volume]) -> Renamed | None:
     renamed: Renamed = ()
     if volumes is others:
         return renamed
@@ -335,7 +348,7 @@ def _alike_volumes(volumes: list[Volume], others: list[Volume]) -> Renamed | Non
     return renamed
 
 
-def _alike_containers(containers: list[Container], others: list[Container], renamed: Renamed) -> bool:
+def _alike_containers(containers: Sequence[Container], others: Sequence[Container], renamed: Renamed) -> bool:
     if containers is others:
         return True
     if len(containers) != len(others):
@@ -343,7 +356,7 @@ def _alike_containers(containers: list[Container], others: list[Container], rena
     for container, other in zip(containers, others, strict=True):
         if container is other:
             continue
-        mounts, known = container.volume_mounts or [], other.volume_mounts or []
+        mounts, known = container.volume_mounts or (), other.volume_mounts or ()
         same = container.__copy__()
         same.volume_mounts = other.volume_mounts
         if same != other or len(mounts) != len(known):

@@ -154,7 +154,8 @@ class ObjectReader:
         except (DecodeError, *JSON_ERRORS) as error:
             self.wrong(places.origin(index), wanted, msgspec.json.decode(raw), error)
             return
-        if not obj.api_version:
+        if not obj.api_version or obj.api_version == api_version:
+            # One text for all objects of a list.
             obj.api_version = api_version
         self.keep(obj, places, index)
 
