@@ -44,6 +44,8 @@ class Sharer:
         self._deployments: dict[tuple[str | None, str | None], tuple[ObjectMeta, PodSpec]] = {}
         self._pods: dict[str, Pod] = {}
         self._texts: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        """Values of labels: there are so many that all else would be looked up among what no cache holds."""
         self._managed: dict[tuple[str | None, str | None, str | None, int], ManagedField] = {}
         self._projected: ProjectedSource | None = None
         self._conditions: dict[tuple[tuple[str | None, str | None], ...], list[PodCondition]] = {}
@@ -198,7 +200,7 @@ class Sharer:
             entries[at] = self._managed.setdefault(key, entry)
 
     def _labels(self, labels: Labels) -> None:
-        text = self._texts.setdefault
+        text = self._values.setdefault
         for key, value in labels.items():
             if value:
                 labels[key] = text(value, value)
