@@ -86,6 +86,7 @@ def _is_list(path: Path) -> bool:
 LISTS = {
     "one line": lambda: _flat(_pods()),
     "pretty": lambda: _pretty(_pods()),
+    "less than a block": lambda: _pretty(_pods()[:200]),
     "windows lines": lambda: _pretty(_pods()).replace("\n", "\r\n"),
     "blank lines around": lambda: "\n\n" + _pretty(_pods()) + "\n\n",
     "the kind first": lambda: json.dumps({"kind": "List", "apiVersion": "v1", "items": _pods()}),
@@ -96,7 +97,7 @@ LISTS = {
 }
 
 OTHERS = {
-    "small": lambda: _pretty(_pods()[:100]),
+    "small": lambda: _pretty(_pods()[:20]),
     "a byte order mark": lambda: "\ufeff" + _flat(_pods()),
     "cut off": lambda: _flat(_pods())[:-700],
     "two documents": lambda: _flat(_pods()) + "\n" + _flat(_pods()[:2]),

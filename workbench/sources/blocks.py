@@ -20,6 +20,9 @@ from workbench.sources.origin import JsonPlaces
 _BLOCK = 1 << 20
 """How much is read at once. The API server refuses objects that are larger, and this stays in the processor's cache."""
 
+_SMALL = 1 << 16
+"""Files up to this size are read as any other: it takes no longer."""
+
 _SPACE = rb"[ \t\r\n]*"
 _OPENING = re.compile(
     _SPACE
@@ -40,7 +43,7 @@ def read_list(file: TextFile, reader: ObjectReader, limits: Limits = LIMITS) -> 
         return False
     stream, size = opened
     with stream:
-        if size <= _BLOCK:
+        if size <= _SMALL:
             return False
         mark = reader.mark()
         try:
