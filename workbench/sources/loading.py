@@ -133,7 +133,7 @@ def _inventory(
     server_version: ServerVersion | None,
 ) -> Inventory:
     forget_strangers(objects)
-    version = request.version or server_version or version_of_api_server(objects.of(Pod))
+    version = request.version or server_version or version_of_api_server(objects.tables[Pod.__name__])
     return Inventory(
         objects,
         source=source,
