@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+from workbench.inventory.arguments import trimmed_arguments
 from workbench.inventory.connectivity import Services
-from workbench.inventory.decode import trimmed_arguments
 from workbench.inventory.gathered import Gathered
 from workbench.inventory.objects import WORKLOADS, KubernetesObject, Pod, PodSpec, Service
 from workbench.inventory.pods import template_of
