@@ -7,7 +7,9 @@ passes every text through :func:`shown` once more, so that no caller can forget 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -79,9 +81,15 @@ def wrapped(spans: Spans, cells: int, indent: int = 0) -> list[Spans]:
         cells: The width.
         indent: How far the lines after the first are set in.
     """
+    return list(_wrapped(tuple(spans), cells, indent))
+
+
+@lru_cache(maxsize=4096)
+def _wrapped(spans: Spans, cells: int, indent: int) -> tuple[Spans, ...]:
+    """The same lines are laid out, painted and painted again."""
     cells = max(cells, indent + 4, 4)
     if sum(cell_len(text) for text, _ in spans) <= cells:
-        return [spans]
+        return (spans,)
     lines: list[Spans] = []
     line: list[Span] = []
     used = 0
@@ -97,21 +105,16 @@ def wrapped(spans: Spans, cells: int, indent: int = 0) -> list[Spans]:
             used += size
     if line:
         lines.append(tuple(line))
-    return lines
+    return tuple(lines)
+
+
+_WORD = re.compile(" *[^ ]+| +")
 
 
 def _words(spans: Iterable[Span], cells: int) -> Iterator[Span]:
     """The words of a line, each with the spaces before it, none longer than a line."""
     for text, look in spans:
-        start = 0
-        at = 0
-        while at < len(text):
-            while at < len(text) and text[at] == " ":
-                at += 1
-            while at < len(text) and text[at] != " ":
-                at += 1
-            word = text[start:at]
-            start = at
+        for word in _WORD.findall(text):
             if cell_len(word) <= cells:
                 yield word, look
             else:
