@@ -77,9 +77,11 @@ class Index(Generic[K, T]):
         self._keys = keys
         self._lists: dict[K, list[T]] = {}
         lists = self._lists
-        ask = _once_for_replicas(keys) if of_replicas else keys
+        if of_replicas:
+            _sort_replicas(items, keys, lists)
+            return
         for item in items:
-            for key in ask(item):
+            for key in keys(item):
                 found = lists.get(key)
                 if found is None:
                     lists[key] = [item]
@@ -102,16 +104,18 @@ class Index(Generic[K, T]):
         return _OverlaidIndex(self, self._keys, pairs) if pairs else self
 
 
-def _once_for_replicas(keys: Callable[[Any], Iterable[K]]) -> Callable[[Any], Iterable[K]]:
-    known: dict[Any, tuple[K, ...]] = {}
-
-    def ask(item: Any) -> tuple[K, ...]:
-        found = known.get(item.alike)
-        if found is None:
-            found = known[item.alike] = tuple(keys(item.alike))
-        return found
-
-    return ask
+def _sort_replicas(
+    items: Iterable[Any], keys: Callable[[Any], Iterable[Hashable]], lists: dict[Any, list[Any]]
+) -> None:
+    """Add items to the lists of their keys, which are asked for and looked up once for all replicas."""
+    known: dict[Any, list[list[Any]]] = {}
+    for item in items:
+        alike = item.alike
+        own = known.get(alike)
+        if own is None:
+            own = known[alike] = [lists.setdefault(key, []) for key in keys(alike)]
+        for found in own:
+            found.append(item)
 
 
 class _OverlaidIndex(Index[K, T]):

@@ -132,8 +132,8 @@ def _router_keys(pod: PodInstance) -> Iterable[str]:
     return (OPENSHIFT, f"router:{router}") if router else ()
 
 
-ROUTERS: IndexOf[str, PodInstance] = IndexOf("routers of OpenShift", "pods", _router_keys)
-"""The pods of a router, by ``router:NAME``; labels are each pod's own, whatever else replicas have in common."""
+ROUTERS: IndexOf[str, PodInstance] = IndexOf("routers of OpenShift", "pods", _router_keys, of_replicas=True)
+"""The pods of a router, by ``router:NAME``."""
 
 
 def serving_namespaces(view: Inventory) -> set[str]:
