@@ -110,9 +110,13 @@ def _ranks(image: str) -> tuple[int, ...]:
 
 def _enforcement(view: Inventory) -> Enforcement:
     found: dict[int, PodInstance] = {}
+    seen: set[str] = set()
     for container in view.containers:
-        for rank in _ranks(container.spec.image or ""):
-            found.setdefault(rank, container.pod)
+        image = container.spec.image or ""
+        if image not in seen:
+            seen.add(image)
+            for rank in _ranks(image):
+                found.setdefault(rank, container.pod)
     if not found:
         return Enforcement(Enforces.UNKNOWN, "", "", "no network plugin was recognised")
     first = min(found)
