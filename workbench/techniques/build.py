@@ -68,18 +68,13 @@ def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> No
         graph.add(number, filling.columns)
         return
     else:
-        records, keys, ends = filling.records, filling.keys, filling.ends
-        plain = technique if isinstance(technique, RecordTechnique) else None
-        end = 0
-        for subject in subjects:
-            records.extend(plain.records(view, (subject,)) if plain is not None else technique.detect(view, subject))
-            if len(records) != end:
-                end = len(records)
-                keys.append(subject if isinstance(subject, str) else subject.id)
-                ends.append(end)
-                if end > _TOGETHER:
-                    filling.empty()
-                    end = 0
+        records = filling.records
+        if isinstance(technique, RecordTechnique):
+            for record in technique.records(view, filling.each(subjects)):
+                records.append(record)
+        else:
+            for subject in filling.each(subjects):
+                records.extend(technique.detect(view, subject))
         filling.empty()
     graph.add(number, filling.columns, filling.subjects, filling.starts)
 
@@ -109,6 +104,20 @@ class _Filling:
         self.columns = Columns()
         self.subjects: list[str] = []
         self.starts: list[int] = []
+
+    def each(self, subjects: Iterable[Any]) -> Iterator[Any]:
+        """Subjects, of which each is done, and its records are there, when the next one is asked for."""
+        records, keys, ends = self.records, self.keys, self.ends
+        end = 0
+        for subject in subjects:
+            yield subject
+            if len(records) != end:
+                end = len(records)
+                keys.append(subject if isinstance(subject, str) else subject.id)
+                ends.append(end)
+                if end > _TOGETHER:
+                    self.empty()
+                    end = 0
 
     def empty(self) -> None:
         """Move the records to the columns, each column by one call: a loop over them takes several times as long."""

@@ -217,7 +217,7 @@ class _HostNamespace(RecordTechnique):
                     continue
                 if target not in beside and subject != UNKNOWN_NODE:
                     if apart.off is None:
-                        missing = all_of(base, apart).missing
+                        missing = apart.missing if base is HOLDS else all_of(base, apart).missing
                         for other in others:
                             yield container.id, other.id, effort, missing, None
                 else:
@@ -374,14 +374,16 @@ class _SharedVolume(RecordTechnique):
     def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         groups: dict[tuple[str, str], list[_Use]] = {}
         for pod in view.index(PODS_BY_NAMESPACE)[subject]:
-            if len(pod.containers) == 1 and not any(v.persistent_volume_claim for v in pod.spec.volumes or ()):
-                # Nobody else mounts what is the pod's own.
-                continue
+            alone = len(pod.containers) == 1
             for container in pod.containers:
                 if Trait.SHARED_VOLUME in container.traits:
+                    if alone and not any(v.persistent_volume_claim for v in pod.spec.volumes or ()):
+                        # Nobody else mounts what is the pod's own.
+                        continue
                     for key, use in _uses(container):
                         groups.setdefault(key, []).append(use)
         effort = self.declaration.effort
+        causes: dict[tuple[str, str], tuple[str, str]] = {}
         for uses in groups.values():
             if len(uses) < 2:
                 continue
@@ -392,7 +394,8 @@ class _SharedVolume(RecordTechnique):
                 container, below, path = use.container, use.below, use.mount.mount_path or ""
                 for other, beside, where, missing in others:
                     if other is not container and (below.startswith(beside) or beside.startswith(below)):
-                        yield container.id, other.id, effort, missing, (path, where)
+                        cause = path, where
+                        yield container.id, other.id, effort, missing, causes.setdefault(cause, cause)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)

@@ -21,7 +21,7 @@ from workbench.techniques.pod_fields import ACCOUNT, PLACE, REFERENCES, TOKENS
 from workbench.techniques.resolve.container import on_every_node
 from workbench.techniques.resolve.nodes import ROLE_LABELS, control_plane, control_plane_evidence, node_ids
 from workbench.techniques.resolve.references import Where, dotted, optional, placed, pod_references
-from workbench.techniques.resolve.token import ACCOUNT_NAME, token_volumes
+from workbench.techniques.resolve.token import ACCOUNT_NAME, token_volumes_of_replicas
 
 NODES_GROUP = "Group:system:nodes"
 
@@ -163,12 +163,13 @@ class TokenSteal(RecordTechnique):
 
     def records(self, view: Inventory, subjects: Iterable[PodInstance]) -> Iterator[Record | Blocked]:
         for pod in subjects:
-            if pod.spec.volumes and pod.containers:
-                for volume, account, secret in token_volumes(view, pod):
-                    yield pod.volume_id(volume), account, 1, (), (pod.id, secret)
+            if pod.containers:
+                for volume, account, secret in token_volumes_of_replicas(view, pod):
+                    name = pod.volume_id(pod.own_volume(volume))
+                    yield name, account, 1, (), (pod.id, secret) if secret else pod.id
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
-        pod_id, secret = edge.cause
+        pod_id, secret = (edge.cause, "") if isinstance(edge.cause, str) else edge.cause
         pod = view.pods.get(pod_id)
         if pod is None:
             return []
@@ -242,32 +243,43 @@ class NodeSecrets(_NodeTechnique):
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         known = subject != UNKNOWN_NODE
-        best: dict[str, tuple[tuple[Fact, ...], tuple[str, Where]]] = {}
+        best: dict[str, tuple[tuple[Fact, ...], str]] = {}
         for pod in view.index(PODS_BY_NODE)[subject]:
             if not bound(pod):
                 continue
             shared = _ON if known else shares_node(pod)
-            for target, where, is_optional in pod_references(view, pod):
+            for target, _, is_optional in pod_references(view, pod):
                 found = best.get(target)
                 if found is not None and (shared or not found[0]):
                     continue
                 named = optional(view, target) if is_optional else _ON
                 if named is not None and (found is None or len(shared) + len(named) < len(found[0])):
-                    best[target] = shared + named, (pod.id, placed(pod, where) if pod.renamed else where)
+                    best[target] = shared + named, pod.id
         for missing, run in groupby(best.items(), lambda item: item[1][0]):
             together = list(run)
             causes = [cause for _, (_, cause) in together]
             yield Many(subject, [target for target, _ in together], 1, missing, causes)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
-        pod_id, where = edge.cause
-        pod = view.pods.get(pod_id)
-        if pod is None:
+        pod = view.pods.get(edge.cause)
+        where = _place(view, pod, edge.target) if pod is not None else None
+        if pod is None or where is None:
             return []
         found = [view.evidence(pod.obj, pod.field(dotted(where))), *_scheduled(view, pod)]
         if where == ("serviceAccountName",):
             found.insert(0, view.evidence(pod.account, "imagePullSecrets"))
         return found
+
+
+def _place(view: Inventory, pod: PodInstance, target: str) -> Where | None:
+    """Where a pod refers to an object; of several places the first one that takes least."""
+    best: tuple[int, Where] | None = None
+    for node, where, is_optional in pod_references(view, pod):
+        if node == target:
+            named = optional(view, target) if is_optional else _ON
+            if named is not None and (best is None or len(named) < best[0]):
+                best = len(named), placed(pod, where)
+    return None if best is None else best[1]
 
 
 class NodeToken(_NodeTechnique):

@@ -9,9 +9,7 @@ allowed"; ``hostIP`` of container ports.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
 
 from workbench.graph import nodes
 from workbench.inventory.inventory import Inventory
@@ -19,10 +17,9 @@ from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.network import enforcement
 from workbench.network.enforcement import Enforces
 from workbench.network.rules import Direction
-from workbench.techniques.endpoints import endpoints_differ, endpoints_of, listens
+from workbench.techniques.endpoints import endpoints_of, listens
 from workbench.techniques.resolve import HOLDS, Answer, needs, reach, ruled_out
 from workbench.techniques.resolve.container import on_every_node
-from workbench.techniques.resolve.reached import changed_ways_out
 
 ON_NODE = "endpoints-on"
 """The hubs of the Endpoints whose pods all run on a node."""
@@ -41,44 +38,27 @@ def hub(kind: str, node_id: str) -> str:
     return nodes.hub(kind, node_id.removeprefix("Node:"))
 
 
-Placed: TypeAlias = dict[str, defaultdict[str, list[str]]]
-"""The Endpoints of a namespace by the kind of a hub and the node."""
-
-
-def placed(view: Inventory, namespace: str) -> Placed:
-    """Where the Endpoints of a namespace are."""
-    base = view.base
-    if base is not None and not _differ(view, namespace):
-        return placed(base, namespace)
-    return view.derived(f"endpoints by node of {namespace}", reach.READS, lambda over: _placed(over, namespace))
-
-
-def _differ(view: Inventory, namespace: str) -> bool:
-    changed = changed_ways_out(view)
-    return changed is None or namespace in changed or endpoints_differ(view, namespace)
-
-
-def _placed(view: Inventory, namespace: str) -> Placed:
-    out: Placed = {kind: defaultdict(list) for kind in (ON_NODE, ON_NODE_IF, LOCAL, LOCAL_IF)}
+def placed(view: Inventory, namespaces: Iterable[str]) -> Iterator[tuple[list[str], str]]:
+    """The Endpoints of some namespaces, each with the hubs of the nodes that it is on."""
     protected = _protected(view)
-    for endpoint in endpoints_of(view, namespace):
-        targets = endpoint.targets
-        if not targets or not (endpoint.loopback or listens(endpoint)):
-            continue
-        name = endpoint.id
-        here = {target.pod.node for target in targets}
-        alone = len(here) == 1
-        if UNKNOWN_NODE in here:
-            alone = alone and all(on_every_node(target.pod) for target in targets)
-        if not endpoint.loopback:
-            placing = out[ON_NODE if alone else ON_NODE_IF]
-            for node_id in here:
-                placing[node_id].append(name)
-            here = {target.pod.node for target in targets if protected(target.pod)}
-        placing = out[LOCAL if alone else LOCAL_IF]
-        for node_id in here:
-            placing[node_id].append(name)
-    return out
+    known: dict[tuple[str, str], str] = {}
+
+    def hubs(kind: str, node_ids: Iterable[str]) -> list[str]:
+        return [known.get((kind, node)) or known.setdefault((kind, node), hub(kind, node)) for node in node_ids]
+
+    for namespace in namespaces:
+        for endpoint in endpoints_of(view, namespace):
+            targets = endpoint.targets
+            if not targets or not (endpoint.loopback or listens(endpoint)):
+                continue
+            here = {target.pod.node: None for target in targets}
+            alone = len(here) == 1
+            if UNKNOWN_NODE in here:
+                alone = alone and all(on_every_node(target.pod) for target in targets)
+            if not endpoint.loopback:
+                yield hubs(ON_NODE if alone else ON_NODE_IF, here), endpoint.id
+                here = {target.pod.node: None for target in targets if protected(target.pod)}
+            yield hubs(LOCAL if alone else LOCAL_IF, here), endpoint.id
 
 
 def _protected(view: Inventory) -> Callable[[PodInstance], bool]:

@@ -76,12 +76,14 @@ def _groups(view: Inventory) -> Groups:
         return _one_group(view, reach)
     pairs: dict[_Pair, int] = {}
     wanted: dict[str, set[int]] = {}
+    class_of = reach.class_of
     for endpoint in _listening(view):
         behind = wanted.setdefault(endpoint.id, set())
-        for target in endpoint.targets:
-            number = reach.class_of(target.pod)
-            if number is not None and target.port:
-                behind.add(pairs.setdefault((number, endpoint.protocol, target.port), len(pairs)))
+        protocol = endpoint.protocol
+        # Most pods behind an Endpoint are of one class.
+        for number, port in {(class_of(target.pod.id), target.port): None for target in endpoint.targets}:
+            if number is not None and port:
+                behind.add(pairs.setdefault((number, protocol, port), len(pairs)))
     columns = _Columns(reach, list(pairs))
     behind_each = dict(zip(wanted, columns.joined(list(wanted.values())), strict=True))
     return _linked(reach, behind_each, columns, _before(view), unknown=enforced(view) is Enforces.UNKNOWN)
