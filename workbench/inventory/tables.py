@@ -19,6 +19,10 @@ class Table(Generic[T]):
         """The item of an id, or ``None``."""
         return self._items.get(key)
 
+    def ids(self) -> Iterable[str]:
+        """The ids of the items, in their order."""
+        return self._items.keys()
+
     def __contains__(self, key: str) -> bool:
         return self.get(key) is not None
 
@@ -43,6 +47,14 @@ class _OverlaidTable(Table[T]):
         if key in self._patch:
             return self._patch[key]
         return self._base.get(key)
+
+    def ids(self) -> Iterable[str]:
+        for key in self._base.ids():
+            if key not in self._patch or self._patch[key] is not None:
+                yield key
+        for key, patched in self._patch.items():
+            if patched is not None and self._base.get(key) is None:
+                yield key
 
     def __iter__(self) -> Iterator[T]:
         seen = {key: self._base.get(key) for key in self._patch}

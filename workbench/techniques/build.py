@@ -140,7 +140,7 @@ class _Filling:
             return
         graph, columns = self._graph, self.columns
         sources, targets, efforts, missing, causes = zip(*found, strict=True)
-        facts = list(map(graph.fact_numbers.__getitem__, missing))
+        facts = list(map(graph.fact_numbers.__getitem__, missing)) if any(missing) else [0] * len(missing)
         number = graph.numbers.__getitem__
         # An array takes a list at once, and anything else item by item, which is several times as long.
         columns.source.fromlist(list(map(number, sources)))

@@ -327,13 +327,24 @@ def _service_port(
     if isinstance(wanted, str) and wanted.isdigit():
         wanted = int(wanted)
     targets = node.targets
+    known: dict[ContainerInstance, int | None] = {}
     for pod in selected or ():
+        containers = pod.containers
         if isinstance(wanted, int):
             targets.append(Target(pod, wanted, listeners(pod, wanted, protocol)))
-        else:
+        elif len(containers) > 1:
             named = _named_port(pod, wanted or "", protocol)
             if named is not None:
-                targets.append(Target(pod, named[0], _alone(named[1])))
+                targets.append(Target(pod, named[0], (named[1],)))
+        else:
+            # What the name means is asked once for all replicas.
+            first = containers[0].alike
+            if first not in known:
+                named = _named_port(pod, wanted or "", protocol)
+                known[first] = named[0] if named is not None else None
+            number = known[first]
+            if number is not None:
+                targets.append(Target(pod, number, containers))
     return node
 
 
@@ -474,7 +485,9 @@ def _add_of_pod(
                 )
             if shared:
                 continue
-            at_port = covered.setdefault((number, protocol), set())
+            at_port = covered.get((number, protocol))
+            if at_port is None:
+                at_port = covered[number, protocol] = set()
             if pod not in at_port:
                 at_port.add(pod)
                 found.append(

@@ -441,15 +441,16 @@ class HostTraverse(ManyTechnique):
         ]
         if not starts:
             return
-        tokens = _tokens_on_disk(view, pods)
-        accounts = list(tokens)
+        known = subject != UNKNOWN_NODE
+        tokens = _tokens_on_disk(view, pods) if not known else {}
+        accounts = list(dict.fromkeys(_accounts_on_disk(view, pods))) if known else []
         for container, mount in starts:
             base = all_of(_root_uses_files(view, container), _takes(mount.missing))
             if base.off is not None:
                 yield Blocked(container.id, container.pod.node, base.off)
                 continue
             source, effort, key = container.id, self.declaration.effort, mount.key
-            if subject != UNKNOWN_NODE:
+            if known:
                 yield Many(source, accounts, effort, base.missing, [key] * len(accounts))
                 continue
             for account, holders in tokens.items():
@@ -487,16 +488,24 @@ def _on_disk(view: Inventory, container: ContainerInstance) -> list[TokenMount]:
     return [token for token in api_tokens(view, container) if token.source is not TokenSource.SECRET_ENVIRONMENT]
 
 
-def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, list[ContainerInstance]]:
-    """The accounts whose tokens lie on a node's disk, with one container of each pod that mounts one."""
-    out: dict[str, list[ContainerInstance]] = {}
+def _accounts_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> Iterator[str]:
+    """The accounts whose tokens lie on a node's disk, some of them repeatedly."""
     memo: dict[ContainerInstance, list[str]] = view.memo("accounts on disk", WITH_TOKENS)
     for pod in pods:
         for container in pod.containers:
             accounts = memo.get(container.alike)
             if accounts is None:
                 accounts = memo[container.alike] = [token.account for token in _on_disk(view, container)]
-            for account in accounts:
+            yield from accounts
+
+
+def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, list[ContainerInstance]]:
+    """The accounts whose tokens lie on a node's disk, with one container of each pod that mounts one."""
+    out: dict[str, list[ContainerInstance]] = {}
+    for pod in pods:
+        for container in pod.containers:
+            for token in _on_disk(view, container):
+                account = token.account
                 holders = out.get(account)
                 if holders is None:
                     out[account] = [container]

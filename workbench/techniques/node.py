@@ -308,14 +308,13 @@ class NodeToken(_NodeTechnique):
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         known = subject != UNKNOWN_NODE
-        best: dict[tuple[str, str], PodInstance] = {}
+        best: dict[str, PodInstance] = {}
         for pod in view.index(PODS_BY_NODE)[subject]:
             if pod.mirror or not bound(pod):
                 continue
-            key = (pod.namespace, pod.account_name)
-            first = best.get(key)
+            first = best.get(pod.account)
             if first is None or (not known and shares_node(first) and not shares_node(pod)):
-                best[key] = pod
+                best[pod.account] = pod
         for missing, pods in _by_sharing(subject, best.values()):
             together = list(pods)
             yield Many(subject, [pod.account for pod in together], 2, missing, [pod.id for pod in together])

@@ -69,23 +69,22 @@ class VolumeDiscover(RecordTechnique):
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
         missing = facts_to_api_server(view)
+        known: dict[ContainerInstance, list[str]] = {}
         for container in subjects:
-            pod, spec = container.pod, container.spec
+            pod = container.pod
+            names = known.get(container.alike)
+            if names is None:
+                spec = container.alike.spec
+                seen = [each.name for each in (*(spec.volume_mounts or ()), *(spec.volume_devices or ()))]
+                names = known[container.alike] = [f"{name}" for name in dict.fromkeys(seen)]
             source = container.id
             prefix = f"Volume:{pod.namespace}/{pod.name}/"
             # A token that the container cannot use against the API server is no way to its account by this volume.
             shut = missing(pod)
             tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
-            seen: set[str | None] = set()
-            for mount in spec.volume_mounts or ():
-                name = mount.name
-                if name not in seen:
-                    seen.add(name)
-                    yield source, f"{prefix}{name}", 1, shut if name in tokens else (), None
-            for device in spec.volume_devices or ():
-                if device.name not in seen:
-                    seen.add(device.name)
-                    yield source, f"{prefix}{device.name}", 1, (), None
+            for each in names:
+                name = pod.own_volume(each) if pod.renamed else each
+                yield source, prefix + name, 1, shut if name in tokens else (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)

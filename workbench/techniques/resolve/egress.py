@@ -41,10 +41,10 @@ def facts_to_api_server(view: Inventory) -> Callable[[PodInstance], tuple[Fact, 
     known: dict[int | None, tuple[Fact, ...]] = view.memo("what classes of pods need to reach the API server", READS)
     if not egress_is_limited(view):
         return lambda pod: ()
-    class_of = network_of(view).reach.class_of
+    class_of = network_of(view).reach.class_of_id
 
     def facts(pod: PodInstance) -> tuple[Fact, ...]:
-        number = class_of(pod)
+        number = class_of(pod.id)
         found = known.get(number)
         if found is None:
             # A class is one of a namespace.

@@ -64,14 +64,17 @@ def placed(view: Inventory, namespaces: Iterable[str]) -> Iterator[tuple[list[st
 def _protected(view: Inventory) -> Callable[[PodInstance], bool]:
     """Whether some policy limits what gets into a pod, and may have an effect."""
     network = reach.network_of(view).reach
-    protects = reach.enforced(view) is not Enforces.NO
+    if reach.enforced(view) is Enforces.NO:
+        return lambda pod: False
+    class_of = network.class_of_id
     known: dict[int | None, bool] = {None: False}
 
     def protected(pod: PodInstance) -> bool:
-        number = network.class_of(pod)
-        if number not in known:
-            known[number] = protects and number is not None and bool(network.selecting(Direction.INGRESS, number))
-        return known[number]
+        number = class_of(pod.id)
+        found = known.get(number)
+        if found is None:
+            found = known[number] = number is not None and bool(network.selecting(Direction.INGRESS, number))
+        return found
 
     return protected
 

@@ -101,15 +101,16 @@ def _network(view: Inventory) -> Network:
 
 def _listening(view: Inventory) -> list[PortRange]:
     """Every port at a pod that an Endpoint leads to; of an overlay those of the namespaces that it changes."""
-    found: set[tuple[str, int]] = set()
+    found: set[tuple[str, int | None]] = set()
     for namespace in namespaces(view):
         if view.base is None or endpoints_differ(view, namespace):
             for endpoint in endpoints_of(view, namespace):
                 protocol = endpoint.protocol
                 if protocol in PROTOCOLS:
-                    # Mostly the same for all pods.
-                    found.update((protocol, port) for port in {target.port for target in endpoint.targets} if port)
-    return [PortRange(protocol, port, port) for protocol, port in sorted(found)]
+                    for target in endpoint.targets:
+                        found.add((protocol, target.port))
+    known = sorted((protocol, port) for protocol, port in found if port)
+    return [PortRange(protocol, port, port) for protocol, port in known]
 
 
 def enforced(view: Inventory) -> Enforces:

@@ -9,7 +9,7 @@ name of the group that most of its members were in, so that a change of one pod 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -75,17 +75,20 @@ def _groups(view: Inventory) -> Groups:
     if enforced(view) is Enforces.NO:
         return _one_group(view, reach)
     pairs: dict[_Pair, int] = {}
-    wanted: dict[str, set[int]] = {}
-    class_of = reach.class_of
+    wanted: dict[str, tuple[int, ...]] = {}
+    class_of = reach.class_of_id
     for endpoint in _listening(view):
-        behind = wanted.setdefault(endpoint.id, set())
         protocol = endpoint.protocol
         # Most pods behind an Endpoint are of one class.
-        for number, port in {(class_of(target.pod.id), target.port): None for target in endpoint.targets}:
-            if number is not None and port:
-                behind.add(pairs.setdefault((number, protocol, port), len(pairs)))
+        ends = {(class_of(target.pod.id), target.port): None for target in endpoint.targets}
+        behind = [
+            pairs.setdefault((number, protocol, port), len(pairs))
+            for number, port in ends
+            if number is not None and port
+        ]
+        wanted[endpoint.id] = (*wanted.get(endpoint.id, ()), *behind)
     columns = _Columns(reach, list(pairs))
-    behind_each = dict(zip(wanted, columns.joined(list(wanted.values())), strict=True))
+    behind_each = dict(zip(wanted, columns.joined(wanted.values()), strict=True))
     return _linked(reach, behind_each, columns, _before(view), unknown=enforced(view) is Enforces.UNKNOWN)
 
 
@@ -178,15 +181,19 @@ class _Columns:
             self.distinct.append(column)
         return known
 
-    def joined(self, wanted: list[set[int]]) -> list[int]:
-        """For each set of pairs the number of what reaches any of them."""
+    def joined(self, wanted: Iterable[tuple[int, ...]]) -> list[int]:
+        """For each collection of pairs the number of what reaches any of them."""
         made: dict[frozenset[int], int] = {}
+        known: dict[tuple[int, ...], int] = {}
         out: list[int] = []
         for behind in wanted:
-            key = frozenset(self.of[at] for at in behind)
-            number = made.get(key)
+            number = known.get(behind)
             if number is None:
-                number = made[key] = next(iter(key)) if len(key) == 1 else self._union(key)
+                key = frozenset(self.of[at] for at in behind)
+                number = made.get(key)
+                if number is None:
+                    number = made[key] = next(iter(key)) if len(key) == 1 else self._union(key)
+                known[behind] = number
             out.append(number)
         return out
 
