@@ -431,11 +431,12 @@ class HostTraverse(ManyTechnique):
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
+        mounts_host_path = Trait.HOST_PATH
         starts = [
             (container, mount)
             for pod in pods
             for container in pod.containers
-            if Trait.HOST_PATH in container.traits
+            if mounts_host_path in container.traits
             for mount in host_mounts(view, container)
             if _holds_pods(mount) and on_linux(view, pod)
         ]

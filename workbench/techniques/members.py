@@ -35,7 +35,7 @@ from workbench.techniques.many import Many, ManyTechnique
 from workbench.techniques.pod_fields import ACCOUNT, IMAGE, REFERENCES
 from workbench.techniques.resolve import binding, permissions
 from workbench.techniques.resolve.nodes import node_ids
-from workbench.techniques.resolve.references import pod_references
+from workbench.techniques.resolve.references import referred
 from workbench.techniques.resolve.token import token_secrets
 
 CONTAINERS = "containers"
@@ -137,7 +137,7 @@ def _with_referred(view: Inventory, namespace: str, kind: type[Secret] | type[Co
     if not permissions.were_listed(view, kind, namespace):
         prefix = f"{kind.__name__}:"
         for pod in view.index(PODS_BY_NAMESPACE)[namespace]:
-            for node, _, optional in pod_references(view, pod):
+            for node, optional in referred(view, pod):
                 if not optional and node.startswith(prefix):
                     found.add(node)
     return sorted(found)

@@ -20,7 +20,7 @@ from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechniq
 from workbench.techniques.pod_fields import ACCOUNT, PLACE, REFERENCES, TOKENS
 from workbench.techniques.resolve.container import on_every_node
 from workbench.techniques.resolve.nodes import ROLE_LABELS, control_plane, control_plane_evidence, node_ids
-from workbench.techniques.resolve.references import Where, dotted, optional, placed, pod_references
+from workbench.techniques.resolve.references import Where, dotted, optional, pod_references, referred
 from workbench.techniques.resolve.token import ACCOUNT_NAME, token_volumes_of_replicas
 
 NODES_GROUP = "Group:system:nodes"
@@ -244,21 +244,23 @@ class NodeSecrets(_NodeTechnique):
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         known = subject != UNKNOWN_NODE
         best: dict[str, tuple[tuple[Fact, ...], str]] = {}
+        surely = True
         for pod in view.index(PODS_BY_NODE)[subject]:
-            if not bound(pod):
+            if not pod.containers and not bound(pod):
                 continue
             shared = _ON if known else shares_node(pod)
-            for target, _, is_optional in pod_references(view, pod):
+            for target, is_optional in referred(view, pod):
                 found = best.get(target)
                 if found is not None and (shared or not found[0]):
                     continue
                 named = optional(view, target) if is_optional else _ON
                 if named is not None and (found is None or len(shared) + len(named) < len(found[0])):
                     best[target] = shared + named, pod.id
-        for missing, run in groupby(best.items(), lambda item: item[1][0]):
-            together = list(run)
-            causes = [cause for _, (_, cause) in together]
-            yield Many(subject, [target for target, _ in together], 1, missing, causes)
+                    surely = surely and not best[target][0]
+        runs = [(_ON, best.items())] if surely else groupby(best.items(), lambda item: item[1][0])
+        for missing, run in runs:
+            together = dict(run)
+            yield Many(subject, list(together), 1, missing, [pod_id for _, pod_id in together.values()])
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         pod = view.pods.get(edge.cause)
@@ -278,7 +280,7 @@ def _place(view: Inventory, pod: PodInstance, target: str) -> Where | None:
         if node == target:
             named = optional(view, target) if is_optional else _ON
             if named is not None and (best is None or len(named) < best[0]):
-                best = len(named), placed(pod, where)
+                best = len(named), where
     return None if best is None else best[1]
 
 
@@ -310,7 +312,7 @@ class NodeToken(_NodeTechnique):
         known = subject != UNKNOWN_NODE
         best: dict[str, PodInstance] = {}
         for pod in view.index(PODS_BY_NODE)[subject]:
-            if pod.mirror or not bound(pod):
+            if pod.mirror or not (pod.containers or bound(pod)):
                 continue
             first = best.get(pod.account)
             if first is None or (not known and shares_node(first) and not shares_node(pod)):

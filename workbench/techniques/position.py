@@ -112,7 +112,7 @@ class IdentityAssume(RecordTechnique):
             pod = container.pod
             tokens = tokens_of_replicas(view, container)
             if tokens:
-                facts = missing(pod)
+                facts = missing(pod) if missing is not None else ()
                 for token in tokens:
                     yield container.id, token.account, 1, facts, None
             elif not pod.mirror and not automount(view, pod):

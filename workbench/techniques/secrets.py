@@ -80,7 +80,7 @@ class VolumeDiscover(RecordTechnique):
             source = container.id
             prefix = f"Volume:{pod.namespace}/{pod.name}/"
             # A token that the container cannot use against the API server is no way to its account by this volume.
-            shut = missing(pod)
+            shut = missing(pod) if missing is not None else ()
             tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
             for each in names:
                 name = pod.own_volume(each) if pod.renamed else each
@@ -119,8 +119,7 @@ class _Reads(RecordTechnique):
     from_subject = True
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
-        known: dict[ContainerInstance, list[tuple[str, tuple[Fact, ...]]]]
-        known = view.memo(f"{self.id} of replicas", self.declaration.reads)
+        known: dict[ContainerInstance, list[tuple[str, tuple[Fact, ...]]]] = {}
         for container in subjects:
             found = known.get(container.alike)
             if found is None:

@@ -33,14 +33,15 @@ _PORTS = frozenset({443, 6443})
 
 def reaches_api_server(view: Inventory, pod: PodInstance) -> tuple[Fact, ...]:
     """What it takes for a pod to reach the API server: nothing, or C-API about its namespace."""
-    return facts_to_api_server(view)(pod)
+    facts = facts_to_api_server(view)
+    return facts(pod) if facts is not None else ()
 
 
-def facts_to_api_server(view: Inventory) -> Callable[[PodInstance], tuple[Fact, ...]]:
-    """The same for whoever asks about many pods."""
+def facts_to_api_server(view: Inventory) -> Callable[[PodInstance], tuple[Fact, ...]] | None:
+    """The same for whoever asks about many pods; ``None`` if all of them reach it."""
     known: dict[int | None, tuple[Fact, ...]] = view.memo("what classes of pods need to reach the API server", READS)
     if not egress_is_limited(view):
-        return lambda pod: ()
+        return None
     class_of = network_of(view).reach.class_of_id
 
     def facts(pod: PodInstance) -> tuple[Fact, ...]:

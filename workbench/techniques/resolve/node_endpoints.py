@@ -38,14 +38,22 @@ def hub(kind: str, node_id: str) -> str:
     return nodes.hub(kind, node_id.removeprefix("Node:"))
 
 
+class _Hubs(dict[str, str]):
+    """The hubs of one kind by the nodes."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def __missing__(self, node_id: str) -> str:
+        found = self[node_id] = hub(self._kind, node_id)
+        return found
+
+
 def placed(view: Inventory, namespaces: Iterable[str]) -> Iterator[tuple[list[str], str]]:
     """The Endpoints of some namespaces, each with the hubs of the nodes that it is on."""
     protected = _protected(view)
-    known: dict[tuple[str, str], str] = {}
-
-    def hubs(kind: str, node_ids: Iterable[str]) -> list[str]:
-        return [known.get((kind, node)) or known.setdefault((kind, node), hub(kind, node)) for node in node_ids]
-
+    on_node, on_node_if, local, local_if = map(_Hubs, (ON_NODE, ON_NODE_IF, LOCAL, LOCAL_IF))
     for namespace in namespaces:
         for endpoint in endpoints_of(view, namespace):
             targets = endpoint.targets
@@ -56,9 +64,11 @@ def placed(view: Inventory, namespaces: Iterable[str]) -> Iterator[tuple[list[st
             if UNKNOWN_NODE in here:
                 alone = alone and all(on_every_node(target.pod) for target in targets)
             if not endpoint.loopback:
-                yield hubs(ON_NODE if alone else ON_NODE_IF, here), endpoint.id
+                hubs = on_node if alone else on_node_if
+                yield [hubs[node] for node in here], endpoint.id
                 here = {target.pod.node: None for target in targets if protected(target.pod)}
-            yield hubs(LOCAL if alone else LOCAL_IF, here), endpoint.id
+            hubs = local if alone else local_if
+            yield [hubs[node] for node in here], endpoint.id
 
 
 def _protected(view: Inventory) -> Callable[[PodInstance], bool]:
