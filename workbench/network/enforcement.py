@@ -103,12 +103,13 @@ def differs(view: Inventory) -> bool:
     return any(_ranks(container.spec.image or "") for pod in pods for container in pod.containers)
 
 
+@lru_cache(maxsize=4096)
 def _ranks(image: str) -> tuple[int, ...]:
     """The plugins that an image is of."""
     return _ranks_of(without_version(image))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _ranks_of(image: str) -> tuple[int, ...]:
     return tuple(rank for rank, plugin in enumerate(_PLUGINS) if plugin.image.search(image))
 
