@@ -238,7 +238,9 @@ def server_of(container: ContainerInstance) -> Server | None:
     if by_program is not None:
         return by_program
     image = spec.image or ""
-    found = _by_image(without_version(image)) or (_DOCKER if _DIND.search(image) else None)
+    found = _by_image(without_version(image))
+    if found is None and "dind" in image and _DIND.search(image):
+        found = _DOCKER
     if found is _ARGO and "server" not in (*(spec.command or ()), *(spec.args or ())):
         return None
     return found
