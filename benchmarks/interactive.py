@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -54,6 +55,8 @@ def interactive(data: Path) -> Result:
 
     ready = [fix for fix in all_fixes(audit.inventory) if fix.status == "ready"]
     result.counts["ready fixes"] = len(ready)
+    # As the interface does once it has listed them (tui.jobs): what stays is not gone through for garbage again.
+    gc.freeze()
 
     def fix_first(fix: Fix, name: str) -> list[int]:
         with result.sample(f"{name}, first numbers"):
@@ -72,12 +75,17 @@ def interactive(data: Path) -> Result:
 
 
 def fixes(data: Path) -> Result:
-    """All fixes, ranked by what each cuts, and the whole what-if report of some, as the screens ask for them."""
-    from workbench.engine import Audit
+    """The first fix staged, all of them ranked, and the whole what-if report of some, as the screens ask for them."""
+    from workbench.engine import Audit, PathQuery
     from workbench.sources.request import SourceKind, SourceRequest
 
     result = Result("fixes")
     audit = Audit.load(SourceRequest(SourceKind.MANIFESTS, paths=(str(data),)))
+    steps = [step for path in audit.paths(PathQuery(limit=ALTERNATIVES)).paths for step in path.steps]
+    with result.phase("first staged fix"):
+        # As the interface does it: the numbers come before all fixes are ranked.
+        best = next(fix for step in steps if (fix := audit.recommended(step)) is not None)
+        audit.what_if([best], following=False)
     with result.phase("rank all"):
         ranked = audit.fixes()
     ready = [fix for fix in ranked if fix.status == "ready"]

@@ -71,7 +71,28 @@ def test_the_search_that_is_not_misled_finds_the_same(buckets: Buckets, limit: i
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbench.analysis.alternatives._WANDERING", 0)
         other = alternatives(found, PLAIN[0], PLAIN[1], limit)
-    assert [(path.effort, len(path.steps)) for path in other] == [(path.effort, len(path.steps)) for path in usual]
+    assert other == usual
+
+
+def test_several_nodes_of_a_prefix_are_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.analysis.alternatives._WANDERING", 0)
+    graph = graph_with(
+        edge("User:u0", "User:a"),
+        edge("User:a", "User:u1"),
+        edge("User:a", "User:b"),
+        edge("User:b", "User:u1", effort=9),
+        edge("User:b", "User:c"),
+        edge("User:c", "User:a"),
+        edge("User:c", "User:d"),
+        edge("User:d", "User:b"),
+        edge("User:d", "User:u1", effort=20),
+    )
+    ways = alternatives(searched(graph), "User:u0", "User:u1")
+    assert [path.nodes[2:-1] for path in ways] == [
+        (),
+        ("User:b",),
+        ("User:b", "User:c", "User:d"),
+    ]
 
 
 @pytest.mark.parametrize("wandering", [0, 100])

@@ -31,7 +31,8 @@ def distances(leading: Leading, goals: list[str]) -> dict[tuple[str, str], float
     for goal in goals:
         number = compiled.number(goal)
         if number is not None:
-            for place, weight in enumerate(leading.distances(number).tolist()):
+            each = leading.folded.distances(leading.place(number))
+            for place, weight in enumerate(leading.folded.of(each, np.arange(len(leading.nodes))).tolist()):
                 if np.isfinite(weight):
                     found[compiled.nodes[leading.nodes[place]], goal] = weight
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hypothesis import given, settings
@@ -15,6 +15,8 @@ from tests.analysis.worlds import (
     TECHNIQUES,
     Buckets,
     Scripted,
+    buckets_of,
+    edge,
     edges_between,
     graph_of,
     random_buckets,
@@ -270,6 +272,47 @@ def test_searches_that_are_kept_are_right(buckets: Buckets, drawn: dict[tuple[st
     assert {(path.source, path.target) for path in found.closed()} == old - new
     assert {(path.source, path.target) for path in found.opened()} == new - old
     assert {(path.source, path.target) for path in found.left()} == new & old
+
+
+HOLDERS = ("User:a", "Group:b", "PermissionSet:c@c", "Node:n", "Hub:a/x")
+COMING = ("User:new", "Hub:new/x", "Hub:newer/x")
+
+
+@st.composite
+def rights(draw: st.DrawFn, names: Sequence[str]) -> Edge:
+    """An edge that counts for who is cluster admin, or nearly one."""
+    source = draw(st.sampled_from(names))
+    target = draw(st.sampled_from([name for name in (*names, "ClusterAdmin") if name != source]))
+    if source.startswith("Hub:"):
+        return Edge(source, target, MEMBER, 0, (), None)
+    kinds = ["PERMISSION_DISCOVER", "GROUP_MEMBER", "CLUSTER_ADMIN", "ROLE_BIND", "NODE_CONTROL_PLANE", "ALPHA"]
+    missing = draw(st.sampled_from([(), (("C-A", "Image:one"),)]))
+    return edge(source, target, draw(st.sampled_from(kinds)), draw(st.sampled_from([1, 5])), missing)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(rights(HOLDERS), max_size=9), st.lists(rights((*HOLDERS, *COMING)), max_size=5), st.data())
+def test_who_is_admin_is_found_as_if_anew(before: list[Edge], came: list[Edge], data: st.DataObject) -> None:
+    gone = data.draw(st.sets(st.integers(0, 8), max_size=3))
+    old = buckets_of(before)
+    new = buckets_of([*(each for at, each in enumerate(before) if at not in gone), *came])
+    after, recomputed = replaced(old, {key: new.get(key, []) for key in {**old, **new}})
+    view, nodes = inventory(), ["ClusterAdmin", *HOLDERS]
+    base = Analysis(view, graph_of(old, nodes), TECHNIQUES)
+    found = base.after(view.overlay({}), recomputed)
+    fresh = Analysis(view, graph_of(after, nodes), TECHNIQUES)
+    assert found.admins == fresh.admins
+    assert found.entries == fresh.entries
+
+
+def test_who_gets_into_a_new_hub_is_what_it_stands_for() -> None:
+    old = buckets_of([edge("Group:b", "ClusterAdmin", "CLUSTER_ADMIN")])
+    view, nodes = inventory(), ["ClusterAdmin", *HOLDERS]
+    base = Analysis(view, graph_of(old, nodes), TECHNIQUES)
+    stands = Edge("Hub:new/x", "Group:b", MEMBER, 0, (), None)
+    for came, admins in (([], {"Group:b"}), ([edge("User:a", "Hub:new/x", "GROUP_MEMBER")], {"Group:b", "User:a"})):
+        _, recomputed = replaced(old, buckets_of([stands, *came]))
+        assert base.after(view.overlay({}), recomputed).admins.direct == admins
 
 
 def test_a_manifest_without_pods_works_the_same() -> None:

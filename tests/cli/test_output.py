@@ -299,7 +299,7 @@ def test_what_is_not_looked_at_is_said(run: Run) -> None:
 def test_fixes(run: Run) -> None:
     records = json.loads(run("fixes", *SHOP, "-o", "json").out)["fixes"]
     lines = run("fixes", *SHOP).out.splitlines()
-    assert lines[0].split() == ["ID", "FIX", "CUTS", "RISK", "STATUS", "WHAT"]
+    assert lines[0].split() == ["ID", "FIX", "CUTS", "REROUTES", "RISK", "STATUS", "WHAT"]
     assert [line.split()[0] for line in lines[1 : len(records) + 1]] == [record["id"] for record in records]
     assert all({"id", "fix", "rule", "target", "ops", "cuts", "risk", "status"} <= set(record) for record in records)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workbench.graph.layout import Box, Layout, Link, Route, isotonic, layered
@@ -34,7 +34,15 @@ def cells(route: Route) -> set[tuple[int, int]]:
     return out
 
 
+ROUND = (
+    [Box(name, 1) for name in ("n4", "n0", "n1", "n2", "n3")],
+    [Link("n0", "n2"), Link("n1", "n3"), Link("n2", "n3"), Link("n3", "n4")],
+)
+"""A line runs between two boxes of a column."""
+
+
 @given(graphs(), st.integers(0, 2))
+@example(ROUND, 2)
 def test_boxes_keep_their_size_and_never_overlap(graph: tuple[list[Box], list[Link]], gap: int) -> None:
     found = laid_out(graph, gap)
     assert set(found.placed) == {box.id for box in graph[0]}

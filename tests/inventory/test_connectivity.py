@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.inventory.connectivity import addresses, kept, service_names
 from workbench.inventory.decode import from_data, plain
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.objects import Deployment, KubernetesObject, Service
 from workbench.sources.strangers import forget_strangers
 
@@ -78,7 +79,7 @@ def test_what_is_no_service_of_the_source_is_forgotten() -> None:
         ],
         "args": ["--db=db:5432", "--login=admin:12345", "--host", "db", "--secret", "admin:1"],
     })  # fmt: skip
-    forget_strangers(found)
+    forget_strangers(Gathered((each, None) for each in found))
     container = of_container(found)
     assert container["env"] == [
         {"name": "LOGIN"}, {"name": "DB", "value": "db:5432"}, {"name": "BOTH", "value": "db:5432"}, {"name": "TOKEN"},

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from workbench.inventory.decode import from_data, plain
-from workbench.inventory.objects import Pod, ReplicaSet
+from workbench.inventory.objects import Deployment, Pod, ReplicaSet, StatefulSet
 from workbench.inventory.sharing import Sharer
 
 OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "rs-1", "controller": True}
@@ -29,12 +29,12 @@ def _spec(token: str, **changes: Any) -> dict[str, Any]:
     return {"containers": [{**container, **changes}], "volumes": volumes, "nodeName": "worker-1"}
 
 
-def _pod(name: str, *, owner: str = "rs-1", **changes: Any) -> Pod:
+def _pod(name: str, *, owner: str = "rs-1", owner_name: str = "web", **changes: Any) -> Pod:
     metadata = {
         "name": name,
         "namespace": "shop",
         "labels": {"app": "web"},
-        "ownerReferences": [{**OWNER, "uid": owner}],
+        "ownerReferences": [{**OWNER, "uid": owner, "name": owner_name}],
     }
     status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
     data = {
@@ -125,3 +125,41 @@ def test_a_template_shares_with_the_pods_that_came_from_it() -> None:
     assert made.containers
     assert own.containers
     assert made.containers[0].env is own.containers[0].env
+
+
+def test_a_deployment_shares_with_pods_that_were_read_before_it() -> None:
+    pod = _pod("a", owner_name="web-7d9f")
+    data = {
+        "metadata": {"name": "web", "namespace": "shop", "uid": "deployment-1"},
+        "spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": _spec("data-2")}},
+    }
+    owner = from_data(Deployment, msgspec.json.decode(msgspec.json.encode(data)))
+    assert isinstance(owner, Deployment)
+    before = plain(owner)
+    sharer = Sharer()
+    sharer.share(pod)
+    sharer.share(owner)
+    assert plain(owner) == before
+    assert owner.spec is not None
+    assert owner.spec.template is not None
+    assert owner.spec.template.spec is not None
+    assert pod.spec is not None
+    made, own = pod.spec.containers, owner.spec.template.spec.containers
+    assert made
+    assert own
+    assert made[0].env is own[0].env
+
+
+def test_pods_of_a_controller_share_what_the_template_does_not_say() -> None:
+    data = {
+        "metadata": {"name": "web", "namespace": "shop", "uid": "set-1"},
+        "spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": _spec("data-2")}},
+    }
+    owner = from_data(StatefulSet, msgspec.json.decode(msgspec.json.encode(data)))
+    pods = [_pod("a", owner="set-1"), _pod("b", owner="set-1")]
+    sharer = Sharer()
+    for each in (owner, *pods):
+        sharer.share(each)
+    assert pods[0].metadata.owner_references is pods[1].metadata.owner_references
+    one, other = (pod.spec.volumes[1].projected for pod in pods if pod.spec and pod.spec.volumes)
+    assert one is other

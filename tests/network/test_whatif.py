@@ -194,3 +194,29 @@ def test_a_pod_changed_in_what_no_policy_looks_at_stays_in_its_class() -> None:
     assert number is not None
     assert [each.obj for each in other.reach.columns.classes[number].pods] == [pod]
     assert other.reach.groups == net.reach.groups
+
+
+@pytest.mark.parametrize("block", ["10.0.0.0/29", "10.0.0.0/24", "10.0.0.0/28"])
+def test_a_block_parts_the_pods_whose_addresses_it_tells_apart(block: str) -> None:
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"p{last}", "namespace": "ops", "labels": {"app": "x"}},
+            "spec": {"containers": [{"name": "c"}]},
+            "status": {"phase": "Running", "podIP": f"10.0.0.{last}"},
+        }
+        for last in (9, 1, 200)
+    ]
+
+    def into(app: str, cidr: str) -> dict[str, Any]:
+        spec = {"podSelector": {"matchLabels": {"app": app}}, "ingress": [{"from": [{"ipBlock": {"cidr": cidr}}]}]}
+        return np(spec, name=app)
+
+    base = view(TRIO, pods, [into("db", "10.0.0.0/8")])
+    net = Network(base, blocks_cover_pods=True)
+    new = decoded(into("web", block))
+    changed = base.overlay({new.id: new})
+    # The answers for the first do not depend on what was found for the second.
+    for over in (changed, base.overlay({new.id: new, "Pod:ops/p1": None}), changed):
+        assert answers(net.over(over)) == answers(Network(over, blocks_cover_pods=True))

@@ -96,7 +96,7 @@ def rebuilt(view: Inventory, change: Change) -> Inventory:
 def measured(analysis: Analysis, fixes: Iterable[Fix]) -> None:
     """Hold what fixes are said to cut against a search of a graph built anew."""
     before = pairs(analysis.graph, analysis.entries, analysis.jewels)
-    for effect in effects(analysis, fixes).all:
+    for effect in effects(analysis, fixes).ranked():
         graph = build(overlay(analysis.view, [effect.fix.change]))
         now = pairs(graph, analysis.entries, analysis.jewels)
         lost = {jewel: len(before[jewel] - now[jewel]) for jewel in before}
@@ -152,7 +152,7 @@ def test_a_step_that_leads_to_no_jewel_has_its_fix() -> None:
     )
     analysis = Analysis(view, build(view))
     found = effects(analysis, all_fixes(view))
-    assert not any(effect.fix.paths_cut or effect.measured for effect in found.all)
+    assert not any(effect.fix.paths_cut or effect.measured for effect in found.ranked())
     (path,) = analysis.paths(Query(("Container:default/web-1/c",), ("Node:n",))).paths()
     fixes = [fix.fix for fix in found.for_step(path.steps[-1], {"Pod:default/web-1"})]
     assert fixes == ["F-PRIV"]
@@ -182,7 +182,7 @@ def test_automount_off_closes_the_path_through_the_running_pods() -> None:
         node("nb"),
     )
     analysis = Analysis(view, build(view))
-    (effect,) = [each for each in effects(analysis, all_fixes(view)).all if each.fix.fix == "F-AUTOMOUNT"]
+    (effect,) = [each for each in effects(analysis, all_fixes(view)).ranked() if each.fix.fix == "F-AUTOMOUNT"]
     assert effect.fix.target.id == "Deployment:default/web"
     assert effect.fix.paths_cut == 2
     assert effect.fix.targets_cut == ("ClusterAdmin",)

@@ -27,7 +27,7 @@ def test_whatever_takes_an_edge_is_named_for_it(name: str) -> None:
     leading = paths.compiled.led_to(paths.starts.numbers.tolist())
     leading &= paths.compiled.leading_to(paths.compiled.numbers(paths.jewels).tolist())
     tried = 0
-    for effect in effects(audit.analysis, fixes).all:
+    for effect in effects(audit.analysis, fixes).ranked():
         for source, target in effect.removed:
             if leading[[audit.graph.numbers[source], audit.graph.numbers[target]]].all():
                 tried += 1

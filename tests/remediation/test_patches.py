@@ -14,6 +14,7 @@ from tests.remediation.worlds import SAMPLES, sample
 from workbench.errors import FixError
 from workbench.inventory.changes import Op, edited
 from workbench.inventory.decode import from_data, plain
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.objects import KINDS, KubernetesObject, Service
 from workbench.remediation.patches import patch
 from workbench.remediation.records import Effect, Fix, Status
@@ -52,7 +53,7 @@ def test_every_fix_of_every_sample(name: str, tmp_path: Path) -> None:
     def read(data: dict[str, Any], obj: KubernetesObject) -> KubernetesObject:
         found = from_data(KINDS[obj.kind], data, obj.namespace)
         # Of its environment only the Services of the source are kept.
-        forget_strangers([found, *services])
+        forget_strangers(Gathered((each, None) for each in (found, *services)))
         return found
 
     def check(fix: Fix) -> None:

@@ -415,7 +415,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(POD)
     read = read_manifests([str(tmp_path)])
-    origin = read.objects[0][1]
+    [(_, origin)] = read.objects
     assert origin is not None
     assert origin.file == f"{tmp_path}/\\xff.yaml"
     assert origin.line("spec.containers") == 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _read(file: TextFile) -> list[object]:
             else:
                 reader.faults.append(item)
     found: list[object] = [plain(obj) for obj, _ in reader.objects]
-    for _, origin in reader.objects[:: max(1, len(reader.objects) // 20)]:
+    for _, origin in islice(reader.objects, 0, None, max(1, len(reader.objects) // 20)):
         assert origin is not None
         found.append((origin.document, origin.text()))
         found.extend(origin.line(field) for field in ("", "metadata.name", "spec.containers[name=web].image"))
@@ -85,6 +86,7 @@ def _is_list(path: Path) -> bool:
 LISTS = {
     "one line": lambda: _flat(_pods()),
     "pretty": lambda: _pretty(_pods()),
+    "less than a block": lambda: _pretty(_pods()[:200]),
     "windows lines": lambda: _pretty(_pods()).replace("\n", "\r\n"),
     "blank lines around": lambda: "\n\n" + _pretty(_pods()) + "\n\n",
     "the kind first": lambda: json.dumps({"kind": "List", "apiVersion": "v1", "items": _pods()}),
@@ -95,7 +97,7 @@ LISTS = {
 }
 
 OTHERS = {
-    "small": lambda: _pretty(_pods()[:100]),
+    "small": lambda: _pretty(_pods()[:20]),
     "a byte order mark": lambda: "\ufeff" + _flat(_pods()),
     "cut off": lambda: _flat(_pods())[:-700],
     "two documents": lambda: _flat(_pods()) + "\n" + _flat(_pods()[:2]),

@@ -386,7 +386,7 @@ JSON_ITEM = """\
     ],
 )
 def test_lines_of_json(tmp_path: Path, field: str, line: int) -> None:
-    objects = read_manifests([str(written(tmp_path, JSON_ITEM))]).objects
+    objects = list(read_manifests([str(written(tmp_path, JSON_ITEM))]).objects)
     assert [placed(origin)("") for _, origin in objects] == [2, 3]
     assert placed(objects[1][1])(field) == line
     origin = objects[1][1]
@@ -407,7 +407,7 @@ def test_lines_of_a_large_file_are_counted_a_part_at_a_time(
     monkeypatch.setattr("workbench.sources.origin._PART", part)
     items = [json.dumps(pod(name), indent=1) for name in "abcd"]
     text = '{"apiVersion": "v1", "kind": "List", "items": [\n' + ",\n\n".join(items) + "]}"
-    objects = read_manifests([str(written(tmp_path, text))]).objects
+    objects = list(read_manifests([str(written(tmp_path, text))]).objects)
     first = [text.count("\n", 0, text.index(item)) + 1 for item in items]
     assert [placed(objects[at][1])("") for at in order] == [first[at] for at in order]
 

@@ -32,5 +32,5 @@ def api_server(
     ],
 )
 def test_version_of_the_api_servers_image(pods: list[KubernetesObject], version: str | None) -> None:
-    found = version_of_api_server(pods)
+    found = version_of_api_server({pod.id: pod for pod in pods})
     assert (str(found) if found else None) == version

@@ -285,6 +285,8 @@ PARTNER = policy("in", {"app": "web"}, ingress=[{"from": [{"ipBlock": {"cidr": "
 WORLDWIDE = policy(
     "in", {"app": "web"}, ingress=[{"from": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}]
 )
+HALF_PRIVATE = policy("in", {"app": "web"}, ingress=[{"from": [{"ipBlock": {"cidr": "10.0.0.0/7"}}]}])
+ELSEWHERE = policy("out", {"app": "other"}, ingress=[{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}])
 
 
 @pytest.mark.parametrize(
@@ -299,6 +301,10 @@ WORLDWIDE = policy(
         # SNAT puts the address of a node in the place of the client's, which may be a private one.
         pytest.param((CALICO, PRIVATE), "Cluster", PLUGIN, id="from private addresses, of nodes perhaps"),
         pytest.param((CALICO, PARTNER), "Local", (("C-FW", "Node:*"),), id="from known clients"),
+        pytest.param((CALICO, HALF_PRIVATE), "Local", (("C-FW", "Node:*"),), id="from half private addresses"),
+        pytest.param(
+            (CALICO, HALF_PRIVATE, ELSEWHERE), "Local", (("C-FW", "Node:*"),), id="whatever other policies name"
+        ),
         pytest.param((CALICO, WORLDWIDE), "Local", (), id="from all but private addresses"),
         pytest.param((CALICO, WORLDWIDE), "Cluster", PLUGIN, id="from all but the addresses of nodes perhaps"),
     ],

@@ -235,3 +235,68 @@ def test_an_object_that_goes(gone: KubernetesObject) -> None:
 def test_a_new_object(new: KubernetesObject) -> None:
     base = inventory(*OBJECTS)
     check(base, base.overlay({new.id: new}), effect=new.kind not in ("ReferenceGrant",))
+
+
+def closed(where: str, *blocks: str) -> KubernetesObject:
+    """A policy that lets only some blocks into a namespace."""
+    rules = [{"from": [{"ipBlock": {"cidr": block}}]} for block in blocks]
+    return obj("NetworkPolicy", f"into-{where}", where, spec={"podSelector": {}, "ingress": rules})
+
+
+FRONT = [
+    pod(
+        "front",
+        container(image="registry.k8s.io/ingress-nginx/controller:v1.12.0"),
+        namespace="front",
+        labels={"app": "front"},
+        node="cp",
+    ),
+    service("front", namespace="front", selector={"app": "front"}, type="LoadBalancer", address="203.0.113.6"),
+    obj("IngressClass", "nginx", spec={"controller": "k8s.io/ingress-nginx"}),
+]
+PORT = container("c", ports=[{"containerPort": 8080, "hostPort": 9000}])
+APPS = [
+    PLUGIN,
+    CONTROL,
+    *FRONT,
+    *(
+        item
+        for where in ("one", "two")
+        for item in (
+            pod("web", PORT, namespace=where, labels={"app": "web"}, node="cp"),
+            service("web", namespace=where, type="LoadBalancer", address="203.0.113.7", externalTrafficPolicy="Local"),
+            service("ports", namespace=where, type="NodePort"),
+            obj(
+                "Ingress",
+                "web",
+                where,
+                spec={
+                    "ingressClassName": "nginx",
+                    "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
+                },
+            ),
+        )
+    ),
+    service("aside", namespace="three", selector={}, type="LoadBalancer", address="203.0.113.8"),
+    obj(
+        "EndpointSlice",
+        "aside",
+        "three",
+        labels={"kubernetes.io/service-name": "aside"},
+        endpoints=[
+            {"addresses": ["10.7.0.1"], "targetRef": {"kind": "Pod", "namespace": "two", "name": "web"}},
+        ],
+        ports=[{"port": 8080}],
+    ),
+]
+
+
+@pytest.mark.parametrize("known", [(), ("10.0.0.0/7",), ("203.0.113.0/24", "2001:db8::/32")])
+@pytest.mark.parametrize("where", ["two", "front"])
+@pytest.mark.parametrize("blocks", [(), ("10.0.0.0/8",), ("0.0.0.0/0", "::/0")])
+def test_a_new_policy(known: tuple[str, ...], where: str, blocks: tuple[str, ...]) -> None:
+    new = closed(where, *blocks)
+    base = inventory(*APPS, *([closed("one", *known)] if known else []))
+    check(base, base.overlay({new.id: new}))
+    gone = inventory(*APPS, *([closed("one", *known)] if known else []), new)
+    check(gone, gone.overlay({new.id: None}))

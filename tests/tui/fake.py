@@ -21,6 +21,7 @@ from workbench.graph import nodes
 from workbench.inventory.changes import Op, Target
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
+from workbench.remediation.effects import Ranked
 from workbench.remediation.records import Effect, Fix, Need, Risk, RiskLevel, Status
 from workbench.techniques.api import Declaration, Reason, SubjectType
 from workbench.techniques.registry import all_techniques
@@ -329,7 +330,7 @@ class FakeAudit:
             )
         return [Neighbour(f"Container:shop/pod-{number}/main", "NODE_PODS", True) for number in range(25)]
 
-    def fixes(self) -> list[Fix]:
+    def fixes(self, progress: Ranked | None = None) -> list[Fix]:
         self._enter("fixes")
         return sorted(self.known_fixes, key=lambda one: -one.paths_cut)
 
@@ -347,7 +348,7 @@ class FakeAudit:
                 return one
         raise UsageError(f"no fix {fix_id}")
 
-    def what_if(self, fixes: Sequence[Fix]) -> WhatIfReport:
+    def what_if(self, fixes: Sequence[Fix], *, following: bool = True) -> WhatIfReport:
         self._enter("what_if")
         if {"F-PRIV", "F-AUTOMOUNT"} <= {one.fix for one in fixes} and "conflict" in self.raising:
             raise Conflict("two fixes change one field differently")

@@ -50,8 +50,9 @@ async def test_a_sample_from_the_list_to_a_written_patch(isolated: Path, size: t
         await settled(pilot)
         staged = app.session.basket[0]
         assert any(
-            notification.message
-            == f"staged: {staged.title}, cuts {staged.paths_cut} path{'s' * (staged.paths_cut != 1)}"
+            notification.message.startswith(
+                f"staged: {staged.title}, cuts {staged.paths_cut} path{'s' * (staged.paths_cut != 1)}"
+            )
             for notification in app._notifications
         )
         what_if = app.session.what_if

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ from textual.geometry import Region
 
 from tests.tui import fake
 from tests.tui.conftest import Opened, settled
+from workbench.analysis.paths import PathStep
+from workbench.engine import WhatIfReport
 from workbench.errors import Fault, InputError, UsageError
+from workbench.remediation.effects import Ranked
+from workbench.remediation.records import Fix
 from workbench.sources import SourceKind, SourceRequest
 from workbench.tui import state
 from workbench.tui.app import WorkbenchApp
@@ -24,9 +29,12 @@ from workbench.tui.screens.connect import FIRST_RUN, ConnectScreen
 from workbench.tui.screens.overview import OverviewScreen, named
 from workbench.tui.session import default_directory
 from workbench.tui.text import flat
+from workbench.tui.widgets.basket import Basket
 from workbench.tui.widgets.frame import TooSmall
 from workbench.tui.widgets.line_list import RowList
 from workbench.tui.widgets.painting import Painted, TextPane
+from workbench.tui.widgets.step_detail import FIXES, FixList, StepDetail
+from workbench.tui.widgets.tab_strip import TabStrip
 
 SIZES = [(80, 24), (100, 30), (120, 36), (160, 40), (220, 60)]
 
@@ -216,6 +224,104 @@ async def test_loading_can_be_left_and_its_result_is_void(isolated: Path) -> Non
         await settled(pilot)
         assert app.session is None
         assert isinstance(app.screen, ConnectScreen)
+
+
+class Ranking(fake.FakeAudit):
+    """Fixes are ranked while people look on: two of them first, the rest when it is said."""
+
+    def __init__(self) -> None:
+        shop = fake.audit()
+        super().__init__(found=shop.found, known_fixes=shop.known_fixes)
+        self.released = threading.Event()
+        self.following: list[bool] = []
+
+    def fixes(self, progress: Ranked | None = None) -> list[Fix]:
+        found = super().fixes()
+        assert progress is not None
+        progress(found[:2], 2, len(found))
+        self.released.wait(20)
+        return found
+
+    def what_if(self, fixes: Sequence[Fix], *, following: bool = True) -> WhatIfReport:
+        self.following.append(following)
+        return super().what_if(fixes)
+
+
+async def until(pilot: Any, holds: Callable[[], bool]) -> None:
+    """Wait for something, with jobs still running."""
+    for _ in range(1000):
+        if holds():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it never came to be")
+
+
+async def test_fixes_are_shown_and_staged_while_others_are_still_ranked(isolated: Path) -> None:
+    audit = Ranking()
+    every = len(audit.known_fixes)
+    app = WorkbenchApp(SourceRequest(SourceKind.SAMPLE, name="shop"), loader=fake.loader(audit))
+    try:
+        async with app.run_test(size=(120, 36)) as pilot:
+            cuts = app.screen.query_one("#box-cuts", RowList)
+            await until(pilot, lambda: f"ranking 2 of {every} …" in cuts.content_text)
+            session = app.require_session()
+            assert session.fixes is not None
+            assert session.fixes[0].title in cuts.content_text
+            await pilot.press("7")
+            await until(pilot, lambda: bool(app.screen.query(Basket)))
+            basket = app.screen.query_one(Basket)
+            await until(pilot, lambda: f"ranking 2 of {every} …" in basket.content_text)
+            assert len([row for row in basket.items if row.fix is not None]) == 2
+            basket.select_fix(session.fixes[0].id)
+            await pilot.press("space")
+            await until(pilot, lambda: session.what_if is not None)
+            assert audit.following == [False], "the numbers do not wait for the ranking"
+            audit.released.set()
+            await settled(pilot)
+            assert "ranking" not in basket.content_text
+            assert len([row for row in basket.items if row.fix is not None]) == every
+            assert audit.following == [False, True], "what would close the rest is named once it is known"
+    finally:
+        audit.released.set()
+
+
+class Finding(fake.FakeAudit):
+    """The fixes of a step are there when it is said."""
+
+    def __init__(self) -> None:
+        shop = fake.audit()
+        super().__init__(found=shop.found, known_fixes=shop.known_fixes)
+        self.released = threading.Event()
+
+    def fixes_for(self, step: PathStep) -> list[Fix]:
+        self.released.wait(20)
+        return [fix for fix in self.known_fixes if fix.fix == "F-PRIV"]
+
+
+async def test_evidence_is_shown_while_fixes_are_still_looked_for(isolated: Path) -> None:
+    audit = Finding()
+    app = WorkbenchApp(SourceRequest(SourceKind.SAMPLE, name="shop"), loader=fake.loader(audit))
+    try:
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: app.session is not None)
+            await pilot.press("2")
+            await until(pilot, lambda: bool(app.screen.query(StepDetail)))
+            detail, text = app.screen.query_one(StepDetail), app.screen.query_one("#step-text", TextPane)
+            await until(pilot, lambda: "securityContext.privileged" in text.content_text)
+            tabs = app.screen.query_one("#step-tabs", TabStrip)
+            assert tabs.labels[FIXES] == "Fixes"
+            detail.tab = FIXES
+            await until(pilot, lambda: "looking for fixes" in text.content_text)
+            await pilot.press("s")
+            await pilot.pause()
+            assert not app.require_session().basket
+            audit.released.set()
+            await settled(pilot)
+            assert tabs.labels[FIXES] == "Fixes 1"
+            assert detail.pane is app.screen.query_one(FixList)
+            assert [fix.fix for fix in app.require_session().basket] == ["F-PRIV"], "what was asked for is done"
+    finally:
+        audit.released.set()
 
 
 async def test_the_first_run_says_which_keys_to_begin_with(opened: Opened) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, dijkstra
+from scipy.sparse.csgraph import dijkstra
 
 from workbench.analysis.arrays import Floats
 from workbench.analysis.leading import Leading
@@ -52,7 +52,7 @@ def _alternatives(paths: PathSet, source: str, target: str, limit: int) -> list[
     leading = paths.leading if paths.leading.place(goal) >= 0 else Leading(compiled, [goal])
     if leading.place(start) < 0:
         return []
-    ways = _Ways(leading, paths.replicas, leading.place(goal))
+    ways = _Ways(leading, paths.replicas, leading.place(goal), _distances(paths, leading, goal))
     found: dict[str, Path] = {}
     for chain in ways.simple_paths(leading.place(start), limit * _TRIES):
         path = paths.build(leading.nodes[list(chain)].tolist())
@@ -60,6 +60,17 @@ def _alternatives(paths: PathSet, source: str, target: str, limit: int) -> list[
         if len(found) == limit:
             break
     return list(found.values())
+
+
+def _distances(paths: PathSet, leading: Leading, goal: int) -> Floats:
+    """The least weight from each place to a node; of a crown jewel it is known already."""
+    found: Floats
+    for tree in paths.trees:
+        if tree.targets[0] == goal and tree.nodes is leading.nodes:
+            found = tree.folded.of(tree.distance, np.arange(len(leading.nodes)))
+            return found
+    found = dijkstra(leading.arrays.reverse, directed=True, indices=leading.place(goal))
+    return found
 
 
 class _Next(NamedTuple):
@@ -78,13 +89,22 @@ class _Next(NamedTuple):
 class _Ways:
     """Simple paths to one node, by weight, then by the ids of their nodes; all numbers are places of ``leading``."""
 
-    def __init__(self, leading: Leading, replicas: Replicas, goal: int) -> None:
+    def __init__(self, leading: Leading, replicas: Replicas, goal: int, distance: Floats) -> None:
+        """Prepare the search.
+
+        Args:
+            leading: What leads to the goal.
+            replicas: Which nodes are replicas.
+            goal: The goal.
+            distance: The least weight from each place to it.
+        """
         self._leading = leading
         self._arrays = leading.arrays
         self._replicas = replicas
         self._goal = goal
-        self._distance: Floats = dijkstra(self._arrays.reverse, directed=True, indices=goal)
-        self._without: dict[frozenset[int], Floats] = {}
+        self._distance = distance
+        self._in_the_way: set[int] = set()
+        self._without: dict[frozenset[int], Floats] = {frozenset(): distance}
         self._rows: dict[int, list[_Next]] = {}
         self._by_target: dict[int, dict[int, tuple[float, int]]] = {}
 
@@ -152,7 +172,9 @@ class _Ways:
         """The shortest simple path that goes on from a prefix, not at once to a banned node, within a bound."""
         weights = self._arrays.weights
         spent = sum(float(weights[self._arrays.place(*link)]) for link in pairwise(prefix))
-        found = self._guided(prefix, banned, bound - spent)
+        # What was in the way once will be so again.
+        free = self._in_the_way.isdisjoint(prefix)
+        found = self._guided(prefix, banned, bound - spent) if free else None
         if found is None:
             found = self._around(prefix, banned, bound - spent)
         return (spent + found[0], prefix[:-1] + found[1]) if found[1] else None
@@ -201,38 +223,43 @@ class _Ways:
         return 0.0, []
 
     def _around(self, prefix: list[int], banned: frozenset[int], bound: float) -> tuple[float, list[int]]:
-        """The same by exact distances in the graph without the prefix; no path at all is an empty one."""
-        start = prefix[-1]
-        closed = frozenset(prefix)
-        distance = self._without.get(closed)
-        if distance is None:
-            # Bounds only fall, so what lies beyond this one is of no interest later either.
-            distance = self._without[closed] = self._distances_without(closed, start, bound)
+        """The same by exact distances in the graph without what is in the way; no path at all is an empty one."""
+        start, closed = prefix[-1], frozenset(prefix)
         taken = self._taken(start, banned)
-        best = (inf, "", start)
-        for way in self._row(start):
-            # Without the prefix no way is shorter than with it, and the row is sorted by that.
-            if way.total > min(best[0], bound):
-                break
-            if way.target not in closed and (way.total, way.replicas) not in taken:
-                best = min(best, (way.weight + float(distance[way.target]), way.name, way.target))
-        total, _, target = best
-        if not total <= bound or total == inf:
-            return 0.0, []
-        chain = [start, target]
-        while chain[-1] != self._goal:
-            chain.append(self._nearest(chain[-1], closed, distance))
-        return total, chain
+        while True:
+            # Few nodes of any prefix are in the way, mostly hubs. A shortest way without these that comes to no other
+            # node of the prefix is one without them all, so a search serves many prefixes.
+            distance = self._distances_without(closed & self._in_the_way)
+            best = (inf, "", start)
+            for way in self._row(start):
+                # Without a node no way is shorter than with it, and the row is sorted by that.
+                if way.total > min(best[0], bound):
+                    break
+                if way.target not in closed and (way.total, way.replicas) not in taken:
+                    best = min(best, (way.weight + float(distance[way.target]), way.name, way.target))
+            total, _, target = best
+            if not total <= bound or total == inf:
+                return 0.0, []
+            chain = [start, target]
+            while chain[-1] != self._goal:
+                tight = self._nearest(chain[-1], distance)
+                free = [target for _, target in tight if target not in closed]
+                if not free:
+                    self._in_the_way.update(target for _, target in tight)
+                    break
+                chain.append(free[0])
+            else:
+                return total, chain
 
-    def _nearest(self, here: int, closed: frozenset[int], distance: Floats) -> int:
-        """The next node of a shortest way without some nodes: of several the first id."""
+    def _nearest(self, here: int, distance: Floats) -> list[tuple[str, int]]:
+        """The next nodes of all shortest ways, by id."""
         found: list[tuple[str, int]] = []
         for way in self._row(here):
             if way.total > distance[here]:
                 break
-            if way.target not in closed and way.weight + distance[way.target] == distance[here]:
+            if way.weight + distance[way.target] == distance[here]:
                 found.append((way.name, way.target))
-        return min(found)[1]
+        return sorted(found)
 
     def _taken(self, start: int, banned: frozenset[int]) -> set[tuple[float, int]]:
         """The banned ways on: a replica of a banned node that lies equally far is the same way."""
@@ -243,19 +270,17 @@ class _Ways:
         known = self._by_target[start]
         return {known[target] for target in banned}
 
-    def _distances_without(self, closed: frozenset[int], start: int, bound: float) -> Floats:
-        """The distances to the goal if some nodes were not there; all infinite if the start does not lead to it."""
-        reverse, size = self._arrays.reverse, self._arrays.size
-        shut = np.zeros(size, np.bool_)
-        shut[list(closed)] = True
-        gone = np.flatnonzero(shut[reverse.indices])
-        # An edge to oneself does nothing, and the arrays keep their shape.
-        indices = reverse.indices.copy()
-        indices[gone] = np.searchsorted(reverse.indptr, gone, side="right") - 1
-        matrix = csr_array((reverse.data, indices, reverse.indptr), shape=reverse.shape)
-        left = np.zeros(size, np.bool_)
-        left[breadth_first_order(matrix, self._goal, return_predecessors=False)] = True
-        if not any(left[way.target] for way in self._row(start)):
-            return np.full(size, np.inf)
-        found: Floats = dijkstra(matrix, directed=True, indices=self._goal, limit=bound)
+    def _distances_without(self, closed: frozenset[int]) -> Floats:
+        """The distances to the goal if some nodes were not there."""
+        found = self._without.get(closed)
+        if found is None:
+            reverse = self._arrays.reverse
+            shut = np.zeros(self._arrays.size, np.bool_)
+            shut[list(closed)] = True
+            gone = np.flatnonzero(shut[reverse.indices])
+            # An edge to oneself does nothing, and the arrays keep their shape.
+            indices = reverse.indices.copy()
+            indices[gone] = np.searchsorted(reverse.indptr, gone, side="right") - 1
+            matrix = csr_array((reverse.data, indices, reverse.indptr), shape=reverse.shape)
+            found = self._without[closed] = dijkstra(matrix, directed=True, indices=self._goal)
         return found

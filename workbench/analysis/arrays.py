@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import breadth_first_order
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
+Shorts: TypeAlias = npt.NDArray[np.uint16]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
@@ -47,7 +48,7 @@ class Arrays:
     indptr: Int32s
     indices: Int32s
     weights: Floats
-    technique: Int32s
+    technique: Shorts
     conditions: Int32s
 
     @property
@@ -131,7 +132,7 @@ class Arrays:
             np.add.at(counts, rows[:, 1], 1)
             indices = np.insert(indices, places, rows[:, 2].astype(np.int32))
             weights = np.insert(weights, places, rows[:, 3].astype(np.float64))
-            technique = np.insert(technique, places, rows[:, 4].astype(np.int32))
+            technique = np.insert(technique, places, rows[:, 4].astype(np.uint16))
             conditions = np.insert(conditions, places, rows[:, 5].astype(np.int32))
         indptr = np.zeros(size + 1, np.int32)
         np.cumsum(counts, out=indptr[1:])

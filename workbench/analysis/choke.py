@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Literal
 
 import numpy as np
 
-from workbench.analysis.arrays import Ints, ranges, reached
+from workbench.analysis.arrays import Ints, reached
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.core import Around, Core
 from workbench.analysis.dominators import Dominators, Edges
@@ -54,7 +55,7 @@ def choke_points(paths: PathSet, limit: int | None = None) -> list[ChokePoint]:
         paths: The paths to cut.
         limit: How many at most.
     """
-    trees = [tree for tree in paths.trees if len(tree.sources)]
+    trees = [tree for tree in paths.trees if len(tree.firsts)]
     if not trees or (limit is not None and limit <= 0):
         return []
     count = _Count(paths.compiled)
@@ -130,7 +131,7 @@ def _alike(leading: Leading, trees: Iterable[Tree]) -> Iterable[list[Tree]]:
     for tree in trees:
         place = leading.place(tree.targets[0])
         leaf = arrays.indptr[place] == arrays.indptr[place + 1]
-        key = (arrays.leading_to(place).tobytes(), tree.sources.tobytes()) if leaf else tree.targets
+        key = (arrays.leading_to(place).tobytes(), id(tree.twins), tree.firsts.tobytes()) if leaf else tree.targets
         groups.setdefault(key, []).append(tree)
     return groups.values()
 
@@ -164,26 +165,30 @@ class _Count:
         several = [pairs * len(jewels) for pairs, jewels in zip(self._pairs, self._jewels, strict=True)]
         pairs = np.zeros(len(keys), np.int64)
         np.add.at(pairs, which, np.concatenate(several))
-        shown = np.flatnonzero(~self._compiled.hub[keys // (self._size + 1)] & (pairs > 0))
+        source, target = keys // (self._size + 1), keys % (self._size + 1) - 1
+        shown = np.flatnonzero(~self._compiled.hub[source] & (pairs > 0))
         if limit is not None and limit < len(shown):
             least = -np.partition(-pairs[shown], limit - 1)[limit - 1]
             shown = shown[pairs[shown] >= least]
-        ranked = sorted(self._rank(int(keys[at]), int(pairs[at])) for at in shown)
+        rows = zip(
+            (-pairs[shown]).tolist(),
+            # A node stands before an edge.
+            (target[shown] != NODE).tolist(),
+            map(self._compiled.nodes.__getitem__, source[shown].tolist()),
+            (self._name(number) for number in target[shown].tolist()),
+            keys[shown].tolist(),
+            strict=True,
+        )
+        ranked = sorted(rows) if limit is None else nsmallest(limit, rows)
         order = np.argsort(which, kind="stable")
-        return [self._point(key, -less, every, order) for less, _, _, _, key in ranked[:limit]]
+        return [self._point(key, -less, every, order) for less, _, _, _, key in ranked]
 
-    def _rank(self, key: int, pairs: int) -> tuple[int, bool, str, str, int]:
-        """What orders a node or an edge, and its key."""
-        source, target = self._ends(key)
-        nodes = self._compiled.nodes
-        return -pairs, target != NODE, nodes[source], "" if target == NODE else nodes[target], key
-
-    def _ends(self, key: int) -> tuple[int, int]:
-        source, target = divmod(key, self._size + 1)
-        return source, target - 1
+    def _name(self, target: int) -> str:
+        return "" if target == NODE else self._compiled.nodes[target]
 
     def _point(self, key: int, pairs: int, every: Ints, order: Ints) -> ChokePoint:
-        source, target = self._ends(key)
+        source, target = divmod(key, self._size + 1)
+        target -= 1
         nodes = self._compiled.nodes
         jewels = tuple(sorted(nodes[jewel] for jewel in self._cut_from(key, every, order)))
         if target == NODE:
@@ -221,13 +226,14 @@ class _Between:
 
     def __init__(self, leading: Leading, sources: Ints) -> None:
         arrays = leading.arrays
-        nodes = np.flatnonzero(reached(arrays.forward, leading.inside(sources).tolist()))
+        inside = reached(arrays.forward, leading.inside(sources).tolist())
+        nodes = np.flatnonzero(inside)
+        counts = np.diff(arrays.indptr)
         self.numbers = leading.nodes[nodes]
-        place = np.full(len(leading.nodes), -1, np.int64)
-        place[nodes] = np.arange(len(nodes))
-        begins = arrays.indptr[nodes].astype(np.int64)
         # What an entry point leads to leads to nothing else.
-        row, edge = ranges(begins, arrays.indptr[nodes + 1] - begins)
+        edge = np.repeat(inside, counts)
+        row = np.repeat(np.arange(len(nodes), dtype=np.int32), counts[nodes])
+        place = np.cumsum(inside, dtype=np.int32) - 1
         # The membership of a set is nothing that anybody could cut.
         internal = leading.compiled.catalogue.internal
         shown = ~internal[arrays.technique[edge]] & ~leading.hub[nodes][row]

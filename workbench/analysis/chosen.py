@@ -59,14 +59,20 @@ class Chosen:
         Returns:
             ``None`` if only a new search can tell.
         """
-        matrix = self._matrix
+        matrix, leading, size = self._matrix, self.leading, len(self.leading)
         gone: list[tuple[int, int]] = []
         came: list[tuple[int, int]] = []
         for (source, target), records in compiled.changed.items():
+            if target < size and not leading[target]:
+                # Should it lead to the goals now, another edge that came says so.
+                continue
             before = place_in(matrix.indptr, matrix.indices, target, source) >= 0
             now = any(choice.holds(compiled, edge) for edge in records for choice in self._choices)
             if before != now:
                 (gone if before else came).append((target, source))
+        # A new hub that nothing leads to leads nobody anywhere.
+        entered = {target for target, _ in came}
+        came = [pair for pair in came if pair[1] < size or pair[1] in entered or not compiled.hub[pair[1]]]
         return self._reach.after(gone, came) if gone or came else np.empty(0, np.int64)
 
     @property

@@ -31,6 +31,7 @@ from workbench.analysis.arrays import (
     Int32s,
     Ints,
     Joined,
+    Shorts,
     ranges,
     reached,
     reached_without,
@@ -113,7 +114,7 @@ class Compiled:
         self._added: list[Edge] = []
         self._removed: Ints = np.empty(0, np.int64)
         self._conditions = Conditions()
-        self._selected: dict[tuple[bytes, bool, int | None], tuple[Ints, Ints, Ints, Ints]] = {}
+        self._selected: dict[tuple[bytes, bool, int | None], tuple[Int32s, Int32s, Shorts, Ints]] = {}
         self._kind_numbers: dict[str, int] = {}
         self._kinds = self._kinds_of(graph.nodes)
         self.hub = self.of_kind(node_ids.HUB)
@@ -148,7 +149,7 @@ class Compiled:
         several = pairs.several()
         if len(several):
             counts = pairs.starts[several + 1] - pairs.starts[several]
-            row, place = ranges(pairs.starts[several], counts)
+            row, place = ranges(pairs.starts[several].astype(np.int64), counts)
             position = pairs.order[place]
             effort, missing = self._record_effort[position].astype(np.int64), self._record_missing[position]
             weights = self._weights(effort, lengths[missing], from_hub[several][row])
@@ -160,7 +161,7 @@ class Compiled:
             pairs.indptr,
             pairs.target,
             self._weights(self._record_effort[best].astype(np.int64), lengths[missing], from_hub).astype(np.float64),
-            self._record_technique[best].astype(np.int32),
+            self._record_technique[best],
             numbers[missing],
         )
 
@@ -222,7 +223,7 @@ class Compiled:
         return self.arrays.weights
 
     @property
-    def technique(self) -> Int32s:
+    def technique(self) -> Shorts:
         """Of the best record of each pair its technique's number."""
         return self.arrays.technique
 
@@ -401,7 +402,9 @@ class Compiled:
             raise LookupError(f"nothing leads from {self.nodes[source]} to {self.nodes[target]}")
         return found[0]
 
-    def select(self, techniques: Bools, *, on: bool = False, at_most: int | None = None) -> tuple[Ints, Ints, Ints]:
+    def select(
+        self, techniques: Bools, *, on: bool = False, at_most: int | None = None
+    ) -> tuple[Int32s, Int32s, Shorts]:
         """The records of some techniques, whatever this search leaves out, as source, target and technique numbers.
 
         Args:
@@ -423,13 +426,13 @@ class Compiled:
             and (at_most is None or edge.effort - 2 * bool(edge.missing) <= at_most)
         ]
         if added:
-            more = np.array(added, np.int64)
+            more = np.array(added, np.int32)
             source = np.concatenate([source, more[:, 0]])
             target = np.concatenate([target, more[:, 1]])
-            numbers = np.concatenate([numbers, more[:, 2]])
+            numbers = np.concatenate([numbers, more[:, 2].astype(np.uint16)])
         return source, target, numbers
 
-    def _select(self, techniques: Bools, on: bool, at_most: int | None) -> tuple[Ints, Ints, Ints, Ints]:
+    def _select(self, techniques: Bools, on: bool, at_most: int | None) -> tuple[Int32s, Int32s, Shorts, Ints]:
         """The same from the graph as built, with the positions of the records."""
         if self._base is not None:
             return self._base._select(techniques, on, at_most)
@@ -447,9 +450,9 @@ class Compiled:
                 chosen &= self._record_effort[places].astype(np.int64) - 2 * missing <= at_most
             places = places[chosen]
             found = self._selected[key] = (
-                self._record_source[places].astype(np.int64),
-                self._record_target[places].astype(np.int64),
-                self._record_technique[places].astype(np.int64),
+                self._record_source[places],
+                self._record_target[places],
+                self._record_technique[places],
                 places,
             )
         return found

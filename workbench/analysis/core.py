@@ -21,7 +21,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from workbench.analysis.arrays import Ints, ranges
+from workbench.analysis.arrays import Bools, Int32s, Ints, ranges
 from workbench.analysis.dominators import Dominators, Edges, parents
 
 
@@ -33,7 +33,7 @@ class Around:
         tree: Their tree; it numbers them by their place, and after them has two nodes that stand for all others.
     """
 
-    def __init__(self, nodes: Ints, tree: Dominators) -> None:
+    def __init__(self, nodes: Int32s, tree: Dominators) -> None:
         self.nodes = nodes
         self.tree = tree
 
@@ -61,22 +61,21 @@ class Core:
         degree = np.minimum(np.bincount(source, minlength=size), np.bincount(target, minlength=size))
         degree[ends] = 0
         self._pivot = pivot = int(np.argmax(degree))
-        one, other = _folded(edges, np.append(ends, pivot))
-        self._from_pivot = parents(size, other, one, pivot)
-        apart = (source != pivot) & (target != pivot)
-        rest = _matrix(size, source[apart], target[apart])
+        self._from_pivot, core = _apart(edges, ends, pivot)
+        rest = _matrix(size, *(each[(source != pivot) & (target != pivot)] for each in (source, target)))
         _, component = connected_components(rest, directed=True, connection="strong")
-        core = (parents(size, one, other, pivot) == pivot) & (component == np.argmax(np.bincount(component)))
+        core &= component == np.argmax(np.bincount(component))
         self._reached = np.zeros(size, np.bool_)
         members = np.flatnonzero(core)
         if len(members):
             self._reached[breadth_first_order(rest, int(members[0]), return_predecessors=False)] = True
+        del rest
         outside = ~core[source]
         self._before = _matrix(size, target[outside], source[outside])
         to_core = Edges(
             size + 1,
-            np.concatenate([source[outside], members]),
-            np.concatenate([target[outside], np.full(len(members), size)]),
+            np.concatenate([source[outside], members.astype(np.int32)]),
+            np.concatenate([target[outside], np.full(len(members), size, np.int32)]),
             np.concatenate([edges.shown[outside], np.zeros(len(members), np.bool_)]),
         )
         self.tree = Dominators(to_core, size, np.append(entry, 0))
@@ -88,7 +87,7 @@ class Core:
     def around(self, goal: int) -> Around:
         """What gets around the core to a jewel that the core serves."""
         edges = self._edges
-        nodes = np.sort(breadth_first_order(self._before, goal, return_predecessors=False)).astype(np.int64)
+        nodes = np.sort(breadth_first_order(self._before, goal, return_predecessors=False)).astype(np.int32)
         root, count = int(np.searchsorted(nodes, goal)), len(nodes)
         begins = np.searchsorted(edges.source, nodes)
         row, edge = ranges(begins, np.searchsorted(edges.source, nodes, side="right") - begins)
@@ -99,8 +98,8 @@ class Core:
         out = len(leaving)
         small = Edges(
             count + 2,
-            np.concatenate([row[inside], leaving, leaving, [count, count + 1]]),
-            np.concatenate([place[inside], np.repeat([count, count + 1], out), [root, root]]),
+            np.concatenate([row[inside], leaving, leaving, [count, count + 1]]).astype(np.int32),
+            np.concatenate([place[inside], np.repeat([count, count + 1], out), [root, root]]).astype(np.int32),
             np.concatenate([edges.shown[edge[inside]], np.zeros(2 * out + 2, np.bool_)]),
         )
         return Around(nodes, Dominators(small, root, np.append(self._entry[nodes], [0, 0])))
@@ -119,7 +118,19 @@ class Core:
         return out
 
 
-def _folded(edges: Edges, kept: Ints) -> tuple[Ints, Ints]:
+def _apart(edges: Edges, ends: Ints, pivot: int) -> tuple[Ints, Bools]:
+    """The tree of the paths from the pivot, and which nodes no single other one cuts off from it.
+
+    Args:
+        edges: The graph.
+        ends: Nodes for which the tree is right; for others it is that of a smaller graph.
+        pivot: The pivot.
+    """
+    one, other = _folded(edges, np.append(ends, pivot))
+    return parents(edges.size, other, one, pivot), parents(edges.size, one, other, pivot) == pivot
+
+
+def _folded(edges: Edges, kept: Ints) -> tuple[Int32s, Int32s]:
     """The edges of a smaller graph in which the same nodes are cut off from some by a single one.
 
     A node that leads to a single other one is left out: whoever comes to it goes on to that one, which then cuts off
@@ -134,7 +145,7 @@ def _folded(edges: Edges, kept: Ints) -> tuple[Ints, Ints]:
     stays[kept] = True
     is_kept = np.zeros(size, np.bool_)
     is_kept[kept] = True
-    following = np.arange(size)
+    following = np.arange(size, dtype=np.int32)
     single = ~stays[edges.source] & ~is_kept[edges.target]
     following[edges.source[single]] = edges.target[single]
     out = following != np.arange(size)
@@ -146,10 +157,10 @@ def _folded(edges: Edges, kept: Ints) -> tuple[Ints, Ints]:
         following = further
     left = ~out[edges.source]
     source, target = edges.source[left], following[edges.target[left]]
-    keys = np.sort((source * size + target)[source != target])
+    keys = np.sort((source.astype(np.int64) * size + target)[source != target])
     keys = keys[np.append(True, keys[1:] != keys[:-1])] if len(keys) else keys
-    return keys // size, keys % size
+    return (keys // size).astype(np.int32), (keys % size).astype(np.int32)
 
 
-def _matrix(size: int, source: Ints, target: Ints) -> Any:
+def _matrix(size: int, source: Int32s, target: Int32s) -> Any:
     return csr_array((np.ones(len(source)), (source, target)), shape=(size, size))

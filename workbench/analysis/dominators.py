@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import rustworkx
 
-from workbench.analysis.arrays import Bools, Ints
+from workbench.analysis.arrays import Bools, Int32s, Ints
 
 
 class Edges(NamedTuple):
@@ -16,13 +16,17 @@ class Edges(NamedTuple):
 
     size: int
     """How many nodes there are."""
-    source: Ints
-    target: Ints
+    source: Int32s
+    target: Int32s
     shown: Bools
     """Which are edges that people see, not the membership of a set."""
 
 
-def parents(size: int, source: Ints, target: Ints, root: int) -> Ints:
+_TOGETHER = 1 << 14
+"""So many edges are handed over at once: all of them as objects take several times the memory of the graph."""
+
+
+def parents(size: int, source: Int32s, target: Int32s, root: int) -> Ints:
     """The node that all paths from each node to another one pass last before they part: its parent in the tree.
 
     Args:
@@ -38,13 +42,16 @@ def parents(size: int, source: Ints, target: Ints, root: int) -> Ints:
     joined = np.zeros(size, np.bool_)
     joined[source] = joined[target] = joined[root] = True
     nodes = np.flatnonzero(joined)
-    place = np.cumsum(joined) - 1
+    place = np.cumsum(joined, dtype=np.int32) - 1
     graph: Any = rustworkx.PyDiGraph(multigraph=True)
     graph.add_nodes_from(range(len(nodes)))
-    graph.extend_from_edge_list(list(zip(place[target].tolist(), place[source].tolist(), strict=True)))
+    above, below = place[target], place[source]
+    for start in range(0, len(above), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        graph.extend_from_edge_list(list(zip(above[part].tolist(), below[part].tolist(), strict=True)))
     found = rustworkx.immediate_dominators(graph, int(place[root]))
-    below, above = (np.fromiter(each, np.int64, len(found)) for each in (found.keys(), found.values()))
-    parent[nodes[below]] = nodes[above]
+    dominated, dominator = (np.fromiter(each, np.int64, len(found)) for each in (found.keys(), found.values()))
+    parent[nodes[dominated]] = nodes[dominator]
     parent[root] = -1
     return parent
 
@@ -105,7 +112,7 @@ class Dominators:
         return cutting, others[cutting]
 
     @cached_property
-    def edges(self) -> tuple[Ints, Ints, Ints]:
+    def edges(self) -> tuple[Int32s, Int32s, Ints]:
         """The edges that cut an entry point off, as source, target and how many.
 
         An edge from u to v does if v is the parent of u, and every other node that u leads to lies below u itself: a

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
-from workbench.analysis.arrays import Arrays, Bools, Floats, Ints, Joined, ranges, reached
+from workbench.analysis.arrays import Arrays, Bools, Ints, Joined, reached
 from workbench.analysis.compiled import Compiled
+from workbench.analysis.folded import Folded
 from workbench.analysis.reach import Reach
 
 
@@ -37,25 +35,23 @@ class Leading:
             compiled: The graph.
             goals: All targets that are to be searched, by number.
         """
-        whole = compiled.arrays
+        whole, goals = compiled.arrays, list(goals)
         leads = reached(compiled.reverse, goals)
         self.compiled = compiled
         self.nodes = np.flatnonzero(leads)
-        self._places = np.where(leads, np.cumsum(leads) - 1, -1)
-        begins = whole.indptr[self.nodes].astype(np.int64)
-        row, edge = ranges(begins, whole.indptr[self.nodes + 1] - begins)
-        useful = leads[whole.indices[edge]]
-        row, edge = row[useful], edge[useful]
-        indptr = np.zeros(len(self.nodes) + 1, np.int32)
-        np.cumsum(np.bincount(row, minlength=len(self.nodes)), out=indptr[1:])
+        self._places = np.where(leads, np.cumsum(leads, dtype=np.int32) - 1, -1)
+        kept = np.repeat(leads, np.diff(whole.indptr)) & leads[whole.indices]
+        before = np.zeros(len(kept) + 1, np.int32)
+        np.cumsum(kept, out=before[1:])
         self.arrays = Arrays(
-            indptr,
-            self._places[whole.indices[edge]].astype(np.int32),
-            whole.weights[edge],
-            whole.technique[edge],
-            whole.conditions[edge],
+            np.append(before[whole.indptr[self.nodes]], before[-1]),
+            self._places[whole.indices[kept]],
+            whole.weights[kept],
+            whole.technique[kept],
+            whole.conditions[kept],
         )
         self.hub = compiled.hub[self.nodes]
+        self._ends = np.unique(self._places[np.array(goals, np.int64)])
         self._reach: Reach | None = None
 
     def after(self, compiled: Compiled, goals: Iterable[int]) -> Leading:
@@ -65,6 +61,7 @@ class Leading:
             compiled: The graph with the changes.
             goals: The targets then.
         """
+        goals = list(goals)
         joined: list[Joined] = []
         for source, target, best in compiled.joined:
             one, other = self.place(source), self.place(target)
@@ -77,7 +74,10 @@ class Leading:
         new = Leading.__new__(Leading)
         new.compiled, new.nodes, new.hub, new._places = compiled, self.nodes, self.hub, self._places
         new._reach = None
+        new._ends = np.unique(self._places[np.array(goals, np.int64)])
         new.arrays = self.arrays.edited(joined, len(self.nodes)) if joined else self.arrays
+        if not joined and np.array_equal(new._ends, self._ends):
+            new.__dict__["folded"] = self.folded
         if "id_rank" in self.__dict__:
             new.__dict__["id_rank"] = self.id_rank
         return new
@@ -119,40 +119,10 @@ class Leading:
         """Which places lead to some nodes, by number; after a what-if some may lead nowhere."""
         return reached(self.arrays.reverse, [self.place(goal) for goal in goals])
 
-    def distances(self, goal: int) -> Floats:
-        """The least weight from each place to a node, by number; infinite where nothing leads there."""
-        found: Floats = dijkstra(self.arrays.reverse, directed=True, indices=self.place(goal))
-        return found
-
-    def all_distances(self, goals: Sequence[int]) -> Iterator[Floats]:
-        """The distances to each of many nodes, by number (:meth:`distances`).
-
-        Most nodes lead to a single other one, from which the rest of the way is the same: a search leaves them out.
-        """
-        size, arrays = len(self.nodes), self.arrays
-        ends = self.inside(np.array(goals, np.int64))
-        source = np.repeat(np.arange(size), np.diff(arrays.indptr))
-        single = np.diff(arrays.indptr) == 1
-        single[ends] = False
-        following = np.arange(size)
-        following[single] = arrays.indices[arrays.indptr[:-1][single]]
-        weight = np.zeros(size)
-        weight[single] = arrays.weights[arrays.indptr[:-1][single]]
-        # Nodes that lead round in a circle and nowhere else never come to an end.
-        for _ in range(size.bit_length()):
-            further = following[following]
-            if (further == following).all():
-                break
-            weight += weight[following]
-            following = further
-        weight[single[following]] = np.inf
-        left = ~single[source]
-        one, other = source[left], following[arrays.indices[left]]
-        small = _least(one, other, arrays.weights[left] + weight[arrays.indices[left]], ~single)
-        place = np.cumsum(~single) - 1
-        for goal in goals:
-            found: Floats = dijkstra(small, directed=True, indices=int(place[self.place(goal)]))
-            yield found[place[following]] + weight
+    @cached_property
+    def folded(self) -> Folded:
+        """The same without the nodes that lead to a single other one; the targets stay."""
+        return Folded(self.arrays, self._ends)
 
     @cached_property
     def id_rank(self) -> Ints:
@@ -161,19 +131,3 @@ class Leading:
         rank = np.empty(len(names), np.int64)
         rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
         return rank
-
-
-def _least(source: Ints, target: Ints, weight: Floats, nodes: Bools) -> Any:
-    """The least weights between some nodes from target to source, as a sparse array of these nodes alone."""
-    place = np.cumsum(nodes) - 1
-    count = int(np.count_nonzero(nodes))
-    keys = place[target] * count + place[source]
-    order = np.argsort(keys)
-    keys = keys[order]
-    first = np.ones(len(keys), np.bool_)
-    first[1:] = keys[1:] != keys[:-1]
-    begins = np.flatnonzero(first)
-    least = np.minimum.reduceat(weight[order], begins) if len(begins) else np.empty(0)
-    keys = keys[begins]
-    indptr = np.searchsorted(keys, np.arange(count + 1) * count)
-    return csr_array((least, keys % count, indptr), shape=(count, count))

@@ -36,13 +36,12 @@ class Pairs:
         order: The positions of the records, pair after pair, those of one pair in their own order.
         starts: Where in ``order`` each pair begins, and the end.
         indptr: For each node the place of its first pair, and the end.
-        source, target: The nodes of each pair.
+        target: The second node of each pair.
     """
 
     order: Int32s
-    starts: Ints
+    starts: Int32s
     indptr: Int32s
-    source: Int32s
     target: Int32s
 
     @classmethod
@@ -59,10 +58,15 @@ class Pairs:
         source, target = source[order], target[order]
         fresh = np.ones(len(order), np.bool_)
         fresh[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
-        starts = np.flatnonzero(fresh)
+        starts = np.flatnonzero(fresh).astype(np.int32)
         before = np.zeros(len(order) + 1, np.int32)
         np.cumsum(fresh, out=before[1:])
-        return cls(order, np.append(starts, len(order)), before[begins], source[starts], target[starts])
+        return cls(order, np.append(starts, np.int32(len(order))), before[begins], target[starts])
+
+    @property
+    def source(self) -> Int32s:
+        """The first node of each pair."""
+        return np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int32), np.diff(self.indptr))
 
     def positions(self, place: int) -> list[int]:
         """The records of the pair at a place, in their own order."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from workbench.analysis.arrays import Bools, Floats, Ints
+from workbench.analysis.arrays import Bools, Floats, Int32s, Ints
 from workbench.analysis.compiled import Compiled, best_records
 from workbench.analysis.leading import Leading
 from workbench.analysis.replicas import OWN_NODE, Replicas
@@ -155,12 +155,12 @@ def _exposures(compiled: Compiled, numbers: Ints) -> tuple[Floats, Ints]:
 class _Ranked:
     """All groups of paths of a set, as columns: one entry for each tree, group and target."""
 
-    tree: Ints
-    group: Ints
-    target: Ints
-    risk: Ints
+    tree: Int32s
+    group: Int32s
+    target: Int32s
+    risk: Int32s
     """In tenths."""
-    effort: Ints
+    effort: Int32s
 
 
 @dataclass
@@ -181,7 +181,7 @@ class PathSet:
     jewels: Mapping[str, float]
     leading: Leading
     trees: Sequence[Tree]
-    _risks: dict[tuple[int, float], Ints] = field(default_factory=dict, repr=False)
+    _risks: dict[tuple[int, float], Int32s] = field(default_factory=dict, repr=False)
     _steps: dict[tuple[int, ...], PathStep] = field(default_factory=dict, repr=False)
     _behind: dict[tuple[int, int], int] = field(default_factory=dict, repr=False)
 
@@ -193,7 +193,7 @@ class PathSet:
     @property
     def pairs(self) -> int:
         """How many pairs of an entry point and a crown jewel have a path."""
-        return sum(len(tree.sources) * len(tree.targets) for tree in self.trees)
+        return sum(tree.count * len(tree.targets) for tree in self.trees)
 
     @cached_property
     def entries_leading(self) -> int:
@@ -239,9 +239,9 @@ class PathSet:
         start, goal = self.compiled.number(source), self.compiled.number(target)
         for at, tree in enumerate(self.trees):
             if goal is not None and goal in tree.targets:
-                place = int(np.searchsorted(tree.sources, start)) if start is not None else len(tree.sources)
-                if place < len(tree.sources) and tree.sources[place] == start:
-                    return self._path(at, int(tree.group[place]), goal, place)
+                place = tree.place(start) if start is not None else -1
+                if start is not None and place >= 0:
+                    return self._path(at, int(tree.group[place]), goal, start)
         return None
 
     def having(self, pairs: Callable[[int], Ints]) -> Bools:
@@ -252,11 +252,10 @@ class PathSet:
         """
         out: list[Bools] = []
         for tree in self.trees:
-            if not len(tree.sources):
+            if not len(tree.firsts):
                 continue
             for target in tree.targets:
-                among = np.isin(tree.sources, pairs(target), assume_unique=True)
-                out.append(np.logical_or.reduceat(among[tree.order], tree.starts[:-1]))
+                out.append(np.logical_or.reduceat(tree.having(pairs(target))[tree.order], tree.starts[:-1]))
         return np.concatenate(out) if out else np.empty(0, np.bool_)
 
     def listed(self, which: Bools, limit: int | None = None) -> list[Path]:
@@ -265,20 +264,21 @@ class PathSet:
 
     # --- ranking ----------------------------------------------------------------------------------
 
-    def _risks_of(self, at: int, target: int) -> Ints:
-        """The risk, in tenths, of the path of each source of a tree to one of its targets."""
+    def _risks_of(self, at: int, target: int) -> Int32s:
+        """The risk, in tenths, of the path of each place of a tree to one of its targets."""
         value = self.jewels[self.compiled.nodes[target]]
         found = self._risks.get((at, value))
         if found is None:
             tree = self.trees[at]
             amounts = np.array([len(each) for each in self.compiled.condition_sets], np.int64)[tree.conditions]
-            which = self.starts.which[np.searchsorted(self.starts.numbers, tree.sources)]
+            # Twins are equally open, for they are of one kind.
+            which = self.starts.which[np.searchsorted(self.starts.numbers, tree.leaders)]
             # Few combinations occur, so each risk is computed once.
             sizes = [int(part.max(initial=0)) + 1 for part in (tree.effort, tree.steps, amounts, which)]
             key = np.ravel_multi_index((tree.effort, tree.steps, amounts, which), sizes)
             occurring = np.zeros(int(np.prod(sizes)), np.bool_)
             occurring[key] = True
-            table = np.zeros(len(occurring), np.int64)
+            table = np.zeros(len(occurring), np.int32)
             open_to = self.starts.exposures.tolist()
             for place in np.flatnonzero(occurring).tolist():
                 effort, steps, conditions, kind = (int(part) for part in np.unravel_index(place, sizes))
@@ -288,27 +288,27 @@ class PathSet:
 
     @cached_property
     def _ranked(self) -> _Ranked:
-        columns: list[list[Ints]] = [[], [], [], [], []]
+        columns: list[list[Int32s]] = [[], [], [], [], []]
         for at, tree in enumerate(self.trees):
-            if not len(tree.sources):
+            if not len(tree.firsts):
                 continue
             begins = tree.starts[:-1]
             for target in tree.targets:
                 each = self._risks_of(at, target)[tree.order]
                 risk = np.maximum.reduceat(each, begins)
                 worst = each == risk[tree.group[tree.order]]
-                effort = np.minimum.reduceat(np.where(worst, tree.effort[tree.order].astype(np.int64), 1 << 40), begins)
+                effort = np.minimum.reduceat(np.where(worst, tree.effort[tree.order], 1 << 30), begins)
                 row = np.full(len(risk), at), np.arange(len(risk)), np.full(len(risk), target), risk, effort
                 for column, part in zip(columns, row, strict=True):
-                    column.append(part)
-        return _Ranked(*(np.concatenate(parts) if parts else np.empty(0, np.int64) for parts in columns))
+                    column.append(part.astype(np.int32))
+        return _Ranked(*(np.concatenate(parts) if parts else np.empty(0, np.int32) for parts in columns))
 
     def _best(self, limit: int | None, among: Ints | None = None) -> list[tuple[int, int, int, int]]:
-        """The first paths of the list: tree, group, target, and the place of the source that is shown."""
+        """The first paths of the list: tree, group, target, and the number of the source that is shown."""
         ranked = self._ranked
         places = np.arange(len(ranked.risk)) if among is None else among
         risk, effort = ranked.risk[places], ranked.effort[places]
-        key = (1 << 40) * (1000 - risk) + effort
+        key = (1 << 40) * (1000 - risk.astype(np.int64)) + effort
         if limit is not None and limit < len(places):
             # Whatever is as good as the last one may stand before it by its ids.
             places = places[key <= np.partition(key, limit - 1)[limit - 1]]
@@ -317,29 +317,33 @@ class PathSet:
         for place in places:
             at, group, target = int(ranked.tree[place]), int(ranked.group[place]), int(ranked.target[place])
             shown = self._shown(at, group, target, int(ranked.risk[place]), int(ranked.effort[place]))
-            source = nodes[self.trees[at].sources[shown]]
             rows.append(
-                (-int(ranked.risk[place]), int(ranked.effort[place]), source, nodes[target], (at, group, target, shown))
+                (
+                    -int(ranked.risk[place]),
+                    int(ranked.effort[place]),
+                    nodes[shown],
+                    nodes[target],
+                    (at, group, target, shown),
+                )
             )
         rows.sort()
         return [row[4] for row in rows[:limit]]
 
     def _shown(self, at: int, group: int, target: int, risk: int, effort: int) -> int:
-        """The source of a group that is shown: the first id of those with the highest risk and the least effort."""
+        """The number of the source of a group that is shown: the first id of those with the highest risk and the least
+        effort.
+        """
         tree = self.trees[at]
         members = tree.members(group)
-        if len(members) == 1:
-            return int(members[0])
-        risks = self._risks_of(at, target)[members]
-        best = members[(risks == risk) & (tree.effort[members] == effort)]
-        return min((int(place) for place in best), key=lambda place: self.compiled.nodes[tree.sources[place]])
+        best = members[(self._risks_of(at, target)[members] == risk) & (tree.effort[members] == effort)]
+        shown: int = min(tree.sources_at(best).tolist(), key=self.compiled.nodes.__getitem__)
+        return shown
 
     # --- building ---------------------------------------------------------------------------------
 
-    def _path(self, at: int, group: int, target: int, place: int) -> Path:
+    def _path(self, at: int, group: int, target: int, source: int) -> Path:
         tree = self.trees[at]
-        source = int(tree.sources[place])
-        members = tree.sources[tree.members(group)]
+        members = tree.sources_at(tree.members(group)).tolist()
         sources = tuple(sorted(self.compiled.nodes[member] for member in members))
         return self.build(walk(tree, source, target), sources)
 
@@ -426,7 +430,7 @@ class PathSet:
         return most
 
 
-def _severities(risks: Ints) -> dict[str, int]:
+def _severities(risks: Int32s) -> dict[str, int]:
     edges = {"critical": (80, 1 << 20), "high": (60, 80), "medium": (30, 60), "low": (-1, 30)}
     return {name: int(np.count_nonzero((risks >= low) & (risks < high))) for name, (low, high) in edges.items()}
 

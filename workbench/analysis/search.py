@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workbench.analysis.arrays import Floats, Int32s, Ints, in_order, ranges
+from workbench.analysis.arrays import Bools, Floats, Int32s, Ints, in_order
 from workbench.analysis.compiled import EFFORT, MISSING, STEP, Compiled
+from workbench.analysis.folded import Folded
 from workbench.analysis.leading import Leading
 from workbench.analysis.replicas import Replicas
+from workbench.analysis.twins import Twins
 
 _FEW = 4096
 """Targets with more edges into them than this are searched each alone; telling whether they are alike takes longer."""
@@ -28,36 +30,76 @@ class Tree:
 
     A tree serves several targets if nothing leads out of them, no path starts there, and the same nodes lead to them
     at the same cost: secrets that one permission reads, for example.
+
+    Of entry points that are twins it speaks of the first: ``firsts``, ``group``, ``effort``, ``steps`` and
+    ``conditions`` have an entry for each set of twins that leads to the targets, its *place*.
     """
 
     targets: tuple[int, ...]
     """The numbers of the targets; the search began at the first."""
     nodes: Ints
-    """The nodes that lead to any target of the set of paths, by number, sorted: the places of the two below."""
+    """The nodes that lead to any target of the set of paths, by number, sorted."""
+    folded: Folded
+    """The anchors among them; it calls the nodes by their places in ``nodes``."""
+    twins: Twins
     distance: Floats
-    """The least weight from each of them to the target; infinite where nothing leads there."""
+    """The least weight from each anchor to the target; infinite where nothing leads there."""
     following: Int32s
-    """For each of them that is on the best path of a source the place of the next; -1 elsewhere."""
-    sources: Ints
-    """The entry points that lead to the targets, by number."""
+    """For each anchor that is on the best path of an entry point the next node; -1 elsewhere."""
+    firsts: Int32s
+    """The places of the firsts in ``twins.firsts``."""
     group: Int32s
-    """For each source, a number that it shares with the sources whose paths differ only by replica."""
+    """A number that is the same where paths differ only by replica."""
     effort: Int32s
     steps: Int32s
     conditions: Int32s
-    """For each source, its path's set of C-ids, a number of ``Compiled.condition_sets``."""
+    """The path's set of C-ids, a number of ``Compiled.condition_sets``."""
     order: Int32s = field(repr=False)
-    """The places of the sources, sorted by group."""
-    starts: Ints = field(repr=False)
+    """The places, sorted by group."""
+    starts: Int32s = field(repr=False)
     """Where each group begins in ``order``, and its end."""
 
+    @property
+    def count(self) -> int:
+        """How many entry points lead to the targets."""
+        return int(self.twins.sizes[self.firsts].sum())
+
+    @property
+    def sources(self) -> Ints:
+        """The entry points that lead to the targets, by number, sorted."""
+        leads = np.zeros(len(self.twins.firsts), np.bool_)
+        leads[self.firsts] = True
+        return self.twins.numbers[leads[self.twins.first]]
+
+    @property
+    def leaders(self) -> Ints:
+        """The number of the first entry point of each place."""
+        found: Ints = self.nodes[self.twins.firsts[self.firsts]]
+        return found
+
+    def sources_at(self, places: Ints | Int32s) -> Ints:
+        """The entry points of a few places, by number, sorted."""
+        return self.twins.of(self.firsts[places])
+
+    def having(self, sources: Ints) -> Bools:
+        """Which places speak of one of some entry points, which are given by number, each once."""
+        found = np.zeros(len(self.twins.firsts), np.bool_)
+        found[self.twins.first[np.isin(self.twins.numbers, sources, assume_unique=True)]] = True
+        return found[self.firsts]
+
+    def place(self, source: int) -> int:
+        """The place of an entry point, by number, -1 if it does not lead to the targets."""
+        first = self.twins.place(source)
+        at = int(np.searchsorted(self.firsts, first))
+        return at if first >= 0 and at < len(self.firsts) and self.firsts[at] == first else -1
+
     def members(self, group: int) -> Int32s:
-        """The places of the sources of one group."""
+        """The places of one group."""
         return self.order[self.starts[group] : self.starts[group + 1]]
 
-    def places(self, numbers: Ints) -> Ints:
-        """The places of some of ``nodes``."""
-        return np.searchsorted(self.nodes, numbers)
+    def distances(self, nodes: Ints) -> Floats:
+        """The least weight from some nodes, by their places in ``nodes``, to the target; -1 is nowhere."""
+        return np.where(nodes < 0, np.inf, self.folded.of(self.distance, nodes))
 
 
 def searched(leading: Leading, replicas: Replicas, sources: Ints, targets: Sequence[int]) -> list[Tree]:
@@ -69,49 +111,55 @@ def searched(leading: Leading, replicas: Replicas, sources: Ints, targets: Seque
         sources: The entry points by number, sorted.
         targets: The targets by number.
     """
-    groups = grouped(leading, sources, targets)
-    distances = leading.all_distances([group[0] for group in groups])
-    return [
-        search(leading, replicas, sources, group, distance) for group, distance in zip(groups, distances, strict=True)
-    ]
+    twins = Twins(leading, replicas, sources)
+    return [search(leading, replicas, twins, group) for group in grouped(leading, sources, targets)]
 
 
-def search(leading: Leading, replicas: Replicas, sources: Ints, targets: Sequence[int], distance: Floats) -> Tree:
+def search(
+    leading: Leading,
+    replicas: Replicas,
+    twins: Twins,
+    targets: Sequence[int],
+    distance: Floats | None = None,
+) -> Tree:
     """Search backward from a target.
 
     Args:
         leading: What leads to the target.
         replicas: Which nodes are replicas.
-        sources: The entry points by number, sorted.
+        twins: The entry points.
         targets: The target, and others that :func:`grouped` found equal to it.
-        distance: The least weights to the target (:meth:`Leading.distances`).
+        distance: The least weight from each anchor to the target, if it is known.
     """
-    goal = leading.place(targets[0])
-    starts = leading.inside(sources)
-    reaching = starts[np.isfinite(distance[starts]) & (starts != goal)]
-    edge = _forest(leading, distance, reaching, goal)
-    group, conditions = _describe(leading, replicas, edge, goal)
-    following = np.where(edge < 0, -1, leading.arrays.indices[edge]) if len(reaching) else edge
-    total = distance[reaching].astype(np.int64)
-    shapes = group[reaching]
-    present = np.zeros(int(shapes.max(initial=0)) + 2, np.int64)
-    present[shapes + 1] = 1
-    of_source = np.cumsum(present)[shapes]
-    count = int(of_source.max()) + 1 if len(of_source) else 0
-    order = in_order(of_source, count)
-    begins = np.searchsorted(of_source[order], np.arange(count + 1))
+    goal, folded = leading.place(targets[0]), leading.folded
+    if distance is None:
+        distance = folded.distances(goal)
+    firsts = np.flatnonzero(np.isfinite(folded.of(distance, twins.firsts)) & (twins.firsts != goal))
+    starts = twins.firsts[firsts]
+    edges = _forest(leading, distance, starts, goal)
+    shapes, conditions = _describe(leading, replicas, edges, goal)
+    following = np.full(len(folded.anchors), -1, np.int32)
+    anchors = edges.nodes[~folded.single[edges.nodes]]
+    following[folded.anchor[anchors]] = leading.arrays.indices[edges.of(anchors)]
+    total = folded.of(distance, starts).astype(np.int64)
+    at = np.searchsorted(edges.nodes, starts)
+    _, group = np.unique(shapes[at], return_inverse=True)
+    count = int(group.max(initial=-1)) + 1
+    order = in_order(group, count)
     return Tree(
         targets=tuple(targets),
         nodes=leading.nodes,
+        folded=folded,
+        twins=twins,
         distance=distance,
-        following=following.astype(np.int32),
-        sources=leading.nodes[reaching],
-        group=of_source.astype(np.int32),
+        following=following,
+        firsts=firsts.astype(np.int32),
+        group=group.astype(np.int32),
         effort=(total // EFFORT).astype(np.int32),
         steps=(total % MISSING // STEP).astype(np.int32),
-        conditions=conditions[reaching].astype(np.int32),
+        conditions=conditions[at].astype(np.int32),
         order=order.astype(np.int32),
-        starts=begins,
+        starts=np.searchsorted(group[order], np.arange(count + 1)).astype(np.int32),
     )
 
 
@@ -145,67 +193,98 @@ def _incoming(leading: Leading, place: int) -> object:
     )
 
 
-def _forest(leading: Leading, distance: Floats, sources: Ints, goal: int) -> Int32s:
-    """The chosen edge of every node on the best path of a source."""
-    arrays = leading.arrays
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """The nodes of a forest but for its root, and the edge with which the best path of each begins.
+
+    Attributes:
+        nodes: By their places in the leading nodes, sorted.
+        edges: The place of the edge of each.
+    """
+
+    nodes: Ints
+    edges: Int32s
+
+    def of(self, nodes: Ints) -> Int32s:
+        """The edges of some of the nodes."""
+        return self.edges[np.searchsorted(self.nodes, nodes)]
+
+
+def _forest(leading: Leading, distance: Floats, starts: Ints, goal: int) -> _Edges:
+    """The chosen edge of every node on the best path of a start."""
+    arrays, folded = leading.arrays, leading.folded
     chosen = np.full(len(leading.nodes), -1, np.int32)
-    nodes = sources
+    nodes = starts
     while len(nodes):
-        begins = arrays.indptr[nodes].astype(np.int64)
-        row, place = ranges(begins, arrays.indptr[nodes + 1] - begins)
-        target = arrays.indices[place]
-        tight = np.flatnonzero(distance[target] + arrays.weights[place] == distance[nodes][row])
-        row, place, target = row[tight], place[tight], target[tight]
-        leads = np.ones(len(row), np.bool_)
-        leads[1:] = row[1:] != row[:-1]
-        begins = np.flatnonzero(leads)
-        first = place[begins]
-        if len(begins) < len(row):
-            tied = (np.diff(np.append(begins, len(row))) > 1)[row]
-            best = np.lexsort((leading.id_rank[target[tied]], row[tied]))
-            tied_rows, tied_places = row[tied][best], place[tied][best]
-            leading_one = np.ones(len(best), np.bool_)
-            leading_one[1:] = tied_rows[1:] != tied_rows[:-1]
-            first[tied_rows[leading_one]] = tied_places[leading_one]
+        single = folded.single[nodes]
+        first = np.empty(len(nodes), np.int32)
+        first[single] = arrays.indptr[nodes[single]]
+        first[~single] = _first_of(leading, *folded.tight(distance, nodes[~single]))
         chosen[nodes] = first
+        after = arrays.indices[first]
         fresh = np.zeros(len(chosen), np.bool_)
-        fresh[arrays.indices[first]] = True
-        fresh[goal] = False
-        nodes = np.flatnonzero(fresh & (chosen < 0))
-    return chosen
+        fresh[after[(chosen[after] < 0) & (after != goal)]] = True
+        nodes = np.flatnonzero(fresh)
+    inside = np.flatnonzero(chosen >= 0)
+    return _Edges(inside, chosen[inside])
 
 
-def _describe(leading: Leading, replicas: Replicas, next_edge: Int32s, goal: int) -> tuple[Ints, Ints]:
+def _first_of(leading: Leading, row: Ints, edge: Ints) -> Ints:
+    """Of the edges of each row the one whose target's id comes first.
+
+    Args:
+        leading: What leads to the targets.
+        row: The rows, ascending.
+        edge: The place of each edge.
+    """
+    leads = np.ones(len(row), np.bool_)
+    leads[1:] = row[1:] != row[:-1]
+    begins = np.flatnonzero(leads)
+    first = edge[begins]
+    if len(begins) < len(row):
+        tied = (np.diff(np.append(begins, len(row))) > 1)[row]
+        tied_rows, tied_edges = row[tied], edge[tied]
+        best = np.lexsort((leading.id_rank[leading.arrays.indices[tied_edges]], tied_rows))
+        tied_rows, tied_edges = tied_rows[best], tied_edges[best]
+        leading_one = np.ones(len(best), np.bool_)
+        leading_one[1:] = tied_rows[1:] != tied_rows[:-1]
+        first[tied_rows[leading_one]] = tied_edges[leading_one]
+    return first
+
+
+def _describe(leading: Leading, replicas: Replicas, edges: _Edges, goal: int) -> tuple[Ints, Ints]:
     """For every node of a forest: the number of its path with collapsed replicas, and the path's set of C-ids."""
     compiled, arrays = leading.compiled, leading.arrays
-    size = len(leading.nodes)
-    shape = np.full(size, -1, np.int64)
-    own = np.full(size, -1, np.int64)
-    conditions = np.zeros(size, np.int64)
-    technique = np.full(size, -1, np.int64)
-    shape[goal] = own[goal] = 0
+    # The root comes after all others.
+    size = len(edges.nodes)
+    numbers = leading.nodes[edges.nodes]
+    after = arrays.indices[edges.edges]
+    place = np.empty(len(leading.nodes), np.int32)
+    place[edges.nodes], place[goal] = np.arange(size, dtype=np.int32), size
+    following = place[after]
+    is_hub = np.append(leading.hub[edges.nodes], leading.hub[goal])
+    shape = np.full(size + 1, -1, np.int64)
+    own = np.full(size + 1, -1, np.int64)
+    conditions = np.zeros(size + 1, np.int64)
+    technique = np.append(arrays.technique[edges.edges].astype(np.int64), -1)
+    condition = arrays.conditions[edges.edges]
+    shape[size] = own[size] = 0
     internal = compiled.catalogue.internal
-    inside = np.flatnonzero(next_edge >= 0)
-    hubs, shown = inside[leading.hub[inside]], inside[~leading.hub[inside]]
-    following = np.full(size, -1, np.int64)
-    following[inside] = arrays.indices[next_edge[inside]]
-    numbers = leading.nodes[shown]
+    hubs, shown = np.flatnonzero(is_hub[:size]), np.flatnonzero(~is_hub[:size])
     classes, workers, at_home = (np.zeros(size, np.int64), np.zeros(size, np.bool_), np.zeros(size, np.bool_))
-    classes[shown] = replicas.classes_of(numbers)
-    workers[shown] = replicas.worker[numbers]
-    at_home[shown] = replicas.own_nodes_of(numbers) == leading.nodes[following[shown]]
-    radix = 2 * (len(inside) + 1)
+    classes[shown] = replicas.classes_of(numbers[shown])
+    workers[shown] = replicas.worker[numbers[shown]]
+    at_home[shown] = replicas.own_nodes_of(numbers[shown]) == leading.nodes[after[shown]]
+    radix = 2 * (size + 1)
     kinds = len(internal) + 1
     count = 1
 
     def take(now: Ints) -> None:
-        edge, after = next_edge[now], following[now]
-        conditions[now] = _unions(compiled, arrays.conditions[edge], conditions[after])
-        used = arrays.technique[edge].astype(np.int64)
+        behind = following[now]
+        conditions[now] = _unions(compiled, condition[now], conditions[behind])
         # A step through hubs is named after the first technique that is no membership.
-        passing = internal[used] & leading.hub[after]
-        used[passing] = technique[after[passing]]
-        technique[now] = used
+        passing = internal[technique[now]] & is_hub[behind]
+        technique[now[passing]] = technique[behind[passing]]
 
     # A round deals with the nodes that are one more step away; paths of one shape are in one round.
     while len(shown) or len(hubs):
@@ -221,8 +300,8 @@ def _describe(leading: Leading, replicas: Replicas, next_edge: Int32s, goal: int
         if not len(now):
             break
         take(now)
-        after = following[now]
-        tail = np.where(at_home[now], own[after], shape[after])
+        behind = following[now]
+        tail = np.where(at_home[now], own[behind], shape[behind])
         rest = (technique[now] + 1) * radix + tail
         worker = workers[now]
         # Class 0 is a worker node that its own replica leads to: which one it is does not count.
@@ -244,8 +323,11 @@ def _unions(compiled: Compiled, ones: Int32s, others: Ints) -> Ints:
 
 def walk(tree: Tree, source: int, target: int) -> list[int]:
     """The numbers of the nodes of a source's best path, hubs included."""
-    goal = int(np.searchsorted(tree.nodes, tree.targets[0]))
-    places = [int(np.searchsorted(tree.nodes, source))]
-    while places[-1] != goal:
-        places.append(int(tree.following[places[-1]]))
+    folded, arrays = tree.folded, tree.folded.arrays
+    place, goal = (int(np.searchsorted(tree.nodes, number)) for number in (source, tree.targets[0]))
+    places = [place]
+    while place != goal:
+        single = folded.single[place]
+        place = int(arrays.indices[arrays.indptr[place]] if single else tree.following[folded.anchor[place]])
+        places.append(place)
     return [*tree.nodes[places[:-1]].tolist(), target]

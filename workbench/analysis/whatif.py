@@ -21,6 +21,7 @@ from workbench.analysis.leading import Leading
 from workbench.analysis.paths import Entries, Path, PathSet
 from workbench.analysis.search import Tree, grouped, search
 from workbench.analysis.session import Analysis, Query
+from workbench.analysis.twins import Twins
 from workbench.analysis.uncollected import uncollected
 from workbench.inventory.changes import Change
 from workbench.inventory.inventory import Inventory
@@ -112,15 +113,18 @@ class WhatIf:
         differs = _Differs(before, leading.compiled)
         replicas = self.changed.replicas
         trees: list[Tree] = []
+        twins = None
         for group in grouped(leading, starts.numbers, goals):
             tree = known.get(group)
             same = tree is not None and not differs(tree)
             if tree is not None and same and starts is before.starts:
                 trees.append(tree)
                 continue
-            whole = tree is not None and same and leading.nodes is tree.nodes
-            distance = tree.distance if tree is not None and whole else leading.distances(group[0])
-            trees.append(search(leading, replicas, starts.numbers, group, distance))
+            twins = twins or Twins(leading, replicas, starts.numbers)
+            distance = None
+            if tree is not None and same and leading.nodes is tree.nodes:
+                distance = tree.distances(leading.folded.anchors)
+            trees.append(search(leading, replicas, twins, group, distance))
         return PathSet(leading.compiled, replicas, starts, dict(sorted(self._jewels.items())), leading, trees)
 
     @cached_property
@@ -161,9 +165,9 @@ class WhatIf:
                 leads = np.ones(len(before.leading.nodes), np.bool_)
                 leads[lost] = False
                 return int(np.count_nonzero(leads[before.leading.inside(starts.numbers)]))
-        leading = self._leading
-        leads = leading.leading_to(leading.compiled.numbers(self._jewels).tolist())
-        return int(np.count_nonzero(leads[leading.inside(starts.numbers)]))
+        # One search of the whole graph is quicker than to cut out what leads to the jewels, which all numbers need.
+        leads = self._compiled.leading_to(self._compiled.numbers(self._jewels).tolist())
+        return int(np.count_nonzero(leads[starts.numbers]))
 
     @property
     def severities(self) -> dict[str, tuple[int, int]]:
@@ -238,8 +242,6 @@ class _Differs:
 
     def __call__(self, tree: Tree) -> bool:
         """Whether it may be so for a search before the change."""
-        # What is nowhere (-1) is infinitely far.
-        distance = np.append(tree.distance, np.inf)
-        far, near = distance[self._source], distance[self._target]
+        far, near = tree.distances(self._source), tree.distances(self._target)
         tight = (self._lost + near == far) | (self._won + near <= far)
         return bool(np.any(tight & np.isfinite(near)))

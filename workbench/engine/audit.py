@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from workbench.analysis.object_tables import KindCount, ObjectTable
     from workbench.analysis.relations import Relation
     from workbench.analysis.through import Through
-    from workbench.remediation.effects import Effects
+    from workbench.remediation.effects import Effects, Ranked
     from workbench.remediation.records import Fix
     from workbench.sources import Live
 
@@ -84,6 +84,9 @@ class Audit:
         """Whether network policies are made for workloads that nobody is known to talk to; set before fixes are asked
         for."""
         self._lock = threading.RLock()
+        # Finding all fixes takes seconds on a large cluster, which nothing else waits for.
+        self._finding_fixes = threading.Lock()
+        self._known_effects: Effects | None = None
 
     @classmethod
     def load(cls, request: SourceRequest, progress: Progress | None = None, live: Live | None = None) -> Audit:
@@ -436,22 +439,31 @@ class Audit:
 
     # --- fixes ------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def _effects(self) -> Effects:
         from workbench.remediation.catalogue import all_fixes
         from workbench.remediation.effects import effects
 
-        with self._lock:
-            return effects(self.analysis, all_fixes(self.inventory, deny_unobserved=self.deny_unobserved))
+        with self._finding_fixes:
+            if self._known_effects is None:
+                fixes = all_fixes(self.inventory, deny_unobserved=self.deny_unobserved)
+                self._known_effects = effects(self.analysis, fixes)
+            return self._known_effects
 
-    def fixes(self) -> list[Fix]:
-        """Every fix that applies, those that cut most first."""
-        return [effect.fix for effect in self._effects.all]
+    def fixes(self, progress: Ranked | None = None) -> list[Fix]:
+        """Every fix that applies, those that cut most first.
+
+        Args:
+            progress: Hears now and then the fixes that are ranked so far, how many they are, and how many there are
+                in all; what it raises ends the ranking.
+        """
+        return [effect.fix for effect in self._effects.ranked(progress)]
 
     def fixes_for(self, step: PathStep) -> list[Fix]:
         """The fixes that take a step away, the best recommendation first."""
+        effects = self._effects
         with self._lock:
-            return self._effects.for_step(step, {item.object for item in self.evidence(step)})
+            return effects.for_step(step, {item.object for item in self.evidence(step)})
 
     def recommended(self, step: PathStep) -> Fix | None:
         """The fix of a step that is ready and cuts most for its risk."""
@@ -465,9 +477,17 @@ class Audit:
         Raises:
             UsageError: An id names nothing, or several.
         """
-        from workbench.remediation.selection import selected
+        from workbench.remediation.selection import ALL_READY, selected
 
-        return selected(self.fixes(), wanted)
+        chosen: dict[str, Fix] = {}
+        for identifier in wanted:
+            if identifier == ALL_READY:
+                found = selected(self.fixes(), [identifier])
+            else:
+                # What each cuts is asked of no others.
+                found = self._effects.measured(selected(self._effects.fixes, [identifier]))
+            chosen.update((fix.id, fix) for fix in found)
+        return list(chosen.values())
 
     def fix(self, identifier: str) -> Fix:
         """One fix by its id or a unique prefix of it.
@@ -488,8 +508,14 @@ class Audit:
 
         return answered(fixes, [parse_answer(text) for text in answers])
 
-    def what_if(self, fixes: Sequence[Fix], limit: int = 200) -> WhatIfReport:
+    def what_if(self, fixes: Sequence[Fix], limit: int = 200, *, following: bool = True) -> WhatIfReport:
         """What the fixes do to the paths, proved by recomputing what they touch.
+
+        Args:
+            fixes: The fixes, together.
+            limit: How many paths of each kind are named.
+            following: Whether to name the fixes that would close each path that stays; on a large cluster it takes
+                long, unless all fixes are ranked already.
 
         Raises:
             Conflict: Two fixes contradict each other.
@@ -499,7 +525,7 @@ class Audit:
         from workbench.remediation.records import Status
 
         staged = {fix.id for fix in fixes}
-        ready = {fix.id for fix in self.fixes() if fix.status is Status.READY} - staged
+        ready = {fix.id for fix in self.fixes() if fix.status is Status.READY} - staged if following else frozenset()
         closing = self._effects.closing
         with self._lock:
             found = WhatIf(self.analysis, merged(fix.change for fix in fixes))

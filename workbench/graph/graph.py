@@ -204,10 +204,11 @@ class Graph:
             technique=self.techniques[self.technique[position]],
             effort=self.effort[position],
             missing=self.facts[self.missing[position]],
-            cause=self._cause(position),
+            cause=self.cause(position),
         )
 
-    def _cause(self, position: int) -> Any:
+    def cause(self, position: int) -> Any:
+        """The cause of one record."""
         technique = self.technique[position]
         causes = self._causes[technique]
         return None if causes is None else causes[position - self._positions[technique].start]

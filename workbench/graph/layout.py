@@ -296,10 +296,19 @@ class _Drawing:
         wanted = [0.0] * len(self.ranks)
         for column in self.columns:
             row = 0.0
-            spaces = []
+            spaces: list[int] = []
+            # The last box, and how far from it the lines below it are.
+            above, since = boxes, 0
             for one, other in pairwise(column):
-                empty = gap if one < boxes and other < boxes else 0
-                spaces.append(heights[one] - heights[one] // 2 + heights[other] // 2 + empty)
+                if one < boxes:
+                    above, since = one, 0
+                space = heights[one] - heights[one] // 2 + heights[other] // 2
+                if above < boxes and other < boxes:
+                    # Lines between two boxes count as empty rows.
+                    least = heights[above] - heights[above] // 2 + heights[other] // 2 + gap
+                    space = max(space, least - since)
+                since += space
+                spaces.append(space)
             for at, node in enumerate(column):
                 row += spaces[at - 1] if at else 0
                 wanted[node] = row

@@ -7,13 +7,14 @@ of Secrets and ConfigMaps (key names stay), annotation values and program argume
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import sys
 from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
 
 from workbench.inventory import connectivity, objects
+from workbench.inventory.arguments import trimmed_arguments
 from workbench.inventory.objects import (
     CLUSTER_SCOPED,
     ConfigMap,
@@ -52,25 +53,6 @@ ANNOTATION_VALUES = re.compile(
     re.VERBOSE,
 )
 """The annotations whose values some rule reads; of all others only the key stays."""
-
-ARGUMENT_VALUES = re.compile(
-    r"""^--?(
-      (election-id|controller-class|ingress-class(-by-name)?|publish-service|watch-ingress-without-class
-      |providers\.kubernetesingress(\.ingressclass)?|entrypoints\.[^=]*|configmap|report-node-internal-ip-address)
-    | (admission-control-config-file|enable-admission-plugins|disable-admission-plugins|anonymous-auth
-      |authorization-mode|authorization-config|feature-gates|service-account-issuer|api-audiences
-      |use-service-account-credentials|controllers|enable-bootstrap-token-auth|client-cert-auth|listen-client-urls
-      |secure-port|bind-address|insecure-.*|kubelet-.*|cluster-signing-.*|allow-privileged|localip)
-    | (default-service-account|no-cross-namespace-refs|namespaced|application-namespaces|auth-mode|authentication-mode)
-    | (enable-skip-login|protected-mode|bind|port|address|tls|tlsverify|validating-webhook|expack\.security\.enabled)
-    )$""",
-    re.VERBOSE | re.IGNORECASE,
-)
-"""The program arguments whose values some rule reads; of all others ``--name=…`` stays as ``--name``."""
-
-_SOCKET = re.compile(r"(tcp|unix|fd|npipe)://[\w.:*/\[\]-]*")
-"""Where a daemon listens: kept whatever the flag is called."""
-_DIVIDER = re.compile(r"=|\s+")
 
 CONFIG_VALUES: dict[str, frozenset[str]] = {
     "argocd-cm": frozenset({"application.namespaces", "users.anonymous.enabled", "admin.enabled"}),
@@ -156,13 +138,29 @@ def _plan(kind: type[KubernetesObject]) -> _Plan:
     return _Plan(kind)
 
 
-def from_json(kind: type[KubernetesObject], raw: bytes | memoryview, namespace: str = "") -> KubernetesObject:
+class Kept:
+    """What is kept of values and arguments, remembered for the replicas, which have the same ones.
+
+    It holds what must not enter the inventory, so it lives no longer than the source is being read.
+    """
+
+    def __init__(self, remembered: int = 4096) -> None:
+        self.value = lru_cache(remembered)(connectivity.kept)
+        self.arguments = lru_cache(remembered)(_trimmed)
+        # A set of fields is kept as it is, so to remember it takes no memory of its own.
+        self.owned = lru_cache(remembered and None)(msgspec.Raw)
+
+
+def from_json(
+    kind: type[KubernetesObject], raw: bytes | memoryview, namespace: str = "", kept: Kept | None = None
+) -> KubernetesObject:
     """Decode one object from JSON.
 
     Args:
         kind: The class to decode to.
         raw: The JSON text of one object.
         namespace: Where to place a namespaced object that names no namespace.
+        kept: What the other objects of the source had.
 
     Raises:
         DecodeError: A used field has the wrong type, or there is no name.
@@ -174,7 +172,7 @@ def from_json(kind: type[KubernetesObject], raw: bytes | memoryview, namespace: 
         raise _fault(error) from error
     except UnicodeDecodeError as error:
         raise DecodeError(f"not UTF-8 text: byte 0x{error.object[error.start]:02x}") from error
-    return _finish(plan, decoded, namespace, lambda: msgspec.json.decode(raw))
+    return _finish(plan, decoded, namespace, raw, kept or _FORGETFUL)
 
 
 def from_data(kind: type[KubernetesObject], data: Any, namespace: str = "") -> KubernetesObject:
@@ -184,7 +182,7 @@ def from_data(kind: type[KubernetesObject], data: Any, namespace: str = "") -> K
         decoded = msgspec.convert(_with_raw_fields(data), plan.wire)
     except msgspec.ValidationError as error:
         raise _fault(error) from error
-    return _finish(plan, decoded, namespace, lambda: data)
+    return _finish(plan, decoded, namespace, data, _FORGETFUL)
 
 
 def _with_raw_fields(data: Any) -> Any:
@@ -214,7 +212,8 @@ def _fault(error: msgspec.ValidationError, within: str = "") -> DecodeError:
     return DecodeError(problem[:1].lower() + problem[1:], within or where.rstrip("`").lstrip("."))
 
 
-def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any]) -> KubernetesObject:
+def _finish(plan: _Plan, decoded: Any, namespace: str, source: Any, kept: Kept) -> KubernetesObject:
+    """What is kept of a decoded object; the source is its JSON text or its plain data."""
     if plan.wire is not plan.kind:
         decoded = _secret(decoded) if plan.kind is Secret else _config_map(decoded)
     obj: KubernetesObject = decoded
@@ -230,11 +229,11 @@ def _finish(plan: _Plan, decoded: Any, namespace: str, raw: Callable[[], Any]) -
     if meta.annotations:
         meta.annotations = trimmed_annotations(meta.annotations)
     if meta.managed_fields is not None:
-        meta.managed_fields = kept_fields(meta) if plan.managed else None
+        meta.managed_fields = kept_fields(meta, kept) if plan.managed else None
     if plan.of_pods:
         spec = _pod_spec(obj)
         if spec is not None:
-            _trim_pod_spec(spec, obj, raw)
+            _trim_pod_spec(spec, obj, source, kept)
         if plan.kind is Pod and decoded.status is not None:
             _trim_status(decoded.status)
     return obj
@@ -247,15 +246,21 @@ def _trim_status(status: PodStatus) -> None:
     """Of the mounts that a status repeats only those stay of which it says something: almost none."""
     for group in (status.container_statuses, status.init_container_statuses, status.ephemeral_container_statuses):
         for container in group or ():
-            if container.volume_mounts:
-                told = [mount for mount in container.volume_mounts if mount.recursive_read_only]
-                container.volume_mounts = told or _NO_MOUNTS
+            mounts, identity = container.volume_mounts, container.container_id
+            if mounts is not None:
+                container.volume_mounts = [each for each in mounts if each.recursive_read_only] or _NO_MOUNTS
+            if identity is not None:
+                container.container_id = sys.intern(identity[: identity.find("://") + 3]) if "://" in identity else None
 
 
-def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:
+def kept_fields(meta: ObjectMeta, kept: Kept) -> list[ManagedField] | None:
     """Who manages which field, cut loose from the text that was decoded.
 
     Of an object that another one controls nothing is kept: a fix is aimed at the controller.
+
+    Args:
+        meta: Whose fields.
+        kept: What the other objects of the source had; equal sets are one object.
 
     Raises:
         DecodeError: A set of fields is no mapping.
@@ -274,7 +279,7 @@ def kept_fields(meta: ObjectMeta) -> list[ManagedField] | None:
                 raise DecodeError("expected a mapping or null", f"metadata.managedFields[{index}].fieldsV1")
             else:
                 # A view would keep the whole text alive.
-                entry.owned = msgspec.Raw(text)
+                entry.owned = kept.owned(text)
     return entries
 
 
@@ -287,13 +292,15 @@ def _in_one_line(text: bytes) -> bytes:
 
 
 def trimmed_annotations(annotations: Labels) -> Labels:
-    """The annotations with only those values that some rule reads."""
-    return {key: value if _is_read(key) else None for key, value in annotations.items()}
+    """The annotations with only those values that some rule reads; one mapping for all where there are none."""
+    keys, read = _read_of(tuple(annotations))
+    return {**keys, **{key: annotations[key] for key in read}} if read else keys
 
 
-@lru_cache(maxsize=4096)
-def _is_read(annotation: str) -> bool:
-    return ANNOTATION_VALUES.match(annotation) is not None
+@lru_cache(maxsize=1024)
+def _read_of(annotations: tuple[str, ...]) -> tuple[Labels, list[str]]:
+    """The annotations without values, and those whose values some rule reads."""
+    return dict.fromkeys(annotations), [key for key in annotations if ANNOTATION_VALUES.match(key)]
 
 
 def _secret(decoded: _SecretIn) -> Secret:
@@ -352,64 +359,32 @@ def _pod_spec(obj: Any) -> PodSpec | None:
     return template.spec
 
 
-def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, raw: Callable[[], Any]) -> None:
+def _trim_pod_spec(spec: PodSpec, obj: KubernetesObject, source: Any, kept: Kept) -> None:
     unresolved = False
     for group in (spec.containers, spec.init_containers, spec.ephemeral_containers):
         for container in group or ():
             if container.args:
-                container.args = _trimmed(tuple(container.args))
+                container.args = kept.arguments(tuple(container.args))
             if container.command:
-                container.command = _trimmed(tuple(container.command))
+                container.command = kept.arguments(tuple(container.command))
             if container.env:
                 for variable in container.env:
-                    if variable.value is not None:
-                        variable.value = connectivity.kept(variable.name or "", variable.value)
+                    value = variable.value
+                    if value is not None:
+                        variable.value = kept.value(variable.name or "", value) if type(value) is str else None
             for mount in container.volume_mounts or ():
                 if mount.sub_path_expr:
                     unresolved = True
     if unresolved:
-        _expand_sub_paths(spec, obj, raw())
+        _expand_sub_paths(spec, obj, source if isinstance(source, dict) else msgspec.json.decode(source))
 
 
-@lru_cache(maxsize=4096)
 def _trimmed(arguments: tuple[str, ...]) -> list[str]:
     """The replicas of a workload, its ReplicaSets and itself share one list, which nobody changes."""
     return trimmed_arguments(arguments, connectivity.kept)
 
 
-DROPPED = "…"
-"""What stands for an argument whose value is not kept."""
-
-
-def trimmed_arguments(
-    arguments: Iterable[str], kept: Callable[[str, str], str | None] = lambda flag, value: None
-) -> list[str]:
-    """Program arguments with only those values that some rule reads; scripts after ``-c`` go too.
-
-    Args:
-        arguments: The arguments.
-        kept: What stays of the value of any other flag; nothing by default.
-    """
-    out: list[str] = []
-    previous = ""
-    for argument in arguments:
-        # Some programs take a flag and its value as one word with a blank between them (redis-server).
-        name, *rest = _DIVIDER.split(argument, maxsplit=1)
-        if name.startswith("-"):
-            # That there is no token at all is no secret.
-            whole = not any(value.strip("'\"") and not _SOCKET.fullmatch(value) for value in rest)
-            whole = whole or ARGUMENT_VALUES.match(name) is not None
-            left = None if whole else kept(name, rest[0])
-            out.append(argument if whole else name if left is None else f"{name}={left}")
-        elif previous.startswith("-"):
-            whole = ARGUMENT_VALUES.match(previous) is not None or _SOCKET.fullmatch(argument) is not None
-            out.append(argument if whole else kept(previous, argument) or DROPPED)
-        elif not rest and len(argument) <= 64 and re.fullmatch(r"[\w./:@-]+", argument):
-            out.append(argument)
-        else:
-            out.append(DROPPED)
-        previous = name if name.startswith("-") and not rest else ""
-    return out
+_FORGETFUL = Kept(0)
 
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")

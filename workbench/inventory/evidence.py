@@ -59,6 +59,13 @@ class Origin(Protocol):
         """The document's own text and the number of its first line."""
 
 
+class Places(Protocol):
+    """Where many objects were read, as numbers side by side: an origin is made of them when somebody asks."""
+
+    def origin(self, index: int) -> Origin | None:
+        """Where the object of an index was read, ``None`` if that is not known."""
+
+
 class Problem(enum.StrEnum):
     """Why a part of the source is not in the inventory."""
 

@@ -6,14 +6,15 @@ nothing: tables and indexes are looked up through the changes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from workbench.errors import Fault, InputError
 from workbench.inventory import fields
 from workbench.inventory.decode import plain
 from workbench.inventory.evidence import Evidence, Gap, Origin
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.objects import KINDS, WORKLOADS, CronJob, KubernetesObject, Pod
 from workbench.inventory.pods import (
     ContainerInstance,
@@ -101,7 +102,7 @@ class Inventory:
 
     def __init__(
         self,
-        objects: Iterable[tuple[KubernetesObject, Origin | None]],
+        objects: Gathered | Iterable[tuple[KubernetesObject, Origin | None]],
         *,
         source: str = "",
         coverage: Sequence[Gap] = (),
@@ -112,7 +113,7 @@ class Inventory:
         """Index the objects.
 
         Args:
-            objects: Each object with where it was read.
+            objects: Each object with where it was read; what was gathered becomes part of the inventory.
             source: What was read, for people.
             coverage: What could not be read.
             server_version: The API server's version, if known.
@@ -126,7 +127,7 @@ class Inventory:
         self.coverage = list(coverage)
         self.server_version = server_version or ServerVersion(*NEWEST_KNOWN, assumed=True)
         self.users = {name: tuple(groups) for name, groups in (users or {}).items()}
-        self._origins: dict[str, Origin] = {}
+        self._read = objects if isinstance(objects, Gathered) else Gathered(objects)
         self._builtin: set[str] = set()
         self._base: Inventory | None = None
         self._changed_kinds: frozenset[str] = frozenset()
@@ -134,19 +135,7 @@ class Inventory:
         self._indexes: dict[str, Index[Any, Any]] = {}
         self._derived: dict[str, Any] = {}
         self._found: dict[tuple[str, str], tuple[Any, int | None]] = {}
-        tables: dict[str, dict[str, KubernetesObject]] = {kind: {} for kind in KINDS}
-        faults: list[Fault] = []
-        for obj, origin in objects:
-            key = obj.id
-            table = tables[type(obj).__name__]
-            if key in table:
-                faults.append(_duplicate(key, origin, self._origins.get(key)))
-                continue
-            table[key] = obj
-            if origin is not None:
-                self._origins[key] = origin
-        if faults:
-            raise InputError(faults)
+        tables = self._read.tables
         for obj in builtins:
             key = obj.id
             if key not in tables[obj.kind]:
@@ -154,7 +143,7 @@ class Inventory:
                 self._builtin.add(key)
         self._tables: dict[str, Table[Any]] = {kind: Table(items) for kind, items in tables.items()}
         self.has_live_pods = any(is_live(cast(Pod, pod)) for pod in tables["Pod"].values())
-        pods = {pod.id: pod for pod in self._make_pods()}
+        pods = self._make_pods()
         self.pods: Table[PodInstance] = Table(pods)
         self.containers: Table[ContainerInstance] = Table(
             {container.id: container for pod in pods.values() for container in pod.containers}
@@ -228,7 +217,7 @@ class Inventory:
         """Where an object was read."""
         if self._base is not None:
             return self._base.origin(node)
-        return self._origins.get(node)
+        return self._read.origin(node)
 
     def is_live(self, obj: KubernetesObject) -> bool:
         """Whether an object is of live origin: it has a uid, and the source holds live pods."""
@@ -304,7 +293,7 @@ class Inventory:
         view.server_version = self.server_version
         view.users = self.users
         view.has_live_pods = self.has_live_pods
-        view._origins = {}
+        view._read = self._read
         view._builtin = set()
         view._base = self
         view._indexes = {}
@@ -370,46 +359,43 @@ class Inventory:
 
     # --- pods -------------------------------------------------------------------------------------
 
-    def _make_pods(self) -> Iterable[PodInstance]:
-        made: list[PodInstance] = []
+    def _make_pods(self) -> dict[str, PodInstance]:
+        made: dict[str, PodInstance] = {}
         owning: set[str] = set()
-        names: dict[str, int] = {}
         owners: dict[tuple[str | None, ...], tuple[str, bool]] = {}
         firsts: dict[tuple[str | None, ...], PodInstance] = {}
-        for pod in self._tables["Pod"]:
+        for node, pod in cast("dict[str, Pod]", self._read.tables[Pod.__name__]).items():
             reference = _controller(pod)
             first = key = None
             if reference is None:
-                owner, known = pod.id, True
+                owner, known = node, True
+                owning.add(owner)
             else:
                 key = (pod.metadata.namespace, reference.kind, reference.name, reference.uid)
                 if key not in owners:
-                    owners[key] = self.owner_of(pod)
-                    owning.add(f"{reference.kind}:{pod.namespace}/{reference.name}")
-                owner, known = owners[key] if reference.kind != "Node" else (pod.id, True)
+                    owners[key] = found = self.owner_of(pod)
+                    owning.update((found[0], f"{reference.kind}:{pod.namespace}/{reference.name}"))
+                owner, known = owners[key] if reference.kind != "Node" else (node, True)
                 first = firsts.get(key)
-            owning.add(owner)
-            instance = _instance(pod, pod.name, owner, known, _alike(pod, first))
+            instance = _instance(pod, pod.name, owner, known, _alike(pod, first), node=node if pod.namespace else "")
             if instance is not None:
                 if key is not None:
                     firsts.setdefault(key, instance)
-                made.append(instance)
-                names[instance.id] = 1
+                made[instance.id] = instance
         standing: list[KubernetesObject] = [
             workload
             for kind in WORKLOADS
             for workload in self._tables[kind.__name__]
             if self._stands_for_pods(workload, owning)
         ]
+        names = Counter(f"Pod:{workload.namespace}/{workload.name}" for workload in standing)
+        names.update(key for key in names.keys() & made.keys())
         for workload in standing:
-            key_id = f"Pod:{workload.namespace}/{workload.name}"
-            names[key_id] = names.get(key_id, 0) + 1
-        for workload in standing:
-            key_id = f"Pod:{workload.namespace}/{workload.name}"
-            name = workload.name if names[key_id] == 1 else f"{workload.name}.{workload.kind.lower()}"
+            several = names[f"Pod:{workload.namespace}/{workload.name}"] > 1
+            name = f"{workload.name}.{workload.kind.lower()}" if several else workload.name
             instance = _instance(workload, name, workload.id, True)
             if instance is not None:
-                made.append(instance)
+                made[instance.id] = instance
         return made
 
     def _stands_for_pods(self, workload: KubernetesObject, owning: set[str]) -> bool:
@@ -438,6 +424,8 @@ def _instance(
     owner: str,
     known: bool,
     alike: tuple[PodInstance, Renamed] | None = None,
+    *,
+    node: str = "",
 ) -> PodInstance | None:
     if obj is None:
         return None
@@ -448,7 +436,7 @@ def _instance(
         spec = template.spec if template else None
     if spec is None:
         return None
-    return PodInstance(obj, spec, name, owner=owner, owner_known=known, alike=alike)
+    return PodInstance(obj, spec, name, owner=owner, owner_known=known, alike=alike, node=node)
 
 
 def _controller(obj: KubernetesObject) -> Any:
@@ -468,17 +456,3 @@ def _namespaces(view: Inventory) -> list[str]:
         found.update(obj.metadata.namespace for obj in table if obj.metadata.namespace)
     found.update(obj.name for obj in view._tables["Namespace"])
     return sorted(found)
-
-
-def _duplicate(node: str, origin: Origin | None, first: Origin | None) -> Fault:
-    other = ""
-    if first is not None:
-        line = first.line("")
-        other = f"; the first is in {first.file}" + (f":{line}" if line else "")
-    return Fault(
-        file=(origin.file if origin else None) or "?",
-        document=origin.document if origin else None,
-        line=origin.line("") if origin else None,
-        field="metadata.name",
-        problem=f"a second object {node}{other}",
-    )

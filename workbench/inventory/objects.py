@@ -286,6 +286,7 @@ class ContainerStatus(Record):
     image: str | None = None
     image_id: str | None = msgspec.field(default=None, name="imageID")
     container_id: str | None = msgspec.field(default=None, name="containerID")
+    """As far as it names the container runtime: ``containerd://``."""
     ready: bool | None = None
     state: ContainerState | None = None
     volume_mounts: list[MountStatus] | None = None
@@ -417,11 +418,9 @@ class Namespace(KubernetesObject):
 
 
 class ObjectReference(Record):
-    api_version: str | None = None
     kind: str | None = None
     namespace: str | None = None
     name: str | None = None
-    uid: str | None = None
 
 
 class ServiceAccount(KubernetesObject):

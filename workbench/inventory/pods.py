@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
@@ -104,8 +104,21 @@ class PodInstance:
         owner: str,
         owner_known: bool,
         alike: tuple[PodInstance, Renamed] | None = None,
+        node: str = "",
     ) -> None:
-        self.alike, self.renamed = alike or (self, ())
+        """See what a pod is.
+
+        Args:
+            obj: The Pod, or the workload that it represents.
+            spec: Its spec, or that of the template.
+            name: Its name.
+            owner: The id of its top owner.
+            owner_known: Whether every controller up to that is known.
+            alike: The first replica, if it is another one.
+            node: The id of the pod, if there is a text of it already.
+        """
+        first, self.renamed = alike or (self, ())
+        self.alike = first
         """The first replica with the same profile (:func:`replicates`), the pod itself if there is none, and what the
         volume with the token is called there and here. What the spec and the namespace alone decide is decided once,
         for the first; the node and the affinity are each pod's own."""
@@ -113,62 +126,83 @@ class PodInstance:
         """The object as read: the Pod, or the workload that this pod represents."""
         self.spec = spec
         self.name = name
-        self.namespace = obj.metadata.namespace or "default"
-        self.id = f"Pod:{self.namespace}/{name}"
-        self.prefix = pod_spec_prefix(obj.kind)
-        """The dotted path of the pod spec within the object."""
         self.owner = owner
         """The id of the top owner; the pod's own id if it has none."""
         self.owner_known = owner_known
         """Whether every controller up to the top is in the inventory."""
-        pod = obj if isinstance(obj, Pod) else None
-        self.live = pod is not None and is_live(pod)
-        """Whether this is a pod that runs, with a node and a status; else it is not yet admitted."""
-        self.template = None if pod is not None else template_of(obj)
+        if first is self:
+            pod = obj if isinstance(obj, Pod) else None
+            self.namespace = obj.metadata.namespace or "default"
+            self.prefix = pod_spec_prefix(obj.kind)
+            """The dotted path of the pod spec within the object."""
+            self.live = pod is not None and is_live(pod)
+            """Whether this is a pod that runs, with a node and a status; else it is not yet admitted."""
+            self.template = None if pod is not None else template_of(obj)
+            self.account_name = spec.service_account_name or spec.service_account or "default"
+            self.account = f"ServiceAccount:{self.namespace}/{self.account_name}"
+            """The id of the pod's service account."""
+            self.host_users = spec.host_users
+        else:
+            # A text that is there already is quicker to look up than an equal one.
+            self.namespace, self.prefix, self.live = first.namespace, first.prefix, first.live
+            self.template, self.account_name, self.account = first.template, first.account_name, first.account
+            self.host_users = first.host_users
+        self.id = node or f"Pod:{self.namespace}/{name}"
+        self.mirror = self.template is None and _is_mirror(obj)
         self.node: str = _node_id(spec.node_name) if spec.node_name else UNKNOWN_NODE
-        self.account_name = spec.service_account_name or spec.service_account or "default"
-        # A text that is there already is quicker to look up than an equal one.
-        own = f"ServiceAccount:{self.namespace}/{self.account_name}"
-        self.account: str = own if alike is None else alike[0].account
-        """The id of the pod's service account."""
-        owners = obj.metadata.owner_references or ()
-        self.mirror = pod is not None and (
-            MIRROR in (obj.metadata.annotations or ()) or any(ref.kind == "Node" for ref in owners)
-        )
-        self.host_users = spec.host_users
         self._volumes: dict[str, Volume] | None = None
-        self.containers: tuple[ContainerInstance, ...] = tuple(self._make_containers())
+        self.containers: tuple[ContainerInstance, ...] = tuple(self._made_containers())
         """The containers that run (R1); a representative's plain init containers are not among them."""
 
-    def _make_containers(self) -> Iterator[ContainerInstance]:
-        spec = self.spec
-        if not self.live:
-            if isinstance(self.obj, Pod) and _finished(self.obj.status):
-                return
-            for container in spec.containers or ():
-                yield ContainerInstance(self, container, ContainerType.CONTAINER, None)
-            for container in spec.init_containers or ():
-                if container.restart_policy == "Always":
-                    yield ContainerInstance(self, container, ContainerType.INIT, None)
-            return
-        status: PodStatus | None = self.obj.status  # type: ignore[attr-defined]
-        if status is None or _finished(status):
-            return
-        for containers, statuses, which, phase in (
-            (spec.containers, status.container_statuses, ContainerType.CONTAINER, status.phase),
-            (spec.init_containers, status.init_container_statuses, ContainerType.INIT, None),
-            (spec.ephemeral_containers, status.ephemeral_container_statuses, ContainerType.EPHEMERAL, None),
-        ):
-            for container in containers or ():
-                own, runs = _running(container, statuses, phase)
-                if runs:
-                    yield ContainerInstance(self, container, which, own)
+    def _made_containers(self) -> list[ContainerInstance]:
+        spec, made = self.spec, list[ContainerInstance]()
+        status: PodStatus | None = self.obj.status if isinstance(self.obj, Pod) else None
+        if _finished(status):
+            return made
+        if self.live and status is not None:
+            self._add_running(made, spec.containers, status.container_statuses, ContainerType.CONTAINER, status.phase)
+            if spec.init_containers:
+                statuses = status.init_container_statuses
+                self._add_running(made, spec.init_containers, statuses, ContainerType.INIT, None)
+            if spec.ephemeral_containers:
+                statuses = status.ephemeral_container_statuses
+                self._add_running(made, spec.ephemeral_containers, statuses, ContainerType.EPHEMERAL, None)
+            return made
+        made.extend(ContainerInstance(self, each, ContainerType.CONTAINER, None) for each in spec.containers or ())
+        for container in spec.init_containers or ():
+            if container.restart_policy == "Always":
+                made.append(ContainerInstance(self, container, ContainerType.INIT, None))
+        return made
+
+    def _add_running(
+        self,
+        made: list[ContainerInstance],
+        containers: list[Container] | None,
+        statuses: list[ContainerStatus] | None,
+        which: ContainerType,
+        phase: str | None,
+    ) -> None:
+        """Add the containers of one list that run."""
+        for container in containers or ():
+            if not statuses:
+                # A collector that drops the statuses must not make running pods disappear.
+                if phase == "Running":
+                    made.append(ContainerInstance(self, container, which, None))
+                continue
+            name = container.name
+            for status in statuses:
+                if status.name == name:
+                    state = status.state
+                    if state.running is not None if state is not None else phase == "Running":
+                        made.append(ContainerInstance(self, container, which, status))
+                    break
 
     def container_alike(self, container: Container, which: ContainerType) -> ContainerInstance | None:
         """The same container of the pod that this one is a replica of, if it runs there."""
         if self.alike is not self:
+            name = container.name
             for known in self.alike.containers:
-                if known.spec.name == container.name and known.type is which:
+                if known.spec.name == name and known.type is which:
                     return known
         return None
 
@@ -227,7 +261,7 @@ class ContainerInstance:
         self.type = which
         self.status = status
         self.id = f"Container:{pod.namespace}/{pod.name}/{spec.name or ''}"
-        alike = pod.container_alike(spec, which)
+        alike = pod.container_alike(spec, which) if pod.alike is not pod else None
         self.alike = alike or self
         """The same container of the pod's first replica, itself if there is none (:attr:`PodInstance.alike`)."""
         self.traits: frozenset[Trait] = _traits(pod.spec, spec) if alike is None else alike.traits
@@ -294,13 +328,13 @@ def replicates(obj: Pod, first: Pod) -> Renamed | None:
     same.containers, same.init_containers = other.containers, other.init_containers
     if same != other:
         return None
-    renamed = _alike_volumes(spec.volumes or [], other.volumes or [])
-    if renamed is None or not _alike_containers(spec.containers or [], other.containers or [], renamed):
+    renamed = _alike_volumes(spec.volumes or (), other.volumes or ())
+    if renamed is None or not _alike_containers(spec.containers or (), other.containers or (), renamed):
         return None
-    return renamed if _alike_containers(spec.init_containers or [], other.init_containers or [], renamed) else None
+    return renamed if _alike_containers(spec.init_containers or (), other.init_containers or (), renamed) else None
 
 
-def _alike_volumes(volumes: list[Volume], others: list[Volume]) -> Renamed | None:
+def _alike_volumes(volumes: Sequence[Volume], others: Sequence[Volume]) -> Renamed | None:
     renamed: Renamed = ()
     if volumes is others:
         return renamed
@@ -319,7 +353,7 @@ def _alike_volumes(volumes: list[Volume], others: list[Volume]) -> Renamed | Non
     return renamed
 
 
-def _alike_containers(containers: list[Container], others: list[Container], renamed: Renamed) -> bool:
+def _alike_containers(containers: Sequence[Container], others: Sequence[Container], renamed: Renamed) -> bool:
     if containers is others:
         return True
     if len(containers) != len(others):
@@ -327,7 +361,7 @@ def _alike_containers(containers: list[Container], others: list[Container], rena
     for container, other in zip(containers, others, strict=True):
         if container is other:
             continue
-        mounts, known = container.volume_mounts or [], other.volume_mounts or []
+        mounts, known = container.volume_mounts or (), other.volume_mounts or ()
         same = container.__copy__()
         same.volume_mounts = other.volume_mounts
         if same != other or len(mounts) != len(known):
@@ -426,23 +460,16 @@ def _traits_of(bits: int) -> frozenset[Trait]:
     return frozenset(trait for trait, bit in _BITS.items() if bits & bit)
 
 
+def _is_mirror(pod: KubernetesObject) -> bool:
+    for owner in pod.metadata.owner_references or ():
+        if owner.kind == "Node":
+            return True
+    return MIRROR in (pod.metadata.annotations or ())
+
+
 def is_live(pod: Pod) -> bool:
     """Whether a Pod object is a live pod, wherever it was read: it carries a node and a status."""
     return pod.spec is not None and bool(pod.spec.node_name) and pod.status is not None
-
-
-def _running(
-    container: Container, statuses: list[ContainerStatus] | None, phase: str | None
-) -> tuple[ContainerStatus | None, bool]:
-    """The status of a container, and whether it runs."""
-    if not statuses:
-        # A collector that drops the statuses must not make running pods disappear.
-        return None, phase == "Running"
-    for status in statuses:
-        if status.name == container.name:
-            state = status.state
-            return status, state.running is not None if state is not None else phase == "Running"
-    return None, False
 
 
 def _finished(status: PodStatus | None) -> bool:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import cast
 
-from msgspec import Raw
-
 from workbench.inventory.objects import (
     WORKLOADS,
     Container,
     Deployment,
+    EndpointConditions,
+    EndpointSlice,
     KubernetesObject,
     Labels,
     LabelSelector,
@@ -22,9 +22,11 @@ from workbench.inventory.objects import (
     ObjectMeta,
     OwnerReference,
     Pod,
+    PodCondition,
     PodSpec,
     PodStatus,
     ProjectedSource,
+    ReplicaSet,
     Volume,
     VolumeMount,
 )
@@ -40,10 +42,14 @@ class Sharer:
     def __init__(self) -> None:
         self._known: dict[str, tuple[ObjectMeta, PodSpec]] = {}
         self._deployments: dict[tuple[str | None, str | None], tuple[ObjectMeta, PodSpec]] = {}
-        self._statuses: dict[str, PodStatus] = {}
+        self._pods: dict[str, Pod] = {}
         self._texts: dict[str, str] = {}
-        self._managed: dict[tuple[str | None, str | None, str | None, bytes], ManagedField] = {}
+        self._values: dict[str, str] = {}
+        """Values of labels: there are so many that all else would be looked up among what no cache holds."""
+        self._managed: dict[tuple[str | None, str | None, str | None, int], ManagedField] = {}
         self._projected: ProjectedSource | None = None
+        self._conditions: dict[tuple[tuple[str | None, str | None], ...], list[PodCondition]] = {}
+        self._ready: EndpointConditions | None = None
 
     def share(self, obj: KubernetesObject) -> None:
         """Make a new object share what is equal in an earlier one."""
@@ -62,6 +68,8 @@ class Sharer:
             self._workload(obj)
         elif meta.labels:
             self._labels(meta.labels)
+        if kind is EndpointSlice:
+            self._endpoints(cast(EndpointSlice, obj))
         if meta.owner_references:
             self._owners(meta.owner_references)
 
@@ -72,18 +80,23 @@ class Sharer:
         meta, own = obj.metadata, template.metadata or ObjectMeta()
         controller = _controller(meta)
         known = self._known.get(meta.uid or "") or self._known.get(controller.uid or "" if controller else "")
+        deployed = (meta.namespace, meta.name) if isinstance(obj, Deployment) else None
+        if known is None and deployed is not None:
+            known = self._deployments.get(deployed)
         if known is None:
             self._first(own, template.spec)
         else:
             _meta(own, known[0])
+            if own.labels and own.labels is not known[0].labels:
+                self._labels(own.labels)
             self._projected_volumes(template.spec)
             template.spec = shared(template.spec, known[1])
         self._own_labels(obj, own)
         for uid in (meta.uid, controller.uid if controller else None):
             if uid:
                 self._known.setdefault(uid, (own, template.spec))
-        if isinstance(obj, Deployment):
-            self._deployments[meta.namespace, meta.name] = (own, template.spec)
+        if deployed is not None:
+            self._deployments[deployed] = (own, template.spec)
 
     def _own_labels(self, obj: KubernetesObject, template: ObjectMeta) -> None:
         """What controllers write three times: on themselves, in the selector, in the template."""
@@ -104,32 +117,45 @@ class Sharer:
         controller = _controller(meta)
         if spec is None or controller is None or not controller.uid:
             return
-        known = self._known.get(controller.uid)
-        self._projected_volumes(spec)
-        if known is None:
-            if meta.owner_references:
-                self._owners(meta.owner_references)
-            # A list of pods comes before that of their ReplicaSets, and after that of the Deployments.
-            known = self._deployments.get((meta.namespace, (controller.name or "").rpartition("-")[0]))
-            if known is None:
-                self._first(meta, spec)
-            else:
-                if meta.labels:
-                    self._labels(meta.labels)
-                pod.spec = spec = shared(spec, known[1])
-            self._known[controller.uid] = (meta, spec)
+        first = self._pods.setdefault(controller.uid, pod)
+        if first is pod or first.spec is None:
+            self._first_pod(pod, spec, controller)
         else:
-            _meta(meta, known[0])
-            pod.spec = spec = shared(spec, known[1])
+            _meta(meta, first.metadata)
+            pod.spec = spec = shared(spec, first.spec)
+            if status is not None and first.status is not None:
+                _status(status, first.status)
         text = self._texts.setdefault
         if spec.node_name:
             spec.node_name = text(spec.node_name, spec.node_name)
+        if status is not None and status.host_ip:
+            status.host_ip = text(status.host_ip, status.host_ip)
+
+    def _first_pod(self, pod: Pod, spec: PodSpec, controller: OwnerReference) -> None:
+        """The first pod of a controller has a template, as a rule."""
+        meta, status = pod.metadata, pod.status
+        if meta.owner_references:
+            self._owners(meta.owner_references)
+        # A list of pods comes before that of their ReplicaSets; that of the Deployments may come before or after.
+        deployed = (meta.namespace, (controller.name or "").rpartition("-")[0])
+        known = self._known.get(controller.uid or "") or self._deployments.get(deployed)
+        if known is None:
+            self._first(meta, spec)
+            if deployed[1] and controller.kind == ReplicaSet.__name__:
+                self._deployments[deployed] = (meta, spec)
+        else:
+            if meta.labels:
+                self._labels(meta.labels)
+            _meta(meta, known[0])
+            pod.spec = spec = shared(spec, known[1])
+            self._added(spec)
+        self._known.setdefault(controller.uid or "", (meta, spec))
         if status is not None:
             if status.phase:
-                status.phase = text(status.phase, status.phase)
-            if status.host_ip:
-                status.host_ip = text(status.host_ip, status.host_ip)
-            _status(status, self._statuses.setdefault(controller.uid, status))
+                status.phase = self._texts.setdefault(status.phase, status.phase)
+            if status.conditions:
+                said = tuple((each.type, each.status) for each in status.conditions)
+                status.conditions = self._conditions.setdefault(said, status.conditions)
 
     def _first(self, meta: ObjectMeta, spec: PodSpec) -> None:
         """Names are the same in many controllers: those of the first spec of each are kept once."""
@@ -147,20 +173,34 @@ class Sharer:
                 for variable in container.env or ():
                     if variable.name:
                         variable.name = text(variable.name, variable.name)
+                for port in container.ports or ():
+                    if port.name:
+                        port.name = text(port.name, port.name)
+                    if port.protocol:
+                        port.protocol = text(port.protocol, port.protocol)
                 for mount in container.volume_mounts or ():
                     if mount.name:
                         mount.name = text(mount.name, mount.name)
                     if mount.mount_path:
                         mount.mount_path = text(mount.mount_path, mount.mount_path)
 
+    def _added(self, spec: PodSpec) -> None:
+        """What admission adds to the pods of a template, at the end of each list, is the same in all."""
+        self._projected_volumes(spec)
+        for container in spec.containers or ():
+            for mount in (container.volume_mounts or ())[-1:]:
+                if mount.mount_path:
+                    mount.mount_path = self._texts.setdefault(mount.mount_path, mount.mount_path)
+
     def _managers(self, entries: list[ManagedField]) -> None:
         """What one tool makes it manages alike, and the set of fields is often the largest part of an object."""
         for at, entry in enumerate(entries):
-            owned = bytes(entry.owned) if isinstance(entry.owned, Raw) else b""
-            entries[at] = self._managed.setdefault((entry.manager, entry.operation, entry.subresource, owned), entry)
+            # Equal sets of fields are one object already, which the entry keeps.
+            key = (entry.manager, entry.operation, entry.subresource, id(entry.owned))
+            entries[at] = self._managed.setdefault(key, entry)
 
     def _labels(self, labels: Labels) -> None:
-        text = self._texts.setdefault
+        text = self._values.setdefault
         for key, value in labels.items():
             if value:
                 labels[key] = text(value, value)
@@ -172,6 +212,22 @@ class Sharer:
                 reference.kind = text(reference.kind, reference.kind)
             if reference.api_version:
                 reference.api_version = text(reference.api_version, reference.api_version)
+
+    def _endpoints(self, obj: EndpointSlice) -> None:
+        text = self._texts.setdefault
+        for endpoint in obj.endpoints or ():
+            if endpoint.node_name:
+                endpoint.node_name = text(endpoint.node_name, endpoint.node_name)
+            if endpoint.conditions == self._ready:
+                endpoint.conditions = self._ready
+            else:
+                self._ready = endpoint.conditions
+            target = endpoint.target_ref
+            if target is not None:
+                if target.kind:
+                    target.kind = text(target.kind, target.kind)
+                if target.namespace == obj.metadata.namespace:
+                    target.namespace = obj.metadata.namespace
 
     def _projected_volumes(self, spec: PodSpec) -> None:
         for volume in spec.volumes or ():
@@ -203,12 +259,11 @@ def shared(new: PodSpec, old: PodSpec) -> PodSpec:
     """
     if new is old:
         return new
-    if new.volumes and old.volumes:
-        _volumes(new.volumes, old.volumes)
+    own_volume = _volumes(new.volumes, old.volumes) if new.volumes and old.volumes else None
     if new.containers and old.containers:
-        _containers(new.containers, old.containers)
+        _containers(new.containers, old.containers, own_volume)
     if new.init_containers and old.init_containers:
-        _containers(new.init_containers, old.init_containers)
+        _containers(new.init_containers, old.init_containers, own_volume)
     own = (new.node_name, new.affinity, new.containers, new.init_containers, new.volumes)
     new.node_name, new.affinity = old.node_name, old.affinity
     new.containers, new.init_containers, new.volumes = old.containers, old.init_containers, old.volumes
@@ -236,11 +291,11 @@ def _other_fields(new: PodSpec, old: PodSpec) -> None:
         new.image_pull_secrets = old.image_pull_secrets
 
 
-def _containers(new: list[Container], old: list[Container]) -> None:
+def _containers(new: list[Container], old: list[Container], own_volume: str | None) -> None:
     for at, (one, other) in enumerate(zip(new, old, strict=False)):
         mounts, others = one.volume_mounts, other.volume_mounts
         if mounts and others:
-            _mounts(mounts, others)
+            _mounts(mounts, others, own_volume)
         one.volume_mounts = others
         if one != other:
             one.volume_mounts = mounts
@@ -267,24 +322,32 @@ def _fields(new: Container, old: Container) -> None:
         new.security_context = old.security_context
 
 
-def _volumes(new: list[Volume], old: list[Volume]) -> None:
+def _volumes(new: list[Volume], old: list[Volume]) -> str | None:
+    """Share volumes; the name of one that is the new spec's own, such as that with the token of a pod."""
+    own = None
     for at, (one, other) in enumerate(zip(new, old, strict=False)):
         if one == other:
             new[at] = other
+        else:
+            own = one.name
+            if one.projected is not None and one.projected == other.projected:
+                one.projected = other.projected
+    return own
 
 
-def _mounts(new: list[VolumeMount], old: list[VolumeMount]) -> None:
+def _mounts(new: list[VolumeMount], old: list[VolumeMount], own_volume: str | None) -> None:
     for at, (one, other) in enumerate(zip(new, old, strict=False)):
         if one == other:
             new[at] = other
         elif one.mount_path == other.mount_path:
-            # That of the token: the name of the volume is each pod's own.
             one.mount_path = other.mount_path
+            if one.name == own_volume:
+                one.name = own_volume
 
 
 def _status(new: PodStatus, old: PodStatus) -> None:
-    if new is old:
-        return
+    if new.phase == old.phase:
+        new.phase = old.phase
     if new.conditions == old.conditions:
         new.conditions = old.conditions
     for one, other in zip(new.container_statuses or (), old.container_statuses or (), strict=False):
@@ -294,8 +357,12 @@ def _status(new: PodStatus, old: PodStatus) -> None:
             one.image = other.image
         if one.image_id == other.image_id:
             one.image_id = other.image_id
+        if one.container_id == other.container_id:
+            one.container_id = other.container_id
         if one.state == other.state:
             one.state = other.state
+        if one.volume_mounts == other.volume_mounts:
+            one.volume_mounts = other.volume_mounts
 
 
 def _controller(meta: ObjectMeta) -> OwnerReference | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import Namespace, ServiceAccount
 from workbench.inventory.pods import PodInstance
-from workbench.network.addresses import AddressSpace, Span
+from workbench.network.addresses import AddressSpace, Span, span
 from workbench.network.labels import NAMESPACE_NAME, plain_labels
 
 READS = frozenset({"Pod", "Namespace", "ServiceAccount"})
@@ -37,6 +37,19 @@ class PodClass:
     address: Span | None
     """The range that the pods' address lies in, where some policy takes pods by address; ``None`` if not known."""
     pods: list[PodInstance] = field(default_factory=list)
+    _ends: tuple[str, str] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The lowest and the highest address of the pods, where the range that they lie in is known."""
+        if self._ends is None:
+            found = [pod.status.pod_ip for pod in self.pods if pod.status is not None and pod.status.pod_ip]
+            self._ends = min(found, key=_low), max(found, key=_low)
+        return self._ends
+
+
+def _low(address: str) -> int:
+    return span(address).low
 
 
 def container_ports(pod: PodInstance) -> Iterable[tuple[str, str, int]]:

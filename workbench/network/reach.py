@@ -154,6 +154,23 @@ class Reachability:
         """Whether this lies over another one with the same policies, and each pod is of the class that it is there."""
         return self._below is below and self._moved is below._moved and self.policies == below.policies
 
+    def moved_from(self, below: Reachability) -> set[str] | None:
+        """The namespaces of the pods that are of another class than in what this lies over.
+
+        Returns:
+            ``None`` if it lies over something else.
+        """
+        if self._below is not below:
+            return None
+        moved = {(below.class_of(name), number) for name, number in self._moved.items()}
+        return {
+            reach.columns.classes[number].namespace
+            for old, new in moved
+            if old != new
+            for reach, number in ((below, old), (self, new))
+            if number is not None
+        }
+
     # --- rows -------------------------------------------------------------------------------------
 
     def class_of(self, pod: PodInstance | str) -> int | None:

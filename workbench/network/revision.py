@@ -22,7 +22,6 @@ from workbench.network.classes import (
     classify,
     named_ports,
     namespace_labels,
-    range_of,
     runs,
 )
 from workbench.network.labels import plain_labels
@@ -211,10 +210,9 @@ class _More:
                 return None
             named = tuple(sorted((*named, *more))) if more else named
         if self.addresses is not None and address in self._cut:
-            ranges = {range_of(pod, self.addresses) for pod in each.pods}
-            if len(ranges) > 1:
+            address, last = map(self.addresses.range_of, each.ends)
+            if address != last:
                 return None
-            (address,) = ranges
         if labels is each.labels and named is each.named and address is each.address:
             return each
         return replace(each, labels=labels, named=named, address=address)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.inventory import fields
+from workbench.inventory.arguments import trimmed_arguments
 from workbench.inventory.changes import Op
-from workbench.inventory.decode import ANNOTATION_VALUES, trimmed_arguments
+from workbench.inventory.decode import ANNOTATION_VALUES
 from workbench.inventory.fields import Path
 from workbench.remediation.patches import MERGE_KEYS
 from workbench.sources.masking import MASK

@@ -8,14 +8,17 @@ the entries lead to and what leads to the jewels, and a fix that neither end of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from time import monotonic
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from workbench.analysis.arrays import Bools, Ints, reached
+from workbench.analysis.arrays import Bools, Int32s, reached
+from workbench.analysis.choke import choke_points
 from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
 from workbench.graph.nodes import INTERNET, is_hub
@@ -36,7 +39,16 @@ from workbench.techniques.build import Bucket, key_of, subject_of, touched
 from workbench.techniques.resolve import permissions as rights
 from workbench.techniques.resolve.anonymous import WITHOUT_CREDENTIALS
 
+Ranked: TypeAlias = Callable[[Sequence[Fix], int, int], None]
+"""Hears fixes that are measured, how many are, and how many there are in all."""
+
 _OURS = "workbench.techniques."
+_BEST = 20
+"""The fixes of so many choke points, and of so many paths, are measured first."""
+WORST = 500
+"""So many paths are the worst ones, of which fixes say whether they lose a step."""
+_EVERY = 1.0
+"""Seconds between two reports of progress."""
 _LATELY = 64
 """Of so many network policies what they let through is remembered."""
 _OWN = frozenset({SubjectType.CONTAINER, SubjectType.POD, SubjectType.NODE})
@@ -60,25 +72,68 @@ class Effect:
     """Whether it was recomputed; what was not removes nothing between the entry points and the crown jewels."""
 
     @property
-    def merit(self) -> float:
-        """What orders recommendations: pairs cut for each unit of risk."""
-        return self.fix.paths_cut / RISK_WEIGHT[self.fix.risk.level]
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The pairs of nodes of which some edge may go."""
+        return self.removed | self.ways | self.doubtful
+
+    @property
+    def merit(self) -> tuple[float, float]:
+        """What orders recommendations: pairs cut for each unit of risk, then worst paths that lose a step."""
+        weight = RISK_WEIGHT[self.fix.risk.level]
+        return self.fix.paths_cut / weight, self.fix.reroutes / weight
 
 
 class Effects:
-    """The effects of all fixes of an analysis; each is measured when somebody asks for it, or for all of them."""
+    """The effects of all fixes of an analysis; each is measured when somebody asks for it, or for all of them.
+
+    Attributes:
+        fixes: The fixes, not measured.
+    """
 
     def __init__(self, analysis: Analysis, fixes: Iterable[Fix]) -> None:
         self._fixes = {fix.id: fix for fix in fixes}
+        self.fixes: Sequence[Fix] = list(self._fixes.values())
+        self._analysis = analysis
         self._measure = _Measure(analysis)
-        self._nearby = Nearby(analysis, self._fixes.values())
+        self._nearby = Nearby(analysis, self.fixes)
         self._known: dict[str, Effect] = {}
         self._by_pair: dict[tuple[str, str], list[Effect]] = {}
+        self._ranked: list[Effect] | None = None
 
-    @cached_property
-    def all(self) -> list[Effect]:
-        """All of them, those that cut most first, then by risk and id."""
-        return sorted((self._of(fix) for fix in self._fixes.values()), key=_order)
+    def ranked(self, progress: Ranked | None = None) -> list[Effect]:
+        """All of them, those that cut most first, then those that take most of the worst paths a step for their risk.
+
+        Args:
+            progress: Hears now and then what is measured so far, in this order too. What most paths need, and the
+                best paths, come first.
+        """
+        if self._ranked is None:
+            told = monotonic()
+            effects: list[Effect] = []
+            gc.freeze()
+            for fix in self._in_turn():
+                effects.append(self._of(fix))
+                if monotonic() - told > _EVERY:
+                    if progress is not None:
+                        progress([effect.fix for effect in sorted(effects, key=_order)], len(effects), len(self.fixes))
+                    # All of it stays: no search for garbage goes through it again.
+                    gc.freeze()
+                    told = monotonic()
+            self._ranked = sorted(effects, key=_order)
+        return self._ranked
+
+    def measured(self, fixes: Iterable[Fix]) -> list[Fix]:
+        """Some fixes with what each cuts, in the order of :meth:`ranked`."""
+        return [effect.fix for effect in sorted((self._of(self._fixes[fix.id]) for fix in fixes), key=_order)]
+
+    def _in_turn(self) -> Iterable[Fix]:
+        """All fixes, first those of what most paths need and of the best paths."""
+        paths = self._analysis.paths()
+        edges = [(point.source, point.target or point.source) for point in choke_points(paths, _BEST)]
+        for path in paths.paths(_BEST):
+            edges += [(edge.source, edge.target) for step in path.steps for edge in step.edges]
+        found = {fix.id: fix for edge in edges for fix in self._nearby.candidates(*edge)}
+        return {**found, **self._fixes}.values()
 
     def for_step(self, step: PathStep, objects: Collection[str] = ()) -> list[Fix]:
         """The fixes that take a step away, the best recommendation first.
@@ -88,7 +143,7 @@ class Effects:
             objects: The ids of the objects that prove it: their fixes are tried if the step lies between no entry
                 point and crown jewel, where nothing else is measured.
         """
-        if "all" not in self.__dict__:
+        if self._ranked is None:
             for edge in step.edges:
                 for fix in self._nearby.candidates(edge.source, edge.target):
                     self._of(fix)
@@ -101,12 +156,14 @@ class Effects:
                     self._complete(effect)
                     if self._takes(effect, step):
                         found[fix.id] = effect
-        order = sorted(found.values(), key=lambda e: (e.fix.status is not Status.READY, -e.merit, e.fix.id))
+        # Of what is equally good the first id comes first.
+        order = sorted(found.values(), key=lambda effect: effect.fix.id)
+        order.sort(key=lambda effect: (effect.fix.status is Status.READY, effect.merit), reverse=True)
         return [effect.fix for effect in order]
 
     def closing(self, path: Path, among: Collection[str]) -> list[str]:
         """The ids of those of some fixes that take any step of a path away, the best first."""
-        if "all" not in self.__dict__:
+        if self._ranked is None:
             for identifier in among:
                 self._of(self._fixes[identifier])
         found = {effect.fix.id: effect for step in path.steps for effect in self._cutting(step)}
@@ -116,8 +173,26 @@ class Effects:
         found = self._known.get(fix.id)
         if found is None:
             found = self._known[fix.id] = self._measure.effect(fix)
-            for pair in found.removed | found.ways | found.doubtful:
+            for pair in found.pairs:
                 self._by_pair.setdefault(pair, []).append(found)
+            reroutes = self._rerouted(found)
+            if reroutes:
+                found.fix = found.fix.rerouting(reroutes)
+        return found
+
+    def _rerouted(self, effect: Effect) -> int:
+        """How many of the worst paths lose a step by a fix."""
+        near = {place: step for pair in self._worst.keys() & effect.pairs for place, step in self._worst[pair]}
+        return len({path for (path, _), step in near.items() if self._takes(effect, step)})
+
+    @cached_property
+    def _worst(self) -> dict[tuple[str, str], list[tuple[tuple[int, int], PathStep]]]:
+        """The steps of the worst paths, with the number of the path and of the step in it, by the pairs they use."""
+        found: dict[tuple[str, str], list[tuple[tuple[int, int], PathStep]]] = {}
+        for number, path in enumerate(self._analysis.paths().paths(WORST)):
+            for at, step in enumerate(path.steps):
+                for edge in step.edges:
+                    found.setdefault((edge.source, edge.target), []).append(((number, at), step))
         return found
 
     def _cutting(self, step: PathStep) -> Iterable[Effect]:
@@ -151,8 +226,9 @@ def effects(analysis: Analysis, fixes: Iterable[Fix]) -> Effects:
     return Effects(analysis, fixes)
 
 
-def _order(effect: Effect) -> tuple[int, float, str]:
-    return (-effect.fix.paths_cut, RISK_WEIGHT[effect.fix.risk.level], effect.fix.id)
+def _order(effect: Effect) -> tuple[int, float, float, str]:
+    weight = RISK_WEIGHT[effect.fix.risk.level]
+    return (-effect.fix.paths_cut, -effect.fix.reroutes / weight, weight, effect.fix.id)
 
 
 class _Difference(NamedTuple):
@@ -430,7 +506,7 @@ class _Measure:
         begin, end = np.searchsorted(self._held, (number, number + 1))
         return [self._compiled.nodes[source] for source in self._holding[begin:end]]
 
-    def _by_holder(self) -> tuple[Ints, Ints]:
+    def _by_holder(self) -> tuple[Int32s, Int32s]:
         """Who is granted a permission set, is in a group, or has a token: the held, sorted, and the holders."""
         chosen = np.array([technique.id in HELD for technique in self._analysis.techniques], np.bool_)
         source, target, _ = self._compiled.select(chosen)

@@ -102,9 +102,7 @@ class Cuts:
 
     def __init__(self, paths: PathSet) -> None:
         self._compiled = paths.compiled
-        self._forests = [
-            Forest(paths.compiled, tree.sources, tree.targets) for tree in paths.trees if len(tree.sources)
-        ]
+        self._forests = [Forest(paths.compiled, tree.sources, tree.targets) for tree in paths.trees if len(tree.firsts)]
 
     def of(self, removed: Sequence[Pair] | Ints, added: Sequence[Pair] | Ints = ()) -> tuple[int, list[str]]:
         """How many pairs lose every path, and the crown jewels of these pairs."""

@@ -8,7 +8,8 @@ nothing; of all others none does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,15 @@ HELD = ("PERMISSION_DISCOVER", "GROUP_MEMBER", "IDENTITY_ASSUME")
 def exposes(fix: Fix) -> bool:
     """Whether a fix may change what leads to a pod from outside."""
     return any(op.steps[-1] in ("hostNetwork", "image") for op in fix.ops)
+
+
+def forwarding(cause: Any) -> Iterator[str]:
+    """The containers and pods in what a technique keeps of an edge: a controller that stands between its two ends."""
+    if isinstance(cause, tuple):
+        for part in cause:
+            yield from forwarding(part)
+    elif isinstance(cause, str) and cause.startswith(("Container:", "Pod:")):
+        yield cause
 
 
 class Nearby:
@@ -74,7 +84,8 @@ class Nearby:
         if ends[0] is None or ends[1] is None:
             return []
         # All records have to go, so every technique that joins the two has to read what is changed.
-        reads = [self._reads[edge.technique] for edge in self._compiled.records(ends[0], ends[1])]
+        records = self._compiled.records(ends[0], ends[1])
+        reads = [self._reads[edge.technique] for edge in records]
         found: dict[str, Fix] = {}
         if all("Pod" in each for each in reads):
             for owner in {
@@ -88,6 +99,7 @@ class Nearby:
             found.update((fix.id, fix) for fixes in self._of_pods.values() for fix in fixes if exposes(fix))
         if all("NetworkPolicy" in each for each in reads):
             pods = {pod for node in (source, target) for pod in (*self._pods(node), *self._exposed(node))}
+            pods |= {pod for edge in records for node in forwarding(edge.cause) for pod in self._pods(node)}
             for name in {name for pod in pods for name in (pod.id, pod.owner, f"Namespace:{pod.namespace}")}:
                 found.update((fix.id, fix) for fix in self._of_policies.get(name, ()))
         if all(each & RBAC for each in reads):

@@ -138,6 +138,8 @@ class Fix:
     """How many entry → jewel pairs lose every path if this fix alone is made."""
     targets_cut: tuple[str, ...] = ()
     """The crown jewels of these pairs."""
+    reroutes: int = 0
+    """How many of the worst paths lose a step, these pairs' among them; what is left to the others is no better."""
     creates: bool = False
     """Whether the target is not there yet and the ops make it."""
     proof: Proof | None = field(default=None, compare=False, repr=False)
@@ -184,6 +186,10 @@ class Fix:
     def with_cuts(self, paths: int, targets: Iterable[str]) -> Fix:
         """This fix with what it cuts."""
         return replace(self, paths_cut=paths, targets_cut=tuple(sorted(targets)))
+
+    def rerouting(self, paths: int) -> Fix:
+        """This fix with how many of the worst paths lose a step."""
+        return replace(self, reroutes=paths)
 
 
 def fix_id(fix: str, target: Target, ops: Iterable[Op], needs: Iterable[Need] = ()) -> str:
@@ -257,6 +263,7 @@ def as_dict(fix: Fix) -> dict[str, Any]:
         "managedBy": list(fix.managed_by),
         "ops": [op_dict(op) for op in fix.ops],
         "cuts": {"paths": fix.paths_cut, "targets": list(fix.targets_cut)},
+        "reroutes": fix.reroutes,
         "risk": {"level": fix.risk.level.value, "reasons": list(fix.risk.reasons), "evidence": list(fix.risk.evidence)},
         "effect": fix.effect.value,
         "needs": [{"name": need.name, "question": need.question} for need in fix.needs],

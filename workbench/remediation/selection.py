@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from workbench.errors import UsageError
 from workbench.remediation.records import Fix, ready_together
 
+ALL_READY = "all-ready"
+
 
 def selected(known: Sequence[Fix], wanted: Sequence[str]) -> list[Fix]:
     """The fixes that ids name: record ids or unique prefixes, F-ids (all of that kind), ``all-ready``.
@@ -24,7 +26,7 @@ def selected(known: Sequence[Fix], wanted: Sequence[str]) -> list[Fix]:
     """
     chosen: dict[str, Fix] = {}
     for identifier in wanted:
-        if identifier == "all-ready":
+        if identifier == ALL_READY:
             found = ready_together(known)
         elif identifier.upper().startswith("F-"):
             found = [fix for fix in known if fix.fix == identifier.upper()]

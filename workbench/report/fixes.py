@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.engine.records import PathQuery
+from workbench.remediation.effects import WORST
 from workbench.remediation.records import as_dict
 from workbench.report.documents import document
 from workbench.report.tables import Output, count
@@ -33,17 +35,20 @@ def print_table(audit: Audit) -> None:
             fix.id,
             fix.fix,
             fix.paths_cut,
+            fix.reroutes,
             str(fix.risk.level),
             str(fix.status),
             fix.title + (f" ({fix.reason})" if fix.status != "ready" and fix.reason else ""),
         )
         for fix in fixes
     ]
-    out.table(("ID", "FIX", "CUTS", "RISK", "STATUS", "WHAT"), rows)
+    out.table(("ID", "FIX", "CUTS", "REROUTES", "RISK", "STATUS", "WHAT"), rows)
+    worst = min(audit.paths(PathQuery(limit=0)).total, WORST)
     cutting = sum(1 for fix in fixes if fix.paths_cut)
     out.line()
     sentence = (
         f"{count(len(fixes), 'fix', 'fixes')}, {cutting:,} of them cut paths (CUTS: pairs of an entry point "
-        "and a crown jewel that lose every path). Write patches with: workbench export --fix ID ... -o DIR"
+        "and a crown jewel that lose every path; REROUTES: of the worst "
+        f"{worst:,} paths those that lose a step). Write patches with: workbench export --fix ID ... -o DIR"
     )
     out.fold(sentence.split(" "))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from workbench.inventory.decode import DecodeError, from_json
+from workbench.inventory.decode import DecodeError, Kept, from_json
 from workbench.inventory.evidence import Gap, Problem
 from workbench.inventory.objects import ConfigMap, KubernetesObject, Secret
 from workbench.inventory.sharing import Sharer
@@ -52,6 +52,7 @@ class ReadKind:
         self.resource = resource
         self._kind = kind
         self._share = Sharer().share
+        self._kept = Kept()
         self._parts: dict[tuple[str, str], dict[str, KubernetesObject]] = {}
         self._faults: dict[tuple[str, str], list[str]] = {}
 
@@ -81,7 +82,7 @@ class ReadKind:
         self._parts.setdefault((obj.namespace, ""), {})[obj.id] = obj
 
     def _decoded(self, raw: msgspec.Raw, part: str, *, metadata_only: bool) -> KubernetesObject:
-        obj = from_json(self._kind, memoryview(raw))
+        obj = from_json(self._kind, memoryview(raw), kept=self._kept)
         if metadata_only or not obj.api_version:
             obj.api_version = self.resource.api_version
         if metadata_only:

@@ -442,7 +442,7 @@ class _List:
             self._wrong(self._origin(span), "items", "no items, so this is no list of objects")
 
     def _origin(self, span: tuple[int, int]) -> _ItemOrigin:
-        return _ItemOrigin(self._places, self._places.add(span))
+        return _ItemOrigin(self._places, self._places.add(*span))
 
     def _spans(self, items: list[msgspec.Raw]) -> list[tuple[int, int]]:
         """Where the items stand: one after the other, from the first ``"items": [`` that fits."""

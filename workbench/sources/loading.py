@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.errors import Fault, InputError, UsageError
-from workbench.inventory.evidence import Gap, Origin
+from workbench.inventory.evidence import Gap
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.inventory import Inventory, ServerVersion
-from workbench.inventory.objects import ClusterRole, ClusterRoleBinding, KubernetesObject, Role, RoleBinding
+from workbench.inventory.objects import KubernetesObject, Pod
 from workbench.rbac.builtin import LATEST_MINOR, builtin_policy
 from workbench.sources.detect import Content, detect
 from workbench.sources.memory import collection_paused
@@ -110,7 +111,7 @@ def _dump(request: SourceRequest, path: str, progress: Progress | None) -> Inven
 
     dump = read_dump(path, progress)
     source = f"KubeHound dump of {shown(dump.cluster)}"
-    return _inventory(request, dump.objects, dump.gaps, source, dump.server_version)
+    return _inventory(request, Gathered(dump.objects), dump.gaps, source, dump.server_version)
 
 
 def _live(request: SourceRequest, progress: Progress | None, live: Live | None) -> Inventory:
@@ -121,18 +122,18 @@ def _live(request: SourceRequest, progress: Progress | None, live: Live | None) 
         version = parse_version(found.version)
     except UsageError:
         version = None
-    return _inventory(request, found.objects, found.gaps, name, version)
+    return _inventory(request, Gathered(found.objects), found.gaps, name, version)
 
 
 def _inventory(
     request: SourceRequest,
-    objects: Sequence[tuple[KubernetesObject, Origin | None]],
+    objects: Gathered,
     coverage: Sequence[Gap],
     source: str,
     server_version: ServerVersion | None,
 ) -> Inventory:
-    forget_strangers(obj for obj, _ in objects)
-    version = request.version or server_version or version_of_api_server(obj for obj, _ in objects)
+    forget_strangers(objects)
+    version = request.version or server_version or version_of_api_server(objects.tables[Pod.__name__])
     return Inventory(
         objects,
         source=source,
@@ -143,12 +144,7 @@ def _inventory(
     )
 
 
-_RBAC = frozenset((Role, ClusterRole, RoleBinding, ClusterRoleBinding))
-
-
-def _builtins(
-    objects: Sequence[tuple[KubernetesObject, Origin | None]], coverage: Sequence[Gap], version: ServerVersion | None
-) -> list[KubernetesObject]:
+def _builtins(objects: Gathered, coverage: Sequence[Gap], version: ServerVersion | None) -> list[KubernetesObject]:
     """Kubernetes' own roles and bindings, without the kinds of them that were listed in a live cluster.
 
     Of those nothing is missing, and what the operators took away must stay away. A kind was listed if most of
@@ -156,7 +152,6 @@ def _builtins(
     that something is missing.
     """
     policy = builtin_policy(version.minor if version is not None else LATEST_MINOR)
-    live = {obj.id for obj, _ in objects if type(obj) in _RBAC and obj.metadata.uid}
     gaps = {gap.kind for gap in coverage}
     out: list[KubernetesObject] = []
     kinds: tuple[Sequence[KubernetesObject], ...] = (
@@ -166,7 +161,8 @@ def _builtins(
         policy.role_bindings,
     )
     for own in kinds:
-        read = sum(obj.id in live for obj in own)
+        table = objects.tables[own[0].kind]
+        read = sum((found := table.get(obj.id)) is not None and bool(found.metadata.uid) for obj in own)
         if read * 2 < len(own) or own[0].kind in gaps:
             out.extend(own)
     return out

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from workbench.errors import Fault, InputError, UsageError
-from workbench.inventory.evidence import Gap, Origin, Problem
-from workbench.inventory.objects import KubernetesObject
+from workbench.inventory.evidence import Gap, Problem
+from workbench.inventory.gathered import Gathered
 from workbench.sources.blocks import read_list
 from workbench.sources.documents import LIMITS, Document, Limits, TextFile, Unreadable, documents
 from workbench.sources.objects import ObjectReader
@@ -35,7 +35,7 @@ _REPORTED = 200
 class Manifests:
     """What the files held."""
 
-    objects: list[tuple[KubernetesObject, Origin | None]] = field(default_factory=list)
+    objects: Gathered = field(default_factory=Gathered)
     gaps: list[Gap] = field(default_factory=list)
     files: int = 0
     faults: list[Fault] = field(default_factory=list)

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from workbench.errors import Fault
-from workbench.inventory.decode import DecodeError, from_data, from_json
+from workbench.inventory.decode import DecodeError, Kept, from_data, from_json
 from workbench.inventory.evidence import Origin
 from workbench.inventory.fields import Path
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.objects import GROUPS, KINDS, KubernetesObject, kind_of
 from workbench.inventory.sharing import Sharer
 from workbench.sources.documents import JSON_ERRORS, Document, JsonHeader, JsonTop, json_problem, json_top, skipped
@@ -37,9 +38,8 @@ HEAD = re.compile(
 class Mark:
     """How many objects and faults there were when a part of a source began."""
 
-    objects: int
+    objects: dict[str, int]
     faults: int
-    seen: int
 
 
 class ObjectReader:
@@ -55,14 +55,15 @@ class ObjectReader:
     """
 
     def __init__(self, default_namespace: str = "") -> None:
-        self.objects: list[tuple[KubernetesObject, Origin | None]] = []
+        self.objects = Gathered()
         self.faults: list[Fault] = []
         self.fault_kinds: dict[Fault, str] = {}
         self.other_kinds: Counter[tuple[str, str]] = Counter()
         self.no_objects = 0
         self.namespace = default_namespace or "default"
         self._share = Sharer().share
-        self._seen: dict[tuple[str, str, str, str], Origin] = {}
+        self._kept = Kept()
+        self._others: dict[tuple[str, str, str, str], Origin] = {}
 
     def add(self, document: Document) -> None:
         """Read the objects of one document."""
@@ -73,16 +74,14 @@ class ObjectReader:
 
     def mark(self) -> Mark:
         """How far has been read, for :meth:`back_to`."""
-        return Mark(len(self.objects), len(self.faults), len(self._seen))
+        return Mark(self.objects.counts(), len(self.faults))
 
     def back_to(self, mark: Mark) -> None:
         """Forget the objects, and what is wrong with them, that were read with :meth:`json_object` since a mark."""
-        del self.objects[mark.objects :]
+        self.objects.back_to(mark.objects)
         for fault in self.faults[mark.faults :]:
             self.fault_kinds.pop(fault, None)
         del self.faults[mark.faults :]
-        while len(self._seen) > mark.seen:
-            self._seen.popitem()
 
     # --- YAML -------------------------------------------------------------------------------------
 
@@ -138,21 +137,27 @@ class ObjectReader:
     # --- JSON -------------------------------------------------------------------------------------
 
     def json_object(
-        self, origin: Origin, wanted: type[KubernetesObject], api_version: str, raw: memoryview | msgspec.Raw
+        self,
+        places: JsonPlaces,
+        index: int,
+        wanted: type[KubernetesObject],
+        api_version: str,
+        raw: memoryview | msgspec.Raw,
     ) -> None:
-        """Read an object of a kind that we analyse.
+        """Read an object of a kind that we analyse, which stands at one of several places.
 
         Raises:
             JSON_ERRORS: The text is no JSON.
         """
         try:
-            obj = from_json(wanted, raw, self.namespace)
+            obj = from_json(wanted, raw, self.namespace, self._kept)
         except (DecodeError, *JSON_ERRORS) as error:
-            self.wrong(origin, wanted, msgspec.json.decode(raw), error)
+            self.wrong(places.origin(index), wanted, msgspec.json.decode(raw), error)
             return
-        if not obj.api_version:
+        if not obj.api_version or obj.api_version == api_version:
+            # One text for all objects of a list.
             obj.api_version = api_version
-        self.keep(obj, origin)
+        self.keep(obj, places, index)
 
     # --- what both forms share --------------------------------------------------------------------
 
@@ -214,28 +219,31 @@ class ObjectReader:
         if isinstance(name, str) and name:
             group = api_version.rpartition("/")[0]
             space = namespace if isinstance(namespace, str) else ""
-            if not self._first(origin, group, kind, space, name):
+            first = self._others.setdefault((group, kind, space, name), origin)
+            if first is not origin:
+                self._second(origin, first, kind, space, name)
                 return
         self.other_kinds[(shown(api_version), shown(kind))] += 1
 
-    def keep(self, obj: KubernetesObject, origin: Origin) -> None:
+    def keep(self, obj: KubernetesObject, origin: Origin | JsonPlaces, index: int = -1) -> None:
         """An object that we analyse, unless it is the second of its name."""
-        meta, kind = obj.metadata, type(obj).__name__
+        meta = obj.metadata
         if meta.generate_name and meta.name and meta.name[-1] == "*" and meta.name[:-1] == meta.generate_name:
             # Each is created under a name of its own.
             taken = 1
-            while ("", kind, meta.namespace or "", meta.name or "") in self._seen:
+            while obj.id in self.objects.tables[obj.kind]:
                 taken += 1
                 meta.name = f"{meta.generate_name}*{taken}"
         # The versions of a kind share one name space, whatever group they stood in ("extensions", "apps").
-        if self._first(origin, "", kind, meta.namespace or "", meta.name or ""):
+        if self.objects.put(obj, origin, index):
             self._share(obj)
-            self.objects.append((obj, origin))
+            return
+        first = self.objects.origin(obj.id)
+        assert first is not None
+        own = origin.origin(index) if isinstance(origin, JsonPlaces) else origin
+        self._second(own, first, obj.kind, obj.namespace, obj.name)
 
-    def _first(self, origin: Origin, group: str, kind: str, namespace: str, name: str) -> bool:
-        first = self._seen.setdefault((group, kind, namespace, name), origin)
-        if first is origin:
-            return True
+    def _second(self, origin: Origin, first: Origin, kind: str, namespace: str, name: str) -> None:
         where = shown(first.file or "")
         line = first.line("")
         if line is not None:
@@ -244,7 +252,6 @@ class ObjectReader:
             where += f", document {first.document}"
         what = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
         self.fault_at(origin, "metadata.name", f"a second {shown(what)}; the first is in {where}", kind)
-        return False
 
     def wrong(self, origin: Origin, wanted: type[KubernetesObject], data: Any, error: Exception) -> None:
         """An object whose fields are wrong: one fault for each."""
@@ -290,7 +297,7 @@ class _JsonDocument:
         self._value(self.raw, self.document.top, (self.document.start, self.document.end), "", 0)
 
     def _origin(self, span: tuple[int, int]) -> JsonOrigin:
-        return JsonOrigin(self.places, self.places.add(span))
+        return self.places.origin(self.places.add(*span))
 
     def _value(
         self,
@@ -383,13 +390,14 @@ class _JsonDocument:
         wanted: type[KubernetesObject] | None,
     ) -> None:
         reader = self.reader
-        origin = self._origin(span)
+        index = self.places.add(*span)
         if wanted is not None:
             try:
-                reader.json_object(origin, wanted, api_version, raw)
+                reader.json_object(self.places, index, wanted, api_version, raw)
             except JSON_ERRORS as error:
-                reader.fault_at(origin, "", json_problem(error), kind)
+                reader.fault_at(self.places.origin(index), "", json_problem(error), kind)
             return
+        origin = self.places.origin(index)
         try:
             name = _NAME.decode(raw).metadata
         except JSON_ERRORS:

@@ -123,11 +123,16 @@ class JsonPlaces:
         self._ends = array("q")
         self._lines: list[int] = []
 
-    def add(self, span: tuple[int, int]) -> int:
+    def add(self, start: int, end: int) -> int:
         """Add the range of bytes of the next object, and return its index."""
-        self._starts.append(span[0])
-        self._ends.append(span[1])
-        return len(self._starts) - 1
+        index = len(self._starts)
+        self._starts.append(start)
+        self._ends.append(end)
+        return index
+
+    def origin(self, index: int) -> JsonOrigin:
+        """Where the object of an index stands."""
+        return JsonOrigin(self, index)
 
     def span(self, index: int) -> tuple[int, int]:
         """The range of bytes of the object of an index."""

@@ -21,9 +21,10 @@ from typing import Any
 import msgspec
 
 import workbench
-from workbench.errors import InputError, SnapshotError, UsageError
-from workbench.inventory.decode import DecodeError, kept_fields
+from workbench.errors import Fault, InputError, SnapshotError, UsageError
+from workbench.inventory.decode import DecodeError, Kept, kept_fields, trimmed_annotations
 from workbench.inventory.evidence import Gap, Origin, Problem
+from workbench.inventory.gathered import Gathered
 from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import KINDS, KubernetesObject
 from workbench.inventory.sharing import Sharer
@@ -205,12 +206,12 @@ def read_header(path: str) -> Header:
     return _header(path, block[: block.find(b"\n") + 1])
 
 
-def read(path: str) -> tuple[Header, list[tuple[KubernetesObject, Origin | None]], list[Gap]]:
+def read(path: str) -> tuple[Header, Gathered, list[Gap]]:
     """The header, the objects, and a gap for each object that does not decode.
 
     Raises:
         SnapshotError: The file is no snapshot, was cut off, was changed, or is of a newer version.
-        InputError: The file cannot be opened.
+        InputError: The file cannot be opened, or two objects share one kind, namespace and name.
     """
     blocks = _blocks(path)
     block = next(blocks, b"")
@@ -222,7 +223,30 @@ def read(path: str) -> tuple[Header, list[tuple[KubernetesObject, Origin | None]
         reader.take(block)
     if not reader.ended:
         raise _cut_off(path)
+    if reader.faults:
+        raise InputError(reader.faults)
     return reader.header, reader.objects, reader.gaps
+
+
+class _RecordedPlaces:
+    """The places that a snapshot keeps of its objects."""
+
+    def __init__(self, files: list[str]) -> None:
+        self._files = files
+        self._places: list[_Place | None] = []
+
+    def add(self, at: _Place | None) -> int:
+        """Add the place of the next object, and return its index."""
+        self._places.append(at)
+        return len(self._places) - 1
+
+    def origin(self, index: int) -> RecordedOrigin | None:
+        """Where the object of an index stood, ``None`` if that is not known."""
+        at = self._places[index]
+        if at is None:
+            return None
+        known = at.file is not None and 0 <= at.file < len(self._files)
+        return RecordedOrigin(self._files[at.file] if known and at.file is not None else None, at.document, at.line)
 
 
 class _Reader:
@@ -231,17 +255,19 @@ class _Reader:
     def __init__(self, path: str, header: Header) -> None:
         self.path = path
         self.digest = hashlib.sha256()
-        self.objects: list[tuple[KubernetesObject, Origin | None]] = []
+        self.objects = Gathered()
         self.gaps: list[Gap] = []
+        self.faults: list[Fault] = []
         self.header = header
         self.ended = False
-        self._files: list[str | None] = list(header.files)
+        self._places = _RecordedPlaces(header.files)
         self._kind = ""
         self._left = 0
         self._count = 0
         # The header is the first.
         self._line = 1
         self._share = Sharer().share
+        self._kept = Kept()
         self._decoder: msgspec.json.Decoder[Any] | None = None
 
     def take(self, block: bytes) -> None:
@@ -301,30 +327,29 @@ class _Reader:
 
     def _keep(self, found: Iterable[Any]) -> None:
         """Decoded lines of objects."""
-        share, objects = self._share, self.objects
+        share, objects, places = self._share, self.objects, self._places
         for read in found:
             obj = read.object
             meta = obj.metadata
             if not meta.name:
                 self._invalid("an object without a name")
                 continue
+            if meta.annotations:
+                meta.annotations = trimmed_annotations(meta.annotations)
             if meta.managed_fields:
                 try:
-                    meta.managed_fields = kept_fields(meta)
+                    meta.managed_fields = kept_fields(meta, self._kept)
                 except DecodeError as error:
                     self._invalid(f"{error} - at {error.field}")
                     continue
-            share(obj)
-            objects.append((obj, self._origin(read.at)))
+            index = places.add(read.at)
+            if objects.put(obj, places, index):
+                share(obj)
+            else:
+                self.faults.append(objects.duplicate(obj, places.origin(index)))
 
     def _invalid(self, detail: str) -> None:
         self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, detail))
-
-    def _origin(self, at: _Place | None) -> Origin | None:
-        if at is None:
-            return None
-        known = at.file is not None and 0 <= at.file < len(self._files)
-        return RecordedOrigin(self._files[at.file] if known and at.file is not None else None, at.document, at.line)
 
     def _end(self, line: bytes) -> None:
         """The last line, which tells whether all is there and as it was written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from workbench.errors import UsageError
 from workbench.inventory.inventory import ServerVersion
@@ -26,18 +26,21 @@ def parse_version(text: str) -> ServerVersion:
     return ServerVersion(int(match[1]), int(match[2]), int(match[3] or 0))
 
 
-def version_of_api_server(objects: Iterable[KubernetesObject]) -> ServerVersion | None:
+def version_of_api_server(pods: Mapping[str, KubernetesObject]) -> ServerVersion | None:
     """The version that the mirror pods of the API server say by their image, the oldest of several.
 
     Clusters that run their control plane as static pods (kubeadm, kind) tag the image with the version.
+
+    Args:
+        pods: The pods by id.
     """
     found: list[ServerVersion] = []
-    for obj in objects:
-        if type(obj) is not Pod or not obj.name.startswith("kube-apiserver-"):
+    for node, pod in pods.items():
+        if "/kube-apiserver-" not in node or not isinstance(pod, Pod) or pod.spec is None:
             continue
-        if obj.spec is None or MIRROR not in (obj.metadata.annotations or ()):
+        if not pod.name.startswith("kube-apiserver-") or MIRROR not in (pod.metadata.annotations or ()):
             continue
-        for container in obj.spec.containers or ():
+        for container in pod.spec.containers or ():
             tag = (container.image or "").partition("@")[0].rpartition(":")[2]
             if re.match(r"v1\.\d+\.\d+", tag) and _VERSION.match(tag):
                 found.append(parse_version(tag))

@@ -27,6 +27,7 @@ from workbench.techniques.resolve.exposure import (
     node_port,
     rules_of_entry,
 )
+from workbench.techniques.resolve.reached import changed_ways_in
 
 _SERVICE_DOCS = "https://kubernetes.io/docs/concepts/services-networking/service/"
 
@@ -53,6 +54,7 @@ class _ServiceTechnique(Technique):
     """A technique whose subjects are the Services of one kind of exposure."""
 
     exposure: str
+    apart = frozenset({"NetworkPolicy"})
 
     def subjects(self, view: Inventory) -> Iterable[Service]:
         return view.index(SERVICES_BY_EXPOSURE)[self.exposure]
@@ -63,6 +65,10 @@ class _ServiceTechnique(Technique):
             return None
         changed = {pod.namespace for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None}
         return {service.id for namespace in changed for service in view.in_namespace(Service, namespace)}
+
+    def touched_apart(self, view: Inventory) -> set[str] | None:
+        changed = changed_ways_in(view)
+        return {service.id for service in self.subjects(view) if service.namespace in changed}
 
     def _edge(  # noqa: PLR0917 - the parts of an edge
         self, view: Inventory, subject: Service, index: int, exposure: Exposure, effort: int, cause: Any
@@ -239,6 +245,12 @@ class ExposeHostPort(Technique):
 
     def subjects(self, view: Inventory) -> Iterable[PodInstance]:
         return view.index(PODS_ON_HOST)["yes"]
+
+    apart = frozenset({"NetworkPolicy"})
+
+    def touched_apart(self, view: Inventory) -> set[str] | None:
+        changed = changed_ways_in(view)
+        return {pod.id for pod in self.subjects(view) if pod.namespace in changed}
 
     def touched(self, view: Inventory) -> set[str] | EllipsisType | None:
         # Another network plugin lets policies have an effect on pods that it knows nothing of.

@@ -20,6 +20,7 @@ from workbench.techniques.resolve import ingress as classes
 from workbench.techniques.resolve import reach
 from workbench.techniques.resolve.backends import backend_ports, backends
 from workbench.techniques.resolve.exposure import forwarded, in_cloud, ingress_exposure, route_exposure, rules_of_entry
+from workbench.techniques.resolve.reached import changed_ways_in
 
 
 class ExposeIngress(Technique):
@@ -64,6 +65,15 @@ class ExposeIngress(Technique):
         return {
             obj.id for namespace in changed for kind in (Ingress, Route) for obj in view.in_namespace(kind, namespace)
         }
+
+    apart = frozenset({"NetworkPolicy"})
+
+    def touched_apart(self, view: Inventory) -> set[str] | None:
+        """Those whose backends, or whose controllers, policies may let others get to."""
+        changed = changed_ways_in(view)
+        if changed & classes.serving_namespaces(view):
+            return None
+        return {subject.id for subject in self.subjects(view) if subject.namespace in changed}
 
     def detect(self, view: Inventory, subject: Ingress | Route) -> Iterator[Found | Blocked]:
         wanted = list(backends(subject))

@@ -22,6 +22,7 @@ from workbench.techniques.endpoints import (
     listens,
     namespaces,
 )
+from workbench.techniques.exposure import PODS_ON_HOST
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
 from workbench.techniques.resolve import reach
 
@@ -145,9 +146,8 @@ def _groups_of(view: Inventory) -> Groups:
 
 def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
     """The ids whose groups differ."""
-    if before == now:
-        return set()
-    return {each for each in before.keys() | now.keys() if before.get(each) != now.get(each)}
+    found = {each for each, group in now.items() if before.get(each) != group}
+    return found | (before.keys() - now.keys())
 
 
 def _namespaces_of_pods(view: Inventory) -> set[str]:
@@ -189,7 +189,7 @@ class NetworkMembers(ManyTechnique):
             found.add(nodes.ANYWHERE)
         if any(not nodes.namespace(endpoint) for endpoint in differing):
             # The port of a node belongs to the namespace of the pod that listens there.
-            found.update(namespaces(view), namespaces(base))
+            found.update(pod.namespace for each in (base, view) for pod in each.index(PODS_ON_HOST)["yes"])
         return found
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:

@@ -29,7 +29,7 @@ from workbench.techniques.resolve.node_endpoints import (
     layer_2,
     placed,
 )
-from workbench.techniques.resolve.reached import changed_ways_out
+from workbench.techniques.resolve.reached import changed_ways_out, leading_elsewhere
 from workbench.techniques.resolve.user import user_evidence
 
 _POLICIES = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
@@ -248,6 +248,7 @@ class NodeEndpoints(RecordTechnique):
             return None
         kinds = ("Service", "EndpointSlice")
         leading = (obj for kind in kinds for pair in view.replaced.get(kind, ()) for obj in pair)
+        found |= leading_elsewhere(view) if found else set()
         return found | {obj.namespace for obj in leading if obj is not None}
 
     def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:

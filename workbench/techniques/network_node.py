@@ -10,6 +10,7 @@ from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance
+from workbench.network.rules import Direction
 from workbench.rbac import Ability, Grant
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
@@ -178,16 +179,18 @@ _Groups: TypeAlias = Sequence[Sequence[str]]
 
 def _open_nodes(view: Inventory, pod: PodInstance) -> dict[tuple[Fact, ...], _Groups]:
     """The groups of nodes whose kubelets policies let the pods of a class get to, by what it takes."""
-    known = view.memo("kubelets that classes of pods reach", _READS_NODES)
+    known = view.memo("kubelets that groups of classes reach", _READS_NODES)
     number = class_of(view, pod)
-    if number not in known:
+    # What gets to an address is up to the policies of a class alone.
+    group = None if number is None else reach.network_of(view).reach.groups[Direction.EGRESS].of[number]
+    if group not in known:
         out: dict[tuple[Fact, ...], list[Sequence[str]]] = {}
-        for group in _node_groups(view):
-            passage = reach.to_other_node(view, pod, group[0], KUBELET_PORT)
+        for nodes_alike in _node_groups(view):
+            passage = reach.to_other_node(view, pod, nodes_alike[0], KUBELET_PORT)
             if passage.open:
-                out.setdefault(passage.missing, []).append(group)
-        known[number] = out
-    found: dict[tuple[Fact, ...], _Groups] = known[number]
+                out.setdefault(passage.missing, []).append(nodes_alike)
+        known[group] = out
+    found: dict[tuple[Fact, ...], _Groups] = known[group]
     return found
 
 
@@ -241,8 +244,14 @@ class KubeletMembers(ManyTechnique):
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         made: set[str] = set()
-        for each in reach.network_of(view).reach.columns.classes if len(_node_groups(view)) > 1 else ():
-            for groups in _open_nodes(view, each.pods[0]).values() if each.pods else ():
+        network = reach.network_of(view).reach
+        # One pod speaks for all that the same policies select.
+        pods: dict[int, PodInstance] = {}
+        for group, each in zip(network.groups[Direction.EGRESS].of, network.columns.classes, strict=True):
+            if each.pods:
+                pods.setdefault(group, each.pods[0])
+        for pod in pods.values() if len(_node_groups(view)) > 1 else ():
+            for groups in _open_nodes(view, pod).values():
                 members = [node for group in groups for node in group]
                 hub = hub_of(KUBELETS, members)
                 if len(members) > 1 and hub not in made:

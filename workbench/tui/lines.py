@@ -126,6 +126,11 @@ def status_text(fix: Fix) -> str:
     return reason if reason.startswith(status) else f"{status}: {reason}" if reason else status
 
 
+def cuts_text(fix: Fix) -> str:
+    """How many paths it cuts, and how many of the worst ones it makes go another way."""
+    return f"cuts {fix.paths_cut}" + (f", reroutes {fix.reroutes}" if fix.reroutes else "")
+
+
 def fix_lines(fix: Fix, cells: int, *, number: int = 0, staged: bool, recommended: bool = False) -> list[Spans]:
     """What it is, in as many lines as it takes, and what it cuts and risks.
 
@@ -139,7 +144,7 @@ def fix_lines(fix: Fix, cells: int, *, number: int = 0, staged: bool, recommende
     box = "[x]" if staged else "[ ]"
     shown_number = f"{number} " if number else ""
     second: Spans = (
-        (f"    {shown(fix.fix)}  cuts {fix.paths_cut}  risk {fix.risk.level}", "muted"),
+        (f"    {shown(fix.fix)}  {cuts_text(fix)}  risk {fix.risk.level}", "muted"),
         ("  recommended" if recommended else "", "proof"),
     )
     if str(fix.status) != "ready":

@@ -14,7 +14,7 @@ from workbench.errors import WorkbenchError
 from workbench.tui.failures import failure_lines
 from workbench.tui.jobs import kept
 from workbench.tui.listing import Listing, listed_paths
-from workbench.tui.messages import Progress
+from workbench.tui.messages import JobDone, Progress
 from workbench.tui.screens.base import WorkbenchScreen
 from workbench.tui.session import Session
 from workbench.tui.shared import SessionApp
@@ -163,16 +163,30 @@ class LoadingApp(SessionApp):
     def _rank(self) -> None:
         session = self.require_session()
 
-        def deliver(fixes: list[Fix]) -> None:
-            session.fixes = fixes
+        def job() -> list[Fix]:
+            worker = get_current_worker()
+
+            def progress(fixes: Sequence[Fix], done: int, total: int) -> None:
+                if worker.is_cancelled:
+                    raise WorkerCancelled("another source was opened")
+                self.post_message(JobDone(worker, deliver, (fixes, f"ranking {done:,} of {total:,}")))
+
+            return kept(list(session.audit.fixes(progress)))
+
+        def deliver(found: tuple[Sequence[Fix], str]) -> None:
+            session.fixes, session.ranking = found
             self.tell_screens()
+
+        def ranked(fixes: list[Fix]) -> None:
+            deliver((fixes, ""))
+            self.fixes_ranked()
 
         def counted(points: list[ChokePoint]) -> None:
             session.choke_points = points
             self.tell_screens()
 
         self.in_background("choke points", lambda: session.audit.choke_points(CHOKE_POINTS), counted)
-        self.in_background("rank", lambda: kept(list(session.audit.fixes())), deliver)
+        self.in_background("rank", job, ranked)
 
     def message_lines(self) -> tuple[str, list[Spans]]:
         """What stands where there is nothing to show: a title and lines."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -38,8 +38,9 @@ class StepDetails:
     proving: Mapping[str, AbstractSet[int]]
     """The lines of these texts (from 0) that hold a field of the evidence, by object."""
     declaration: Declaration
-    fixes: Sequence[Fix]
-    recommended: Fix | None
+    fixes: Sequence[Fix] | None = None
+    """``None`` until they are asked for: on a large cluster it takes seconds the first time."""
+    recommended: Fix | None = None
 
 
 @dataclass
@@ -61,7 +62,9 @@ class Session:
     namespace: str = ""
     """The namespace that lists are limited to, empty for all; the graph knows nothing of it."""
     fixes: Sequence[Fix] | None = None
-    """``None`` until a worker has ranked them."""
+    """The best first; ``None`` until a worker has ranked some."""
+    ranking: str = "ranking"
+    """How far that has come, empty once all are ranked."""
     choke_points: Sequence[ChokePoint] | None = None
     """``None`` until a worker has counted them."""
     basket: list[Fix] = field(default_factory=list)
@@ -174,7 +177,7 @@ def step_key(step: PathStep) -> StepKey:
 
 
 def step_details(audit: Audit, step: PathStep) -> StepDetails:
-    """Ask the engine all that the step detail shows (in a worker)."""
+    """Ask the engine all that the step detail shows, but for fixes (in a worker)."""
     evidence = audit.evidence(step)
     documents = []
     proving = {}
@@ -188,19 +191,19 @@ def step_details(audit: Audit, step: PathStep) -> StepDetails:
                 if one.object == about and one.line is not None and one.file == document.file:
                     lines.add(one.line - document.first_line)
             proving[document.object] = frozenset(line for line in lines if 0 <= line < count_of_lines)
-    return StepDetails(
-        evidence,
-        documents,
-        proving,
-        audit.declaration(step.technique),
-        audit.fixes_for(step),
-        audit.recommended(step),
-    )
+    return StepDetails(evidence, documents, proving, audit.declaration(step.technique))
+
+
+def with_fixes(audit: Audit, step: PathStep, details: StepDetails) -> StepDetails:
+    """The same with the fixes of the step (in a worker)."""
+    return replace(details, fixes=audit.fixes_for(step), recommended=audit.recommended(step))
 
 
 def staged_message(fix: Fix) -> str:
     """The toast after staging."""
-    return f"staged: {shown(fix.title)}, cuts {count(fix.paths_cut, 'path')}"
+    # Where it cuts none, what it does for the worst ones is all that it does.
+    reroutes = f", reroutes {fix.reroutes}" if fix.reroutes and not fix.paths_cut else ""
+    return f"staged: {shown(fix.title)}, cuts {count(fix.paths_cut, 'path')}{reroutes}"
 
 
 def asks(fix: Fix) -> bool:

@@ -39,3 +39,6 @@ class SessionApp(JobsApp):
 
     def session_loaded(self) -> None:
         """A source was loaded, with what is staged of it."""
+
+    def fixes_ranked(self) -> None:
+        """All fixes of what is loaded are ranked."""

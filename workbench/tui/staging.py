@@ -58,12 +58,23 @@ class StagingApp(SessionApp):
         """Compute anew what the basket leads to."""
         session = self.require_session()
         session.what_if, session.previews, session.problem = None, (), ""
-        basket = list(session.basket)
-        audit = session.audit
-        if not basket:
+        if session.basket:
+            self._ask_what_if()
+        else:
             self.workers.cancel_group(self, "what-if")
-            self.tell_screens()
-            return
+        self.tell_screens()
+
+    def fixes_ranked(self) -> None:
+        """The fixes that would close what stays can be named now."""
+        super().fixes_ranked()
+        if self.require_session().basket:
+            self._ask_what_if()
+
+    def _ask_what_if(self) -> None:
+        session = self.require_session()
+        audit, basket = session.audit, list(session.basket)
+        # Until all fixes are ranked it would wait for them.
+        following = not session.ranking
 
         def deliver(found: tuple[WhatIfReport, list[Preview]]) -> None:
             session.what_if, session.previews = found
@@ -75,8 +86,10 @@ class StagingApp(SessionApp):
                 self.report(error)
             self.tell_screens()
 
-        self.in_background("what-if", lambda: (audit.what_if(basket), list(audit.previews(basket))), deliver, failed)
-        self.tell_screens()
+        def job() -> tuple[WhatIfReport, list[Preview]]:
+            return audit.what_if(basket, following=following), list(audit.previews(basket))
+
+        self.in_background("what-if", job, deliver, failed)
 
     # -- export
 

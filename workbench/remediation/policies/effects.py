@@ -14,6 +14,7 @@ from workbench.analysis.session import Analysis
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import NetworkPolicy
 from workbench.remediation.forest import Pair
+from workbench.remediation.nearby import forwarding
 from workbench.remediation.policies.cuts import NetworkCut, network_cut
 from workbench.techniques.build import Bucket, subject_of
 
@@ -123,18 +124,21 @@ class PolicyEffects:
 
     @cached_property
     def _buckets(self) -> dict[int, dict[_Key, list[Pair]]]:
-        """The records that count, by the nodes at both ends of these and their buckets."""
+        """The records that count, by the nodes at both ends of these, the pod that forwards, and their buckets."""
         graph = self._analysis.graph
         out: dict[int, dict[_Key, list[Pair]]] = {}
         for number, technique in enumerate(self._analysis.techniques):
             if "NetworkPolicy" not in technique.declaration.reads or technique.id in OF_GROUPS:
                 continue
+            # Of all others what policies are asked about is at the ends.
+            exposing = technique.declaration.family == "exposure"
             for key in graph.subjects(number):
                 places = graph.bucket(number, key)
                 for at in range(places.start, places.stop):
                     source, target = graph.source[at], graph.target[at]
                     if self._between[source] and self._between[target]:
-                        for node in (source, target):
+                        between = self._compiled.numbers(list(forwarding(graph.cause(at)))) if exposing else ()
+                        for node in (source, target, *map(int, between)):
                             out.setdefault(node, {}).setdefault((number, key), []).append((source, target))
         return out
 

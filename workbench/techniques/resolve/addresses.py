@@ -30,6 +30,16 @@ _NOT_ROUTED = tuple(
 """What no router of the internet forwards (RFC 1918, 4193, 6598, 6890). The documentation ranges count as routed, for
 examples and tests use them in the place of public addresses."""
 
+_CLOSED = {
+    family: sorted(
+        (int(network.network_address), int(network.broadcast_address))
+        for network in _NOT_ROUTED
+        if network.version == family
+    )
+    for family in (4, 6)
+}
+"""The same as the first and the last address of each, by family."""
+
 _PRIVATE_NAMES = (".internal", ".local", ".cluster.local", ".svc", "localhost")
 
 
@@ -41,6 +51,27 @@ def is_public(address: str) -> bool:
         # AWS puts "internal-" before the name of a load balancer inside a VPC.
         return bool(address) and not address.startswith("internal-") and not address.endswith(_PRIVATE_NAMES)
     return not any(parsed.version == network.version and parsed in network for network in _NOT_ROUTED)
+
+
+def routed_parts(family: int, low: int, high: int) -> list[tuple[int, int]]:
+    """The parts of a range of addresses that the internet has, as their first and last address.
+
+    Args:
+        family: 4 or 6.
+        low, high: The ends of the range, both included, as numbers.
+    """
+    parts: list[tuple[int, int]] = []
+    for first, last in _CLOSED[family]:
+        if last < low:
+            continue
+        if first > high:
+            break
+        if low < first:
+            parts.append((low, first - 1))
+        low = last + 1
+    if low <= high:
+        parts.append((low, high))
+    return parts
 
 
 def ranges(sources: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """What the command line of a container says: flags with their values.
 
-Of most flags the inventory knows the name alone (``decode.ARGUMENT_VALUES``), and nothing of scripts.
+Of most flags the inventory knows the name alone (``inventory.arguments``), and nothing of scripts.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from workbench.inventory.arguments import DROPPED
 from workbench.inventory.objects import Container
 
 _FLAG = re.compile(r"^--?([A-Za-z][\w.-]*)(?:(?:=|\s+)(.*))?$", re.DOTALL)
-_DROPPED = "…"
 _SCRIPT = re.compile(r"^-[a-z]*c$")
 
 
@@ -63,14 +63,14 @@ def flags_of(words: Sequence[str]) -> dict[str, list[str]]:
         value = match[2]
         if value is None:
             following = words[at + 1] if at + 1 < len(words) else ""
-            value = "" if following.startswith("-") or following == _DROPPED else following
+            value = "" if following.startswith("-") or following == DROPPED else following
         found.setdefault(match[1], []).append(value)
     return found
 
 
 def _hidden(words: Sequence[str]) -> bool:
     for at, word in enumerate(words):
-        if word == _DROPPED:
+        if word == DROPPED:
             before = words[at - 1] if at else ""
             if not before.startswith("-") or _SCRIPT.match(before):
                 return True

@@ -9,8 +9,8 @@ allowed"), "External Traffic Policy" (``Cluster`` hides the client's address); n
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from workbench.graph.graph import Fact
@@ -31,7 +31,7 @@ from workbench.network.rules import Direction
 from workbench.techniques.endpoints import READS as LISTENERS
 from workbench.techniques.endpoints import endpoints_differ, endpoints_of, namespaces
 from workbench.techniques.resolve import CLUSTER
-from workbench.techniques.resolve.addresses import is_public
+from workbench.techniques.resolve.addresses import routed_parts
 
 READS = policies.READS | classes.READS | enforcement.READS | LISTENERS
 """The kinds that answers depend on; those about nodes also on ``Node``."""
@@ -237,7 +237,7 @@ def _let_in(
     open_to = maybe = closed = 0
     for atom in numbers_of(wanted):
         span = columns.addresses.atoms[atom]
-        if keeps_client and not _routed(span):
+        if keeps_client and not _public(span):
             continue
         allowed, unknown = reach.gate(Direction.INGRESS, number, columns.first_address + atom)
         if allowed & mask:
@@ -253,18 +253,16 @@ def _let_in(
     if not keeps_client:
         # What the pod sees instead is the address of a node, or of a load balancer, of which nothing is known here.
         return Passage(C_CNI)
-    spans = columns.addresses.merged(numbers_of(open_to))
-    if any(each.high - each.low >= _LARGE[each.family] for each in spans):
-        return OPEN
+    for span in columns.addresses.merged(numbers_of(open_to)):
+        if any(last - first >= _LARGE[span.family] for first, last in _public(span)):
+            return OPEN
     return Passage((("C-FW", UNKNOWN_NODE),)) if open_to else Passage(C_CNI)
 
 
-def _routed(span: Span) -> bool:
-    """Whether the internet has addresses in a range: it is larger than any private block, or an end of it is public."""
-    if span.high - span.low >= _LARGE[span.family]:
-        return True
-    kind = ipaddress.IPv4Address if span.family == 4 else ipaddress.IPv6Address
-    return any(is_public(str(kind(end))) for end in (span.low, span.high))
+@lru_cache(maxsize=4096)
+def _public(span: Span) -> list[tuple[int, int]]:
+    """The parts of a range that the internet has; what other policies name must not decide how it is cut."""
+    return routed_parts(span.family, span.low, span.high)
 
 
 def _names(network: Network, direction: Direction, number: int) -> str:
@@ -347,7 +345,7 @@ def evidence_of_entry(view: Inventory, target: PodInstance, port: int | None, pr
     mask = _mask(reach.space.all, network, port, protocol)
     decided: dict[Reason, None] = {}
     for atom, span in enumerate(reach.columns.addresses.atoms):
-        if _routed(span):
+        if _public(span):
             column = reach.columns.first_address + atom
             decided.update(dict.fromkeys(_deciding(network, Direction.INGRESS, number, column, mask)))
     return _rules(view, decided)

@@ -9,7 +9,6 @@ name of the group that most of its members were in, so that a change of one pod 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,7 +22,7 @@ from workbench.network.ports import PortRange
 from workbench.network.reach import Reachability
 from workbench.network.rows import Verdict
 from workbench.network.rules import Direction
-from workbench.techniques.endpoints import EndpointNode, endpoints_of, listens, namespaces
+from workbench.techniques.endpoints import EndpointType, endpoints_differ, endpoints_of, listens, namespaces
 from workbench.techniques.resolve.reach import (
     READS,
     SOURCES,
@@ -74,22 +73,74 @@ def _groups(view: Inventory) -> Groups:
     reach = network_of(view).reach
     if enforced(view) is Enforces.NO:
         return _one_group(view, reach)
-    pairs: dict[_Pair, int] = {}
-    wanted: dict[str, tuple[int, ...]] = {}
-    class_of = reach.class_of_id
-    for endpoint in _listening(view):
-        protocol = endpoint.protocol
-        # Most pods behind an Endpoint are of one class.
-        ends = {(class_of(target.pod.id), target.port): None for target in endpoint.targets}
-        behind = [
-            pairs.setdefault((number, protocol, port), len(pairs))
-            for number, port in ends
-            if number is not None and port
-        ]
-        wanted[endpoint.id] = (*wanted.get(endpoint.id, ()), *behind)
+    alike: dict[frozenset[_Pair], list[str]] = {}
+    at_nodes: dict[str, frozenset[_Pair]] = {}
+    for namespace in namespaces(view):
+        found = _behind(view, namespace)
+        for behind, endpoints in found.alike.items():
+            alike.setdefault(behind, []).extend(endpoints)
+        for endpoint, behind in found.at_nodes.items():
+            at_nodes[endpoint] = at_nodes[endpoint] | behind if endpoint in at_nodes else behind
+    for endpoint, behind in at_nodes.items():
+        alike.setdefault(behind, []).append(endpoint)
+    pairs = {pair: at for at, pair in enumerate(dict.fromkeys(pair for behind in alike for pair in behind))}
     columns = _Columns(reach, list(pairs))
-    behind_each = dict(zip(wanted, columns.joined(wanted.values()), strict=True))
-    return _linked(reach, behind_each, columns, _before(view), unknown=enforced(view) is Enforces.UNKNOWN)
+    reached_by: dict[int, list[str]] = {}
+    numbers = columns.joined([{pairs[pair] for pair in behind} for behind in alike])
+    for number, endpoints in zip(numbers, alike.values(), strict=True):
+        reached_by.setdefault(number, []).extend(endpoints)
+    return _linked(reach, reached_by, columns, _before(view), unknown=enforced(view) is Enforces.UNKNOWN)
+
+
+@dataclass(slots=True)
+class _Behind:
+    """The Endpoints of a namespace by the pairs behind them."""
+
+    alike: dict[frozenset[_Pair], list[str]] = field(default_factory=dict)
+    at_nodes: dict[str, frozenset[_Pair]] = field(default_factory=dict)
+    """Ports of nodes, at which pods of several namespaces may listen."""
+    namespaces: set[str] = field(default_factory=set)
+    """Those of the pods."""
+
+
+def _behind(view: Inventory, namespace: str) -> _Behind:
+    base = view.base
+    if base is not None and not endpoints_differ(view, namespace):
+        below = _behind(base, namespace)
+        moved = view.derived("namespaces of pods of other classes", READS, _moved)
+        if moved is not None and moved.isdisjoint(below.namespaces):
+            return below
+    return view.derived(f"classes behind the endpoints of {namespace}", READS, lambda over: _sorted(over, namespace))
+
+
+def _moved(view: Inventory) -> set[str] | None:
+    """The namespaces of the pods whose class is another one in an overlay; ``None``: all may be."""
+    assert view.base is not None, "only an overlay has changes"
+    return network_of(view).reach.moved_from(network_of(view.base).reach)
+
+
+def _sorted(view: Inventory, namespace: str) -> _Behind:
+    reach = network_of(view).reach
+    class_of, classes = reach.class_of_id, reach.columns.classes
+    found: dict[str, set[_Pair]] = {}
+    at_nodes: set[str] = set()
+    for endpoint in filter(listens, endpoints_of(view, namespace)):
+        behind = found.setdefault(endpoint.id, set())
+        if endpoint.type is EndpointType.HOST_PORT:
+            at_nodes.add(endpoint.id)
+        for target in endpoint.targets:
+            number = class_of(target.pod.id)
+            if number is not None and target.port:
+                behind.add((number, endpoint.protocol, target.port))
+    out = _Behind()
+    for name, pairs in found.items():
+        if name in at_nodes:
+            out.at_nodes[name] = frozenset(pairs)
+        else:
+            out.alike.setdefault(frozenset(pairs), []).append(name)
+    behind_any = set[_Pair]().union(*out.alike, *out.at_nodes.values())
+    out.namespaces = {classes[number].namespace for number, _, _ in behind_any}
+    return out
 
 
 def _before(view: Inventory) -> Groups:
@@ -97,16 +148,13 @@ def _before(view: Inventory) -> Groups:
     return groups_of(base) if base is not None else Groups()
 
 
-def _listening(view: Inventory) -> Iterator[EndpointNode]:
-    for namespace in namespaces(view):
-        yield from filter(listens, endpoints_of(view, namespace))
-
-
 def _one_group(view: Inventory, reach: Reachability) -> Groups:
     """Where nothing enforces policies every pod reaches every Endpoint."""
     before = _before(view)
     out = Groups()
-    targets = [endpoint.id for endpoint in _listening(view)]
+    targets = [
+        endpoint.id for namespace in namespaces(view) for endpoint in filter(listens, endpoints_of(view, namespace))
+    ]
     pods = [pod.id for each in reach.columns.classes for pod in each.pods]
     if targets and pods:
         [source] = _names([pods], before.sources)
@@ -126,9 +174,12 @@ def _names(groups: list[list[str]], before: dict[str, str]) -> list[str]:
     out: dict[int, str] = {}
     used: set[str] = set()
     if before:
-        votes = Counter(
-            (before[member], at) for at, members in enumerate(groups) for member in members if member in before
-        )
+        votes = {
+            (name, at): count
+            for at, members in enumerate(groups)
+            for name, count in Counter(map(before.get, members)).items()
+            if name is not None
+        }
         for (name, at), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0])):
             if at not in out and name not in used:
                 out[at] = name
@@ -181,19 +232,15 @@ class _Columns:
             self.distinct.append(column)
         return known
 
-    def joined(self, wanted: Iterable[tuple[int, ...]]) -> list[int]:
-        """For each collection of pairs the number of what reaches any of them."""
+    def joined(self, wanted: list[set[int]]) -> list[int]:
+        """For each set of pairs the number of what reaches any of them."""
         made: dict[frozenset[int], int] = {}
-        known: dict[tuple[int, ...], int] = {}
         out: list[int] = []
         for behind in wanted:
-            number = known.get(behind)
+            key = frozenset(self.of[at] for at in behind)
+            number = made.get(key)
             if number is None:
-                key = frozenset(self.of[at] for at in behind)
-                number = made.get(key)
-                if number is None:
-                    number = made[key] = next(iter(key)) if len(key) == 1 else self._union(key)
-                known[behind] = number
+                number = made[key] = next(iter(key)) if len(key) == 1 else self._union(key)
             out.append(number)
         return out
 
@@ -246,21 +293,18 @@ def _places(bits: int, size: int) -> _Bools:
 
 
 def _linked(
-    reach: Reachability, endpoints: dict[str, int], columns: _Columns, before: Groups, *, unknown: bool
+    reach: Reachability, alike: dict[int, list[str]], columns: _Columns, before: Groups, *, unknown: bool
 ) -> Groups:
     """The groups, their names, and what leads to what.
 
     Args:
         reach: The classes.
-        endpoints: For each Endpoint the number of what reaches it.
+        alike: The Endpoints by the number of what reaches them.
         columns: What that is.
         before: The groups of the view below.
         unknown: Whether it is not known that policies have an effect.
     """
     out = Groups()
-    alike: dict[int, list[str]] = {}
-    for endpoint, number in endpoints.items():
-        alike.setdefault(number, []).append(endpoint)
     if not alike:
         return out
     sure, perhaps = columns.bits(list(alike))

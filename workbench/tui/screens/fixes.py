@@ -73,7 +73,7 @@ class FixesScreen(WorkbenchScreen):
         # A fix keeps its number, by which the what-if speaks of it.
         listed = [(len(session.basket) + 1 + at, suggested[at]) for at in kept]
         self.basket.show_fixes(
-            session.basket, listed, changes, waiting=session.fixes is None, narrowed=bool(self.filter_text)
+            session.basket, listed, changes, ranking=session.ranking, narrowed=bool(self.filter_text)
         )
         self._what_if()
         self._diff()

@@ -20,6 +20,7 @@ from workbench.tui.widgets.painting import TextPane
 from workbench.tui.widgets.severity import severity_span
 
 if TYPE_CHECKING:
+    from workbench.remediation.records import Fix
     from workbench.tui.session import Session
 
 TOP_PATHS = 5
@@ -127,28 +128,27 @@ class OverviewScreen(WorkbenchScreen):
         self._set("#box-counts", kinds, "Counts", shown(session.audit.title))
 
     def _cuts(self, session: Session) -> list[Row]:
-        if session.fixes is None:
-            return [Row((((("ranking …", "muted")),),))]
-        cutting = [fix for fix in session.fixes if fix.paths_cut][:BEST_CUTS]
+        waiting = [Row((((f"{session.ranking} …", "muted"),),), Opens("fixes"))] if session.ranking else []
+        cutting = [fix for fix in session.fixes or () if fix.paths_cut or fix.reroutes][:BEST_CUTS]
         rows = []
         for number, fix in enumerate(cutting, 1):
             staged = " staged" if session.staged(fix) else ""
             line: Spans = (
                 (f"{number:>2} ", "muted"),
-                (f"{count(fix.paths_cut, 'path'):>9}  ", "strong"),
+                (f"{_amount(fix):>11}  ", "strong"),
                 span(fix.title),
                 (staged, "added"),
                 ("" if str(fix.status) == "ready" else f"  {fix.status}", "warning"),
             )
             rows.append(Row((line,), Opens("fixes", Asked(fix=fix.id))))
-        if not rows:
+        if not rows and not waiting:
             what = (
                 "there is no path to cut"
                 if not session.report.paths
-                else "no single fix cuts a path; press 7 to combine some"
+                else "no single fix takes a step from a path; press 7 to combine some"
             )
             rows.append(Row((((what, "muted"),),), Opens("fixes")))
-        return rows + self._choke_points(session)
+        return rows + waiting + self._choke_points(session)
 
     def _choke_points(self, session: Session) -> list[Row]:
         """Exact: how many pairs of an entry point and a crown jewel have no path without it."""
@@ -196,6 +196,11 @@ class OverviewScreen(WorkbenchScreen):
                 self.workbench.show_paths_through(*opens.through)
             else:
                 self.workbench.show_view(opens.view, opens.asked)
+
+
+def _amount(fix: Fix) -> str:
+    """What a fix does, in two words: paths that it cuts, else how many of the worst ones it makes go another way."""
+    return count(fix.paths_cut, "path") if fix.paths_cut else f"reroutes {fix.reroutes}"
 
 
 def named(kind: str, number: int) -> str:

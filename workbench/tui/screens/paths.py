@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -12,7 +12,7 @@ from textual.widget import Widget
 from workbench.tui.canvas.ways import Place
 from workbench.tui.lines import BLANK, empty_lines
 from workbench.tui.screens.base import Asked, Pane, WorkbenchScreen, screen_bindings
-from workbench.tui.session import StepDetails, asks, refusal, step_details, step_key
+from workbench.tui.session import StepDetails, asks, refusal, step_details, step_key, with_fixes
 from workbench.tui.text import shown
 from workbench.tui.widgets.line_list import LineList
 from workbench.tui.widgets.path_drawing import PathDrawing
@@ -21,6 +21,7 @@ from workbench.tui.widgets.step_detail import FIXES, TABS, YAML, StepDetail
 
 if TYPE_CHECKING:
     from workbench.analysis.paths import Path, PathStep
+    from workbench.remediation.records import Fix
     from workbench.tui.session import Session
 
 NEIGHBOURS = 60
@@ -230,36 +231,54 @@ class PathsScreen(WorkbenchScreen):
         if step is None or session is None:
             return
         known = session.details.get(step_key(step))
-        if known is not None:
+        if known is None:
+            self.detail.waiting(step, heading)
+        else:
             self.detail.show_details(step, heading, known)
-            return
-        self.detail.waiting(step, heading)
-        audit = session.audit
 
         def deliver(details: StepDetails) -> None:
-            session.details[step_key(step)] = details
-            if self.step is step and not self.drawing.column:
+            if self.step is not step or self.drawing.column:
+                return
+            if details.fixes is None:
                 self.detail.show_details(step, heading, details)
+            else:
+                self.detail.show_fixes(details)
 
-        self.workbench.in_background("step", lambda: step_details(audit, step), deliver)
+        if known is None or known.fixes is None:
+            self._ask("step", step, deliver)
 
-    def _with_details(self, what: Any) -> None:
-        """Do something with the details of the current step, once they are there."""
+    def _ask(self, group: str, step: PathStep, deliver: Callable[[StepDetails], None]) -> None:
+        """Ask for what is not known of a step: what proves it, then its fixes, and deliver both times."""
+        session = self.workbench.require_session()
+        audit, known = session.audit, session.details.get(step_key(step))
+
+        def arrived(details: StepDetails) -> None:
+            session.details[step_key(step)] = details
+            deliver(details)
+            if details.fixes is None:
+                self._ask(group, step, deliver)
+
+        def job() -> StepDetails:
+            return step_details(audit, step) if known is None else with_fixes(audit, step, known)
+
+        self.workbench.in_background(group, job, arrived)
+
+    def _with_fixes(self, what: Callable[[PathStep, StepDetails, Sequence[Fix]], None]) -> None:
+        """Do something with the fixes of the current step, once they are there."""
         step, session = self.step, self.session
         if step is None or session is None:
             self.workbench.say("no step is selected")
             return
-        known = session.details.get(step_key(step))
-        if known is not None:
-            what(step, known)
-            return
-        audit = session.audit
 
         def deliver(details: StepDetails) -> None:
-            session.details[step_key(step)] = details
-            what(step, details)
+            if details.fixes is not None:
+                what(step, details, details.fixes)
 
-        self.workbench.in_background("act", lambda: step_details(audit, step), deliver)
+        known = session.details.get(step_key(step))
+        if known is not None and known.fixes is not None:
+            deliver(known)
+        else:
+            self._ask("act", step, deliver)
 
     # -- actions
 
@@ -331,20 +350,18 @@ class PathsScreen(WorkbenchScreen):
             self.workbench.stage(chosen)
             return
 
-        def stage(step: PathStep, details: StepDetails) -> None:
+        def stage(step: PathStep, details: StepDetails, fixes: Sequence[Fix]) -> None:
             if details.recommended is not None:
                 self.workbench.stage(details.recommended)
-            elif (asking := next(filter(asks, details.fixes), None)) is not None:
+            elif (asking := next(filter(asks, fixes), None)) is not None:
                 self.workbench.stage(asking)
-            elif details.fixes:
-                reason = refusal(details.fixes[0]) or "see the tab of fixes"
-                self.workbench.say(
-                    f"no fix of this step can be staged: {shown(details.fixes[0].title)}: {reason}", "warning"
-                )
+            elif fixes:
+                reason = refusal(fixes[0]) or "see the tab of fixes"
+                self.workbench.say(f"no fix of this step can be staged: {shown(fixes[0].title)}: {reason}", "warning")
             else:
                 self.workbench.say(f"no fix is known for this step ({shown(step.title)})", "warning")
 
-        self._with_details(stage)
+        self._with_fixes(stage)
 
     def action_unstage(self) -> None:
         """Take the step's staged fix back, else the newest."""
@@ -358,7 +375,8 @@ class PathsScreen(WorkbenchScreen):
             return
         step = self.step
         known = session.details.get(step_key(step)) if step is not None else None
-        own = [fix for fix in known.fixes if session.staged(fix)] if known is not None else []
+        fixes = known.fixes if known is not None else None
+        own = [fix for fix in fixes or () if session.staged(fix)]
         self.workbench.unstage(own[0] if own else session.basket[-1])
 
     def action_export(self) -> None:

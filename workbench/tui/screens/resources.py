@@ -406,7 +406,7 @@ class ResourcesScreen(WorkbenchScreen):
         row, session = self.row, self.session
         if row is None or session is None:
             return
-        if session.fixes is None:
+        if session.fixes is None or session.ranking:
             self.workbench.say("the fixes are still being ranked")
             return
         # They come with those that cut most first.

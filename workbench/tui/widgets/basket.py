@@ -75,7 +75,7 @@ class Basket(LineList[BasketRow]):
         suggested: Sequence[tuple[int, Fix]],
         changes: Changes | None,
         *,
-        waiting: bool,
+        ranking: str,
         narrowed: bool = False,
     ) -> None:
         """Show all parts; the cursor stays on its fix, or in its place.
@@ -84,7 +84,7 @@ class Basket(LineList[BasketRow]):
             staged: What is staged.
             suggested: The other fixes with their numbers, the best first.
             changes: What was asked of the server.
-            waiting: Whether the fixes are still being ranked.
+            ranking: How far the ranking has come; empty once all fixes are ranked.
             narrowed: Whether a filter leaves some of them out.
         """
         current = self.current
@@ -101,8 +101,8 @@ class Basket(LineList[BasketRow]):
             rows += [BasketRow(about=row.id, state=changes.state_of(row.id)) for row in changes.rows]
         part = f", {SUGGESTED} of {len(suggested):,}" if len(suggested) > SUGGESTED else ""
         rows.append(BasketRow(f"SUGGESTED (best next first{part})"))
-        if waiting:
-            rows.append(BasketRow("  ranking …"))
+        if ranking:
+            rows.append(BasketRow(f"  {ranking} …"))
         elif not suggested:
             rows.append(BasketRow("  no fix matches: esc clears the filter" if narrowed else "  no other fix applies"))
         rows += [BasketRow(fix=fix, number=number) for number, fix in suggested[:SUGGESTED]]

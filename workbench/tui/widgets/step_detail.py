@@ -86,10 +86,22 @@ class StepDetail(Vertical):
         """A step with its details."""
         self.step, self.details, self._other = step, details, None
         self._entitle(f"{heading}: {tagged_pair(step)}")
+        self._list_fixes(details)
+        self._show()
+
+    def show_fixes(self, details: StepDetails) -> None:
+        """The fixes of the step that is shown; what else there is of it stays as it stands."""
+        self.details = details
+        self._list_fixes(details)
+        if self.tab == FIXES:
+            self._show()
+        else:
+            self._label()
+
+    def _list_fixes(self, details: StepDetails) -> None:
         fixes = self.query_one(FixList)
         fixes.recommended = details.recommended
-        fixes.set_items(list(details.fixes), quiet=True)
-        self._show()
+        fixes.set_items(list(details.fixes or ()), quiet=True)
 
     def show_node(self, node: str, rows: Sequence[tuple[str, str]]) -> None:
         """A node beside the path."""
@@ -135,6 +147,12 @@ class StepDetail(Vertical):
         """The fix under the cursor, while the tab of fixes is open."""
         return self.query_one(FixList).current if self.tab == FIXES and isinstance(self.pane, FixList) else None
 
+    def _label(self) -> None:
+        fixes = self.details.fixes if self.details is not None else None
+        number = f" {len(fixes)}" if fixes is not None else ""
+        labels = tuple(f"{label}{number}" if label == "Fixes" else label for label in TABS)
+        self.query_one(TabStrip).labels = labels
+
     def _show(self) -> None:
         if not self.is_mounted:
             return
@@ -142,8 +160,7 @@ class StepDetail(Vertical):
         had_focus = text.has_focus or fixes.has_focus
         pane = self.pane
         tabs.active = self.tab
-        number = f" {len(self.details.fixes)}" if self.details is not None else ""
-        tabs.labels = tuple(f"{label}{number}" if label == "Fixes" else label for label in TABS)
+        self._label()
         tabs.note = shown(verdict_text(self.step)) if self.step is not None else ""
         text.display, fixes.display = pane is text, pane is fixes
         if had_focus and not pane.has_focus:
@@ -158,6 +175,8 @@ class StepDetail(Vertical):
             text.show(evidence_lines(self.details.evidence, self.step))
         elif self.tab == TECHNIQUE:
             text.show(technique_lines(self.details.declaration, self.step))
+        elif self.tab == FIXES and self.details.fixes is None:
+            text.show([(("looking for fixes …", "muted"),)])
         elif self.tab == FIXES:
             text.show(
                 [
