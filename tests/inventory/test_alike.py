@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workbench.inventory.decode import from_data
-from workbench.inventory.inventory import Inventory
+from workbench.inventory.inventory import PODS_BY_OWNER, Inventory
 from workbench.inventory.objects import Pod
 from workbench.inventory.pods import PodInstance
 
@@ -82,3 +82,15 @@ def test_a_container_that_does_not_run_in_the_first_replica_stands_for_itself() 
     stopped.status.phase = "Succeeded"
     _, second = _instances(stopped, _pod("y"))
     assert second.containers[0].alike is second.containers[0]
+
+
+def test_static_pods_of_a_node_are_alike_and_their_own_owners() -> None:
+    pods = [_pod("x"), _pod("y")]
+    for pod in pods:
+        assert pod.metadata.owner_references is not None
+        pod.metadata.owner_references[0].kind = "Node"
+    view = Inventory((pod, None) for pod in pods)
+    first, second = view.pods
+    assert second.alike is first
+    owned = view.index(PODS_BY_OWNER)
+    assert [list(owned[pod.id]) for pod in (first, second)] == [[first], [second]]

@@ -48,7 +48,35 @@ def test_a_table_laid_over_equals_one_built_anew(
 
 @given(_ITEMS, _PATCHES)
 def test_a_table_keeps_the_order_of_what_it_lies_over(items: dict[str, Item], patch: dict[str, Item | None]) -> None:
-    assert list(Table(items).overlaid(patch)) == list(_patched(items, patch).values())
+    found = Table(items).overlaid(patch)
+    assert list(found) == list(_patched(items, patch).values())
+    assert list(found.ids()) == list(_patched(items, patch))
+
+
+@dataclass(frozen=True, eq=False)
+class Replica(Item):
+    """An item with the same keys as the first one like it."""
+
+    alike: Item
+
+
+def test_an_index_asks_replicas_once_and_keeps_their_order() -> None:
+    asked: list[str] = []
+
+    def keys(item: Item) -> tuple[str, ...]:
+        asked.append(item.id)
+        return item.keys
+
+    one, other = Item("a", ("x", "y")), Item("b", ("y",))
+    items = [
+        Replica(name, ("never asked",), first)
+        for name, first in zip("cdefg", (one, other, one, other, one), strict=True)
+    ]
+    index: Index[str, Replica] = Index(items, keys, of_replicas=True)
+    assert asked == ["a", "b"]
+    assert [item.id for item in index["x"]] == ["c", "e", "g"]
+    assert [item.id for item in index["y"]] == ["c", "d", "e", "f", "g"]
+    assert sorted(index.keys()) == ["x", "y"]
 
 
 @given(_ITEMS, _PATCHES, _PATCHES)

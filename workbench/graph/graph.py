@@ -8,9 +8,12 @@ effort, fewest missing facts). The edge goes when its last cause goes.
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from itertools import chain, compress, count, islice, pairwise
+from operator import ne
+from typing import Any, TypeAlias, TypeVar
 
 from workbench.graph import nodes
 
@@ -63,19 +66,14 @@ class BlockedEdge:
 _T = TypeVar("_T", bound=Hashable)
 
 
-class _Numbers(dict[_T, int], Generic[_T]):
-    """The number of each item of a list; one that is new gets the next, so that a known one is a single look-up."""
+def _numbering() -> dict[_T, int]:
+    """The number of each item in the order of their appearance; looking up a new one gives it the next."""
+    return defaultdict(count().__next__)
 
-    __slots__ = ("_items",)
 
-    def __init__(self, items: list[_T]) -> None:
-        super().__init__((item, number) for number, item in enumerate(items))
-        self._items = items
-
-    def __missing__(self, item: _T) -> int:
-        found = self[item] = len(self._items)
-        self._items.append(item)
-        return found
+def _catch_up(items: list[_T], numbers: dict[_T, int]) -> None:
+    """Append to a list the items that were numbered since it was complete."""
+    items += [*islice(reversed(numbers), len(numbers) - len(items))][::-1]
 
 
 class Columns:
@@ -102,13 +100,12 @@ class Graph:
             ``facts``, where 0 is the empty set.
         facts: The sets of missing facts, in the order of their numbers.
         fact_numbers: The number of each set.
-        causes: The cause of each record.
         blocked: What a mitigation turned off.
     """
 
     def __init__(self, techniques: Sequence[str]) -> None:
         self.nodes: list[str] = []
-        self.numbers: dict[str, int] = _Numbers(self.nodes)
+        self.numbers: dict[str, int] = _numbering()
         self.techniques = list(techniques)
         self.technique_numbers = {technique: number for number, technique in enumerate(techniques)}
         self.source = array("i")
@@ -116,36 +113,41 @@ class Graph:
         self.technique = array("H")
         self.effort = array("B")
         self.missing = array("i")
-        self.causes: list[Any] = []
         self.facts: list[tuple[Fact, ...]] = [()]
-        self.fact_numbers: dict[tuple[Fact, ...], int] = _Numbers(self.facts)
+        self.fact_numbers: dict[tuple[Fact, ...], int] = _numbering()
+        self.fact_numbers[()]  # the empty set is the first
         self.blocked: list[BlockedEdge] = []
-        self._bucket_keys: list[list[str]] = [[] for _ in techniques]
-        self._bucket_starts: list[array[int]] = [array("i") for _ in techniques]
-        self._bucket_ends: list[int] = [0 for _ in techniques]
+        self._causes: list[list[Any] | None] = [None for _ in techniques]
+        self._positions: list[range] = [range(0) for _ in techniques]
+        self._laid_out: list[tuple[list[str], array[int]] | None] = [None for _ in techniques]
         self._buckets: dict[int, dict[str, range]] = {}
 
     def number(self, node: str) -> int:
         """The number of a node, which is added if it is new."""
-        return self.numbers[node]
+        found = self.numbers[node]
+        _catch_up(self.nodes, self.numbers)
+        return found
 
     def add_nodes(self, nodes: Iterable[str]) -> None:
         """Number many nodes in their order; those that are known keep their number."""
-        new = [node for node in dict.fromkeys(nodes) if node not in self.numbers]
-        self.numbers.update(zip(new, range(len(self.nodes), len(self.nodes) + len(new)), strict=True))
-        self.nodes += new
+        deque(map(self.numbers.__getitem__, nodes), maxlen=0)
+        _catch_up(self.nodes, self.numbers)
 
     def fact_number(self, missing: tuple[Fact, ...]) -> int:
         """The number of a set of missing facts."""
-        return self.fact_numbers[missing]
+        found = self.fact_numbers[missing]
+        _catch_up(self.facts, self.fact_numbers)
+        return found
 
-    def add(self, technique: int, columns: Columns, subjects: list[str], starts: list[int]) -> None:
+    def add(
+        self, technique: int, columns: Columns, subjects: list[str] | None = None, starts: Iterable[int] = ()
+    ) -> None:
         """Append all records of a technique.
 
         Args:
             technique: Its number.
             columns: The records, bucket after bucket.
-            subjects: The keys of the buckets.
+            subjects: The keys of the buckets; ``None``: each record starts at its subject.
             starts: Where in the columns each bucket begins.
         """
         before = len(self.source)
@@ -154,25 +156,45 @@ class Graph:
         self.technique += array("H", (technique,)) * len(columns.source)
         self.effort += columns.effort
         self.missing += columns.missing
-        self.causes += columns.causes
-        self._bucket_keys[technique] = subjects
-        self._bucket_starts[technique] = array("i", [before + start for start in starts])
-        self._bucket_ends[technique] = len(self.source)
+        _catch_up(self.nodes, self.numbers)
+        _catch_up(self.facts, self.fact_numbers)
+        self._positions[technique] = range(before, len(self.source))
+        self._laid_out[technique] = None if subjects is None else (subjects, array("i", starts))
+        # Of most techniques no record has a cause.
+        if columns.causes.count(None) != len(columns.causes):
+            self._causes[technique] = columns.causes
 
     def bucket(self, technique: int, subject: str) -> range:
         """The positions of the records of a bucket, empty if there is none."""
-        buckets = self._buckets.get(technique)
-        if buckets is None:
-            keys, starts = self._bucket_keys[technique], self._bucket_starts[technique]
-            ends = [*starts[1:], self._bucket_ends[technique]] if starts else []
-            buckets = self._buckets[technique] = {
-                key: range(start, end) for key, start, end in zip(keys, starts, ends, strict=True)
-            }
-        return buckets.get(subject, range(0))
+        return self._buckets_of(technique).get(subject, range(0))
 
     def subjects(self, technique: int) -> list[str]:
         """The subjects that a technique has buckets for."""
-        return self._bucket_keys[technique]
+        return list(self._buckets_of(technique))
+
+    def _buckets_of(self, technique: int) -> dict[str, range]:
+        found = self._buckets.get(technique)
+        if found is None:
+            positions, laid_out = self._positions[technique], self._laid_out[technique]
+            keys: Iterable[str]
+            if laid_out is not None:
+                keys, starts = laid_out
+            else:
+                source = self.source[positions.start : positions.stop]
+                starts = array("i", compress(range(len(source)), chain((True,), map(ne, source, source[1:]))))
+                keys = map(self.nodes.__getitem__, map(source.__getitem__, starts))
+            parts = (positions[begin:end] for begin, end in pairwise((*starts, len(positions))))
+            found = self._buckets[technique] = dict(zip(keys, parts, strict=True))
+        return found
+
+    def causes(self, positions: range) -> Sequence[Any]:
+        """The causes of records of one technique."""
+        technique = self.technique[positions.start]
+        causes = self._causes[technique]
+        if causes is None:
+            return [None] * len(positions)
+        first = self._positions[technique].start
+        return causes[positions.start - first : positions.stop - first]
 
     def edge(self, position: int) -> Edge:
         """One record."""
@@ -182,8 +204,14 @@ class Graph:
             technique=self.techniques[self.technique[position]],
             effort=self.effort[position],
             missing=self.facts[self.missing[position]],
-            cause=self.causes[position],
+            cause=self.cause(position),
         )
+
+    def cause(self, position: int) -> Any:
+        """The cause of one record."""
+        technique = self.technique[position]
+        causes = self._causes[technique]
+        return None if causes is None else causes[position - self._positions[technique].start]
 
     def __len__(self) -> int:
         return len(self.source)

@@ -74,11 +74,16 @@ def _kind_index(kind: type[T]) -> IndexOf[str, T]:
 _BY_NAMESPACE: dict[str, IndexOf[str, Any]] = {name: _kind_index(kind) for name, kind in KINDS.items()}
 
 PODS_BY_NODE: IndexOf[str, PodInstance] = IndexOf("pods by node", "pods", lambda pod: (pod.node,))
-PODS_BY_NAMESPACE: IndexOf[str, PodInstance] = IndexOf("pods by namespace", "pods", lambda pod: (pod.namespace,))
-PODS_BY_ACCOUNT: IndexOf[str, PodInstance] = IndexOf("pods by account", "pods", lambda pod: (pod.account,))
+PODS_BY_NAMESPACE: IndexOf[str, PodInstance] = IndexOf(
+    "pods by namespace", "pods", lambda pod: (pod.namespace,), of_replicas=True
+)
+PODS_BY_ACCOUNT: IndexOf[str, PodInstance] = IndexOf(
+    "pods by account", "pods", lambda pod: (pod.account,), of_replicas=True
+)
 PODS_BY_OWNER: IndexOf[str, PodInstance] = IndexOf("pods by owner", "pods", lambda pod: (pod.owner,))
+"""Pods of a node's own are alike at times, and each is its own owner."""
 CONTAINERS_BY_TRAIT: IndexOf[Trait, ContainerInstance] = IndexOf(
-    "containers by trait", "containers", lambda container: container.traits
+    "containers by trait", "containers", lambda container: container.traits, of_replicas=True
 )
 CONTAINERS_BY_IMAGE: IndexOf[str, ContainerInstance] = IndexOf(
     "containers by image", "containers", lambda container: (container.image,), of_replicas=True

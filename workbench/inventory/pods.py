@@ -8,6 +8,7 @@ evidence points into the workload's template. Rules ask a :class:`PodInstance` a
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
@@ -39,6 +40,9 @@ class Trait(enum.StrEnum):
 
     A trait is read from the pod alone and errs wide: the technique decides.
     """
+
+    # That of an enumeration is a function in Python, and every container is asked for some trait.
+    __hash__ = str.__hash__
 
     PRIVILEGED = "privileged"
     ADDED_CAPABILITIES = "added-capabilities"
@@ -281,7 +285,8 @@ class ContainerInstance:
     @property
     def image(self) -> str:
         """The id of the image as written."""
-        return f"Image:{self.spec.image or ''}"
+        # One text for all containers of it.
+        return sys.intern(f"Image:{self.spec.image or ''}")
 
     def field(self, path: str = "") -> str:
         """A path within the container as a path within the object as read."""

@@ -19,6 +19,10 @@ class Table(Generic[T]):
         """The item of an id, or ``None``."""
         return self._items.get(key)
 
+    def ids(self) -> Iterable[str]:
+        """The ids of the items, in their order."""
+        return self._items.keys()
+
     def __contains__(self, key: str) -> bool:
         return self.get(key) is not None
 
@@ -43,6 +47,14 @@ class _OverlaidTable(Table[T]):
         if key in self._patch:
             return self._patch[key]
         return self._base.get(key)
+
+    def ids(self) -> Iterable[str]:
+        for key in self._base.ids():
+            if key not in self._patch or self._patch[key] is not None:
+                yield key
+        for key, patched in self._patch.items():
+            if patched is not None and self._base.get(key) is None:
+                yield key
 
     def __iter__(self) -> Iterator[T]:
         seen = {key: self._base.get(key) for key in self._patch}
@@ -77,9 +89,11 @@ class Index(Generic[K, T]):
         self._keys = keys
         self._lists: dict[K, list[T]] = {}
         lists = self._lists
-        ask = _once_for_replicas(keys) if of_replicas else keys
+        if of_replicas:
+            _sort_replicas(items, keys, lists)
+            return
         for item in items:
-            for key in ask(item):
+            for key in keys(item):
                 found = lists.get(key)
                 if found is None:
                     lists[key] = [item]
@@ -102,16 +116,18 @@ class Index(Generic[K, T]):
         return _OverlaidIndex(self, self._keys, pairs) if pairs else self
 
 
-def _once_for_replicas(keys: Callable[[Any], Iterable[K]]) -> Callable[[Any], Iterable[K]]:
-    known: dict[Any, tuple[K, ...]] = {}
-
-    def ask(item: Any) -> tuple[K, ...]:
-        found = known.get(item.alike)
-        if found is None:
-            found = known[item.alike] = tuple(keys(item.alike))
-        return found
-
-    return ask
+def _sort_replicas(
+    items: Iterable[Any], keys: Callable[[Any], Iterable[Hashable]], lists: dict[Any, list[Any]]
+) -> None:
+    """Add items to the lists of their keys, which are asked for and looked up once for all replicas."""
+    known: dict[Any, list[list[Any]]] = {}
+    for item in items:
+        alike = item.alike
+        own = known.get(alike)
+        if own is None:
+            own = known[alike] = [lists.setdefault(key, []) for key in keys(alike)]
+        for found in own:
+            found.append(item)
 
 
 class _OverlaidIndex(Index[K, T]):

@@ -32,21 +32,31 @@ _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/([12]?[0-9]|3[0-2]))?", re.ASCII)
 
 
-@lru_cache(maxsize=65536)
+_LAST = frozenset(map(str, range(256)))
+"""What the last number of an address may be."""
+
+
+@lru_cache(maxsize=4096)
 def span(block: str) -> Span:
     """The addresses of a CIDR block or of a single address; bits beyond the prefix do not count.
 
     Raises:
         ValueError: The text is neither.
     """
+    return Span(*_ends(block))
+
+
+def _ends(block: str) -> tuple[int, int, int]:
+    """The family, the first and the last address of a block."""
     quick = _IPV4.fullmatch(block)
     if quick is not None:
         # Nine of ten blocks, and ten times as fast as by the library, which says the same of them.
-        address = int(quick[1]) << 24 | int(quick[2]) << 16 | int(quick[3]) << 8 | int(quick[4])
-        rest = (1 << (32 - int(quick[5] or 32))) - 1
-        return Span(4, address & ~rest, address | rest)
+        one, two, three, four, length = quick.groups()
+        address = int(one) << 24 | int(two) << 16 | int(three) << 8 | int(four)
+        rest = (1 << (32 - int(length))) - 1 if length else 0
+        return 4, address & ~rest, address | rest
     network = ipaddress.ip_network(block, strict=False)
-    return Span(network.version, int(network.network_address), int(network.broadcast_address))
+    return network.version, int(network.network_address), int(network.broadcast_address)
 
 
 EVERYWHERE = (Span(4, 0, _WHOLE[4]), Span(6, 0, _WHOLE[6]))
@@ -83,6 +93,7 @@ class AddressSpace:
 
     def _cut(self, found: dict[int, list[int]]) -> None:
         self._starts = found
+        self._whole: dict[str, int | None] = {}
         self.atoms: list[Span] = []
         self._base: dict[int, int] = {}
         for family, starts in self._starts.items():
@@ -125,12 +136,29 @@ class AddressSpace:
 
     def atom_of(self, address: str) -> int | None:
         """The number of the range that an address lies in, ``None`` where there is none or the text is no address."""
+        # Pods of a node share all but the last number, as a rule, and blocks end there seldom.
+        head, _, last = address.rpartition(".")
+        if head and last in _LAST:
+            known = self._whole.get(head, -1)
+            if known == -1:
+                known = self._whole[head] = self._atom_of_all(f"{head}.0/24")
+            if known is not None:
+                return known
         try:
-            found = span(address)
+            family, low, _ = _ends(address)
         except ValueError:
             return None
-        starts = self._starts[found.family]
-        return self._base[found.family] + bisect_right(starts, found.low) - 1 if starts else None
+        starts = self._starts[family]
+        return self._base[family] + bisect_right(starts, low) - 1 if starts else None
+
+    def _atom_of_all(self, block: str) -> int | None:
+        """The number of the one range that a whole block lies in, ``None`` if the text is no block of IPv4."""
+        if _IPV4.fullmatch(block) is None:
+            return None
+        family, low, high = _ends(block)
+        starts = self._starts[family]
+        place = bisect_right(starts, low)
+        return self._base[family] + place - 1 if place == bisect_right(starts, high) else None
 
     def range_of(self, address: str) -> Span | None:
         """The range that an address lies in, ``None`` where there is none or the text is no address."""

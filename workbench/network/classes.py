@@ -67,10 +67,13 @@ def container_ports(pod: PodInstance) -> Iterable[tuple[str, str, int]]:
                 yield port.name or "", port.protocol or "TCP", port.container_port
 
 
+_COMPLETED = ("Succeeded", "Failed")
+
+
 def runs(pod: PodInstance) -> bool:
     """Whether a pod takes part in traffic: one that has completed does not."""
     status = pod.status
-    return status is None or status.phase not in ("Succeeded", "Failed")
+    return status is None or status.phase not in _COMPLETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,52 +109,44 @@ class Wanted:
     """Given where pods differ by their addresses."""
 
 
-class _Space:
-    """What pods of one namespace differ in, and what is known of some by the lists that replicas share."""
+class _Kind:
+    """Pods that differ in nothing but their addresses, and their classes by the numbers of the ranges of these."""
 
-    __slots__ = ("keys", "named", "names", "projected")
+    __slots__ = ("by_range", "labels", "named")
 
-    def __init__(self, wanted: Wanted, namespace: str) -> None:
-        self.keys = sorted(wanted.label_keys.of(namespace))
-        self.names = wanted.port_names.of(namespace)
-        self.projected: dict[int, tuple[str | None, ...]] = {}
-        self.named: dict[int, NamedPorts] = {}
+    def __init__(self, pod: PodInstance, wanted: Wanted) -> None:
+        labels, names = pod.labels, wanted.port_names.of(pod.namespace)
+        keys = sorted(wanted.label_keys.of(pod.namespace))
+        self.labels = tuple((key, labels[key] or "") for key in keys if key in labels)
+        self.named = named_ports(pod, names) if names else ()
+        self.by_range: dict[int | None, PodClass] = {}
 
 
 def classify(pods: Iterable[PodInstance], wanted: Wanted) -> list[PodClass]:
     """The classes of those pods that run, in the order of their first pods."""
     found: dict[tuple[object, ...], PodClass] = {}
-    spaces: dict[str, _Space] = {}
+    kinds: dict[PodInstance, _Kind] = {}
+    space = wanted.addresses
     for pod in pods:
-        if not runs(pod):
+        status = pod.status
+        if status is not None and status.phase in _COMPLETED:
             continue
-        namespace, labels, containers = pod.namespace, pod.labels, pod.spec.containers
-        space = spaces.get(namespace)
-        if space is None:
-            space = spaces[namespace] = _Space(wanted, namespace)
-        keys, names = space.keys, space.names
-        values = space.projected.get(id(labels))
-        if values is None:
-            values = tuple(labels[key] or "" if key in labels else None for key in keys)
-            if labels:
-                space.projected[id(labels)] = values
-        ports: NamedPorts = ()
-        if names:
-            known = space.named.get(id(containers)) if not pod.spec.init_containers else None
+        kind = kinds.get(pod.alike)
+        if kind is None:
+            kind = kinds[pod.alike] = _Kind(pod, wanted)
+        ip = status.pod_ip if status is not None else None
+        number = space.atom_of(ip) if space is not None and ip else None
+        known = kind.by_range.get(number)
+        if known is None:
+            host = bool(pod.spec.host_network)
+            account = pod.account_name if wanted.accounts else ""
+            key = (pod.namespace, kind.labels, kind.named, host, account, number)
+            known = found.get(key)
             if known is None:
-                known = named_ports(pod, names)
-                if not pod.spec.init_containers:
-                    space.named[id(containers)] = known
-            ports = known
-        host = bool(pod.spec.host_network)
-        account = pod.account_name if wanted.accounts else ""
-        address = range_of(pod, wanted.addresses) if wanted.addresses is not None else None
-        key = (namespace, values, ports, host, account, address)
-        known_class = found.get(key)
-        if known_class is None:
-            own = {name: value for name, value in zip(keys, values, strict=True) if value is not None}
-            known_class = found[key] = PodClass(namespace, own, ports, host, account, address)
-        known_class.pods.append(pod)
+                address = space.atoms[number] if space is not None and number is not None else None
+                known = found[key] = PodClass(pod.namespace, dict(kind.labels), kind.named, host, account, address)
+            kind.by_range[number] = known
+        known.pods.append(pod)
     return list(found.values())
 
 

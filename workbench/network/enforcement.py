@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from workbench.inventory.image_names import without_version
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import ConfigMap
 from workbench.inventory.pods import PodInstance
@@ -105,14 +106,23 @@ def differs(view: Inventory) -> bool:
 @lru_cache(maxsize=4096)
 def _ranks(image: str) -> tuple[int, ...]:
     """The plugins that an image is of."""
+    return _ranks_of(without_version(image))
+
+
+@lru_cache(maxsize=1024)
+def _ranks_of(image: str) -> tuple[int, ...]:
     return tuple(rank for rank, plugin in enumerate(_PLUGINS) if plugin.image.search(image))
 
 
 def _enforcement(view: Inventory) -> Enforcement:
     found: dict[int, PodInstance] = {}
+    seen: set[str] = set()
     for container in view.containers:
-        for rank in _ranks(container.spec.image or ""):
-            found.setdefault(rank, container.pod)
+        image = container.spec.image or ""
+        if image not in seen:
+            seen.add(image)
+            for rank in _ranks(image):
+                found.setdefault(rank, container.pod)
     if not found:
         return Enforcement(Enforces.UNKNOWN, "", "", "no network plugin was recognised")
     first = min(found)

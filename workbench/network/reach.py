@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.pods import PodInstance
@@ -177,6 +177,11 @@ class Reachability:
         """The class of a pod (or of a pod's id), ``None`` for one that has completed."""
         name = pod if isinstance(pod, str) else pod.id
         return self._moved[name] if name in self._moved else self._class_of.get(name)
+
+    @property
+    def class_of_id(self) -> Callable[[str], int | None]:
+        """As :meth:`class_of`, for the ids of many pods."""
+        return self.class_of if self._moved else self._class_of.get
 
     def row(self, direction: Direction, group: int) -> Row:
         """The verdicts of a group of classes over all columns, in one direction."""

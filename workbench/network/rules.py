@@ -23,6 +23,8 @@ from workbench.network.ports import Port
 class Direction(enum.StrEnum):
     """Which side of a connection a rule is about."""
 
+    __hash__ = str.__hash__
+
     INGRESS = "ingress"
     EGRESS = "egress"
 

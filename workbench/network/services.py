@@ -55,9 +55,15 @@ def targets(view: Inventory, service: Service, port: ServicePort) -> Iterator[tu
         yield from _by_slices(view, service, port)
         return
     wanted = target(port)
+    selector = spec.selector.items()
     for pod in view.index(PODS_BY_NAMESPACE)[service.namespace]:
         labels = pod.labels
-        if runs(pod) and all(labels.get(key) == value for key, value in spec.selector.items()):
+        for key, value in selector:
+            if labels.get(key) != value:
+                break
+        else:
+            if not runs(pod):
+                continue
             number = port_at(pod, wanted, protocol)
             if number is not None and 1 <= number <= LAST_PORT:
                 yield pod, PortRange(protocol, number, number)

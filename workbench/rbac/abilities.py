@@ -66,6 +66,9 @@ def _to(verbs: str, group: str, resource: str) -> Request:
 class Ability(enum.IntEnum):
     """One right that some technique needs. The value is the number of its bit in a mask, from 1."""
 
+    # That of an enumeration is a function in Python, and every permission set is asked for most abilities.
+    __hash__ = int.__hash__
+
     requests: tuple[Request, ...]
     """The requests that exercise it; one of them is enough."""
     bit: int

@@ -312,7 +312,6 @@ def object_nodes(view: Inventory) -> Iterator[str]:
     """The ids of the objects, identities and permission sets that are nodes of the graph whatever leads to them."""
     kinds: tuple[type[KubernetesObject], ...] = (Namespace, *WORKLOADS, ServiceAccount, Secret, ConfigMap)
     for kind in kinds:
-        for obj in view.all(kind):
-            yield obj.id
+        yield from view.all(kind).ids()
     yield from identities(view)
     yield from _by_id(view)

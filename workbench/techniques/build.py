@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import compress, islice
-from operator import ne
+from itertools import islice
 from typing import Any
 
 from workbench.graph import nodes
@@ -64,23 +62,19 @@ def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> No
     filling = _Filling(graph, technique)
     subjects = technique.subjects(view)
     if isinstance(technique, ManyTechnique):
-        for subject in subjects:
-            filling.put(key_of(subject), technique.many(view, subject))
+        filling.put((key_of(subject), technique.many(view, subject)) for subject in subjects)
     elif isinstance(technique, RecordTechnique) and technique.from_subject:
         filling.take(technique.records(view, subjects))
+        graph.add(number, filling.columns)
+        return
     else:
-        records, keys, ends = filling.records, filling.keys, filling.ends
-        plain = technique if isinstance(technique, RecordTechnique) else None
-        end = 0
-        for subject in subjects:
-            records.extend(plain.records(view, (subject,)) if plain is not None else technique.detect(view, subject))
-            if len(records) != end:
-                end = len(records)
-                keys.append(subject if isinstance(subject, str) else subject.id)
-                ends.append(end)
-                if end > _TOGETHER:
-                    filling.empty()
-                    end = 0
+        records = filling.records
+        if isinstance(technique, RecordTechnique):
+            for record in technique.records(view, filling.each(subjects)):
+                records.append(record)
+        else:
+            for subject in filling.each(subjects):
+                records.extend(technique.detect(view, subject))
         filling.empty()
     graph.add(number, filling.columns, filling.subjects, filling.starts)
 
@@ -111,6 +105,20 @@ class _Filling:
         self.subjects: list[str] = []
         self.starts: list[int] = []
 
+    def each(self, subjects: Iterable[Any]) -> Iterator[Any]:
+        """Subjects, of which each is done, and its records are there, when the next one is asked for."""
+        records, keys, ends = self.records, self.keys, self.ends
+        end = 0
+        for subject in subjects:
+            yield subject
+            if len(records) != end:
+                end = len(records)
+                keys.append(subject if isinstance(subject, str) else subject.id)
+                ends.append(end)
+                if end > _TOGETHER:
+                    self.empty()
+                    end = 0
+
     def empty(self) -> None:
         """Move the records to the columns, each column by one call: a loop over them takes several times as long."""
         if not self.records:
@@ -132,7 +140,7 @@ class _Filling:
             return
         graph, columns = self._graph, self.columns
         sources, targets, efforts, missing, causes = zip(*found, strict=True)
-        facts = list(map(graph.fact_numbers.__getitem__, missing))
+        facts = list(map(graph.fact_numbers.__getitem__, missing)) if any(missing) else [0] * len(missing)
         number = graph.numbers.__getitem__
         # An array takes a list at once, and anything else item by item, which is several times as long.
         columns.source.fromlist(list(map(number, sources)))
@@ -146,39 +154,53 @@ class _Filling:
         columns.causes += causes
 
     def take(self, records: Iterator[Record | Blocked]) -> None:
-        """Move records that each start at their subject to the columns; the buckets follow from the sources."""
+        """Move records that each start at their subject to the columns, of which the graph knows the buckets."""
         while found := list(islice(records, _TOGETHER)):
             if not set(map(type, found)) <= _EDGES:
                 blocked = [each for each in found if isinstance(each, Blocked)]
                 self._graph.blocked += [_blocked(self._technique, each) for each in blocked]
                 found = [each for each in found if not isinstance(each, Blocked)]
             self._move(found)
-        source = self.columns.source
-        if source:
-            self.starts = [0, *compress(range(1, len(source)), map(ne, source, source[1:]))]
-            self.subjects = [self._graph.nodes[source[start]] for start in self.starts]
 
-    def put(self, key: str, found: Iterable[Many | Blocked]) -> None:
-        """Add one bucket to the columns at once."""
+    def put(self, buckets: Iterable[tuple[str, Iterable[Many | Blocked]]]) -> None:
+        """Add buckets of which most edges have one source."""
         graph, columns = self._graph, self.columns
-        before = len(columns.source)
-        for each in found:
-            if isinstance(each, Blocked):
-                graph.blocked.append(_blocked(self._technique, each))
-                continue
-            source, targets, effort, missing, causes = each
-            count = len(targets)
-            if not count:
-                continue
-            fact = graph.fact_numbers[missing]
-            columns.source += array("i", (graph.numbers[source],)) * count
-            columns.target.fromlist(list(map(graph.numbers.__getitem__, targets)))
-            columns.effort += array("B", (effort + SURCHARGE if fact else effort,)) * count
-            columns.missing += array("i", (fact,)) * count
-            columns.causes += [None] * count if causes is None else causes
-        if len(columns.source) != before:
-            self.subjects.append(key)
-            self.starts.append(before)
+        number = graph.numbers.__getitem__
+        sources: list[int] = []
+        targets: list[int] = []
+        efforts: list[int] = []
+        facts: list[int] = []
+
+        def pour() -> None:
+            columns.source.fromlist(sources)
+            columns.target.fromlist(targets)
+            columns.effort.fromlist(efforts)
+            columns.missing.fromlist(facts)
+            for moved in (sources, targets, efforts, facts):
+                moved.clear()
+
+        for key, found in buckets:
+            before = len(columns.causes)
+            for each in found:
+                if isinstance(each, Blocked):
+                    graph.blocked.append(_blocked(self._technique, each))
+                    continue
+                source, reached, effort, missing, causes = each
+                count = len(reached)
+                if not count:
+                    continue
+                fact = graph.fact_numbers[missing]
+                sources += [number(source)] * count
+                targets += map(number, reached)
+                efforts += [effort + SURCHARGE if fact else effort] * count
+                facts += [fact] * count
+                columns.causes += [None] * count if causes is None else causes
+            if len(columns.causes) != before:
+                self.subjects.append(key)
+                self.starts.append(before)
+                if len(sources) > _TOGETHER:
+                    pour()
+        pour()
 
     def _edges_only(self, before: int) -> list[Record]:
         """The records without what a mitigation turns off, which the graph keeps apart; buckets for those that stay."""
@@ -314,7 +336,7 @@ def _records_of(graph: Graph, positions: range) -> list[_Record]:
     """The records of the graph at some positions."""
     part = slice(positions.start, positions.stop)
     nodes, facts = graph.nodes, graph.facts
-    columns = (graph.source[part], graph.target[part], graph.effort[part], graph.missing[part], graph.causes[part])
+    columns = (graph.source[part], graph.target[part], graph.effort[part], graph.missing[part], graph.causes(positions))
     return [
         (nodes[source], nodes[target], effort, facts[missing], cause)
         for source, target, effort, missing, cause in zip(*columns, strict=True)

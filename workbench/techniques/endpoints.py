@@ -20,7 +20,7 @@ import enum
 import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from workbench.graph import nodes
 from workbench.graph.graph import Fact
@@ -59,7 +59,7 @@ class EndpointType(enum.StrEnum):
     HOST_PORT = "node"
 
 
-_OF_PODS = frozenset({EndpointType.SERVICE, EndpointType.POD, EndpointType.HOST_PORT})
+_OF_PODS = (EndpointType.SERVICE, EndpointType.POD, EndpointType.HOST_PORT)
 
 
 class Target(NamedTuple):
@@ -148,9 +148,13 @@ def listens(endpoint: EndpointNode) -> bool:
     The backends of an Ingress are Endpoints of their Services too; a pod that declares no port and stands behind no
     Service is not known to listen at all; what listens on loopback is for the node alone.
     """
-    if endpoint.type not in _OF_PODS or endpoint.loopback:
-        return False
-    return bool(endpoint.targets) and not endpoint.id.endswith(f"/{ANY}") and endpoint.protocol in PROTOCOLS
+    return (
+        endpoint.port is not None
+        and endpoint.type in _OF_PODS
+        and not endpoint.loopback
+        and bool(endpoint.targets)
+        and endpoint.protocol in PROTOCOLS
+    )
 
 
 def endpoint_of(view: Inventory, namespace: str, identifier: str) -> EndpointNode | None:
@@ -244,6 +248,12 @@ def listeners(pod: PodInstance, port: int | None, protocol: str) -> tuple[Contai
     return tuple(container for container in containers if container.type is not ContainerType.EPHEMERAL)
 
 
+def _alone(container: ContainerInstance) -> tuple[ContainerInstance, ...]:
+    """One container: all of its pod, as a rule, so that there is nothing to make."""
+    containers = container.pod.containers
+    return containers if len(containers) == 1 else (container,)
+
+
 # --- making them ------------------------------------------------------------------------------------
 
 
@@ -266,7 +276,7 @@ def endpoints_differ(view: Inventory, namespace: str) -> bool:
 def _endpoints(view: Inventory, namespace: str) -> list[EndpointNode]:
     services = view.in_namespace(Service, namespace)
     pods = view.index(PODS_BY_NAMESPACE)[namespace]
-    covered: set[tuple[str, int | None, str]] = set()
+    covered: _Covered = {}
     by_service: dict[tuple[str, int, str], EndpointNode] = {}
     found: list[EndpointNode] = []
     behind = _pods_by_service(view, namespace, services, pods)
@@ -280,12 +290,17 @@ def _endpoints(view: Inventory, namespace: str) -> list[EndpointNode]:
                 continue
             node = _service_port(service, index, port, selected)
             by_service[service.name, port.port, node.protocol] = node
-            covered.update([(target.pod.id, target.port, node.protocol) for target in node.targets])
+            for target in node.targets:
+                at_port = covered.get((target.port, node.protocol))
+                if at_port is None:
+                    at_port = covered[target.port, node.protocol] = set()
+                at_port.add(target.pod)
             found.append(node)
-    served = {pod for pod, _, _ in covered}
+    served: set[PodInstance] = set().union(*covered.values())
+    declared: dict[ContainerInstance, list[_Declared]] = {}
     for pod in pods:
         if pod.containers:
-            _add_of_pod(pod, covered, served, found)
+            _add_of_pod(pod, declared, covered, served, found)
     for ingress in view.in_namespace(Ingress, namespace):
         found += _of_backends(view, ingress, by_service)
     for route in view.in_namespace(Route, namespace):
@@ -312,13 +327,24 @@ def _service_port(
     if isinstance(wanted, str) and wanted.isdigit():
         wanted = int(wanted)
     targets = node.targets
+    known: dict[ContainerInstance, int | None] = {}
     for pod in selected or ():
+        containers = pod.containers
         if isinstance(wanted, int):
             targets.append(Target(pod, wanted, listeners(pod, wanted, protocol)))
-        else:
+        elif len(containers) > 1:
             named = _named_port(pod, wanted or "", protocol)
             if named is not None:
                 targets.append(Target(pod, named[0], (named[1],)))
+        else:
+            # What the name means is asked once for all replicas.
+            first = containers[0].alike
+            if first not in known:
+                named = _named_port(pod, wanted or "", protocol)
+                known[first] = named[0] if named is not None else None
+            number = known[first]
+            if number is not None:
+                targets.append(Target(pod, number, containers))
     return node
 
 
@@ -342,16 +368,15 @@ def _pods_by_service(
             wanted.add(next(iter(selector.items())))
     by_label: dict[tuple[str, str | None], list[PodInstance]] = {label: [] for label in wanted}
     if wanted:
-        keys = list(dict.fromkeys(key for key, _ in wanted))
+        # Replicas have the same labels.
+        known: dict[PodInstance, list[list[PodInstance]]] = {}
         for pod in pods:
-            if not pod.containers:
-                continue
-            labels = pod.labels
-            for key in keys:
-                if key in labels:
-                    bucket = by_label.get((key, labels[key]))
-                    if bucket is not None:
-                        bucket.append(pod)
+            if pod.containers:
+                buckets = known.get(pod.alike)
+                if buckets is None:
+                    buckets = known[pod.alike] = [by_label[label] for label in pod.labels.items() if label in by_label]
+                for bucket in buckets:
+                    bucket.append(pod)
     for service in services:
         spec = service.spec
         selector = spec.selector if spec else None
@@ -404,20 +429,47 @@ def pod_of(view: Inventory, item: EndpointSlice, endpoint: Endpoint) -> PodInsta
     return view.pods.get(f"Pod:{ref.namespace or item.namespace}/{ref.name}")
 
 
+_Covered: TypeAlias = dict[tuple[int | None, str], set[PodInstance]]
+"""The pods at which a Service leads to a port, by its number and protocol."""
+
+
+class _Declared(NamedTuple):
+    """A port that a container declares."""
+
+    number: int
+    protocol: str
+    on_host: int | None
+    """The port of the node, if there is one."""
+    where: str
+    loopback: bool
+
+
+def _declared(container: ContainerInstance) -> Iterator[_Declared]:
+    shared = container.pod.spec.host_network
+    for index, port in enumerate(container.spec.ports or ()):
+        number = port.container_port
+        if number:
+            on_host = port.host_port or (number if shared else None)
+            loopback = port.host_ip is not None and is_loopback(port.host_ip)
+            yield _Declared(number, port.protocol or "TCP", on_host, f"{container.field('ports')}[{index}]", loopback)
+
+
 def _add_of_pod(
-    pod: PodInstance, covered: set[tuple[str, int | None, str]], served: set[str], found: list[EndpointNode]
+    pod: PodInstance,
+    known: dict[ContainerInstance, list[_Declared]],
+    covered: _Covered,
+    served: set[PodInstance],
+    found: list[EndpointNode],
 ) -> None:
     shared = pod.spec.host_network
     declares = False
     name = pod.id
     for container in pod.containers:
-        for index, port in enumerate(container.spec.ports or ()):
-            number = port.container_port
-            if not number:
-                continue
+        declared = known.get(container.alike)
+        if declared is None:
+            declared = known[container.alike] = list(_declared(container.alike))
+        for number, protocol, on_host, where, loopback in declared:
             declares = True
-            protocol = port.protocol or "TCP"
-            on_host = port.host_port or (number if shared else None)
             if on_host:
                 found.append(
                     EndpointNode(
@@ -426,13 +478,18 @@ def _add_of_pod(
                         name,
                         on_host,
                         protocol,
-                        [Target(pod, number, (container,))],
-                        f"{container.field('ports')}[{index}]",
-                        port.host_ip is not None and is_loopback(port.host_ip),
+                        [Target(pod, number, _alone(container))],
+                        where,
+                        loopback,
                     )
                 )
-            if not shared and (name, number, protocol) not in covered:
-                covered.add((name, number, protocol))
+            if shared:
+                continue
+            at_port = covered.get((number, protocol))
+            if at_port is None:
+                at_port = covered[number, protocol] = set()
+            if pod not in at_port:
+                at_port.add(pod)
                 found.append(
                     EndpointNode(
                         f"Endpoint:{pod.namespace}/pod.{pod.name}/{number}{port_suffix(protocol)}",
@@ -441,10 +498,10 @@ def _add_of_pod(
                         number,
                         protocol,
                         [Target(pod, number, listeners(pod, number, protocol))],
-                        f"{container.field('ports')}[{index}]",
+                        where,
                     )
                 )
-    if not declares and name not in served:
+    if not declares and pod not in served:
         found.append(
             EndpointNode(
                 f"Endpoint:{pod.namespace}/pod.{pod.name}/{ANY}",

@@ -208,12 +208,17 @@ class ExposeExternalIP(_ServiceTechnique):
 
 
 def _on_host(pod: PodInstance) -> Iterable[str]:
-    for _ in host_ports(pod):
-        return ("yes",)
+    """By the spec alone: which of its containers run differs between replicas."""
+    spec = pod.spec
+    for containers in (spec.containers, spec.init_containers, spec.ephemeral_containers):
+        for container in containers or ():
+            for port in container.ports or ():
+                if port.host_port or (spec.host_network and port.container_port):
+                    return ("yes",)
     return ()
 
 
-PODS_ON_HOST: IndexOf[str, PodInstance] = IndexOf("pods with ports on the host", "pods", _on_host)
+PODS_ON_HOST: IndexOf[str, PodInstance] = IndexOf("pods with ports on the host", "pods", _on_host, of_replicas=True)
 
 
 class ExposeHostPort(Technique):

@@ -70,18 +70,20 @@ class _ThroughMount(RecordTechnique):
         return view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_PATH]
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        causes: dict[tuple[str, str], tuple[str, str]] = {}
         for container in subjects:
             blocked = ""
             found = False
             for mount in host_mounts(view, container):
-                for effort, answer, cause in self.ways(view, container, mount):
+                for effort, answer, rest in self.ways(view, container, mount):
                     if not on_linux(view, container.pod):
                         continue
                     if answer.off is not None:
                         blocked = blocked or answer.off
                     else:
                         found = True
-                        yield container.id, container.pod.node, effort, answer.missing, (mount.key, cause)
+                        cause = mount.key, rest
+                        yield container.id, container.pod.node, effort, answer.missing, causes.setdefault(cause, cause)
             if blocked and not found:
                 yield Blocked(container.id, container.pod.node, blocked)
 
@@ -148,8 +150,8 @@ def _declare(
     )
 
 
-def _takes(missing: Iterable[Fact]) -> Answer:
-    return Answer(tuple(missing))
+def _takes(missing: Sequence[Fact]) -> Answer:
+    return Answer(tuple(missing)) if missing else HOLDS
 
 
 _READS_USER = frozenset({"Pod", "Node"})
@@ -429,41 +431,42 @@ class HostTraverse(ManyTechnique):
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
+        mounts_host_path = Trait.HOST_PATH
         starts = [
             (container, mount)
             for pod in pods
             for container in pod.containers
-            if Trait.HOST_PATH in container.traits
+            if mounts_host_path in container.traits
             for mount in host_mounts(view, container)
             if _holds_pods(mount) and on_linux(view, pod)
         ]
         if not starts:
             return
-        tokens = _tokens_on_disk(view, pods)
-        accounts = list(tokens)
-        first: dict[str, list[tuple[str, str]]] = {}
+        known = subject != UNKNOWN_NODE
+        tokens = _tokens_on_disk(view, pods) if not known else {}
+        accounts = list(dict.fromkeys(_accounts_on_disk(view, pods))) if known else []
         for container, mount in starts:
             base = all_of(_root_uses_files(view, container), _takes(mount.missing))
             if base.off is not None:
                 yield Blocked(container.id, container.pod.node, base.off)
                 continue
             source, effort, key = container.id, self.declaration.effort, mount.key
-            if subject != UNKNOWN_NODE:
-                causes = first.get(key)
-                if causes is None:
-                    causes = first[key] = [(key, holders[0].id) for holders in tokens.values()]
-                yield Many(source, accounts, effort, base.missing, causes)
+            if known:
+                yield Many(source, accounts, effort, base.missing, [key] * len(accounts))
                 continue
             for account, holders in tokens.items():
-                holder, shares = _nearest(view, container.pod, holders)
-                yield Many(source, [account], effort, all_of(base, shares).missing, [(key, holder.id)])
+                _, shares = _nearest(container.pod, holders)
+                yield Many(source, [account], effort, all_of(base, shares).missing, [key])
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
-        holder = view.containers.get(edge.cause[1])
-        mount = mount_of(view, container, edge.cause[0]) if container is not None else None
-        if container is None or holder is None or mount is None:
+        mount = mount_of(view, container, edge.cause) if container is not None else None
+        if container is None or mount is None:
             return []
+        holders = _tokens_on_disk(view, view.index(PODS_BY_NODE)[container.pod.node]).get(edge.target)
+        if holders is None:
+            return []
+        holder, _ = _nearest(container.pod, holders)
         out = [*mount_evidence(view, container, mount), *user_evidence(view, container)]
         for token in _on_disk(view, holder):
             if token.account == edge.target:
@@ -486,16 +489,24 @@ def _on_disk(view: Inventory, container: ContainerInstance) -> list[TokenMount]:
     return [token for token in api_tokens(view, container) if token.source is not TokenSource.SECRET_ENVIRONMENT]
 
 
-def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, list[ContainerInstance]]:
-    """The accounts whose tokens lie on a node's disk, with one container of each pod that mounts one."""
-    out: dict[str, list[ContainerInstance]] = {}
+def _accounts_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> Iterator[str]:
+    """The accounts whose tokens lie on a node's disk, some of them repeatedly."""
     memo: dict[ContainerInstance, list[str]] = view.memo("accounts on disk", WITH_TOKENS)
     for pod in pods:
         for container in pod.containers:
             accounts = memo.get(container.alike)
             if accounts is None:
                 accounts = memo[container.alike] = [token.account for token in _on_disk(view, container)]
-            for account in accounts:
+            yield from accounts
+
+
+def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, list[ContainerInstance]]:
+    """The accounts whose tokens lie on a node's disk, with one container of each pod that mounts one."""
+    out: dict[str, list[ContainerInstance]] = {}
+    for pod in pods:
+        for container in pod.containers:
+            for token in _on_disk(view, container):
+                account = token.account
                 holders = out.get(account)
                 if holders is None:
                     out[account] = [container]
@@ -504,9 +515,7 @@ def _tokens_on_disk(view: Inventory, pods: Iterable[PodInstance]) -> dict[str, l
     return out
 
 
-def _nearest(
-    view: Inventory, pod: PodInstance, holders: Sequence[ContainerInstance]
-) -> tuple[ContainerInstance, Answer]:
+def _nearest(pod: PodInstance, holders: Sequence[ContainerInstance]) -> tuple[ContainerInstance, Answer]:
     """The first holder that surely shares the node with a pod, else the first."""
     first = shares_node(pod, holders[0].pod)
     if first.missing:

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workbench.graph.graph import Edge
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.fields import literal
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.network_objects import GATEWAY_ROUTES, Route
 from workbench.inventory.objects import Ingress, Service
-from workbench.inventory.pods import ContainerType, PodInstance
+from workbench.inventory.pods import ContainerInstance, ContainerType, PodInstance
 from workbench.techniques.endpoints import endpoints_of, pod_of, ready_condition, service_endpoint, slices_of
 from workbench.techniques.resolve import distinct, gateway_routes
 from workbench.techniques.resolve.backends import backend_ports, backends
 
 
-def listener_evidence(view: Inventory, edge: Edge, container_id: str = "") -> list[Evidence]:
+def listener_evidence(
+    view: Inventory, endpoint: str, container: ContainerInstance, owner: str, where: str
+) -> list[Evidence]:
     """The way from an Endpoint to a container: the image, what declares the port, and what selects the pod.
 
     Args:
         view: An inventory, or an overlay.
-        edge: One that starts at an Endpoint and whose cause begins with the object and the field that declare it.
-        container_id: The container, if it is not the edge's target.
+        endpoint: The id of the Endpoint.
+        container: The container.
+        owner: The id of the object that declares the Endpoint.
+        where: The field there.
     """
-    container = view.containers.get(container_id or edge.target)
-    if container is None:
-        return []
     pod = container.pod
-    owner, where = edge.cause[:2]
     found = [view.evidence(pod.obj, container.field("image"))]
     if container.status is not None and container.type is ContainerType.CONTAINER:
         found.append(view.evidence(pod.obj, f"status.containerStatuses[name={container.name}].imageID"))
@@ -38,7 +37,7 @@ def listener_evidence(view: Inventory, edge: Edge, container_id: str = "") -> li
     found.append(view.evidence(owner, where))
     service = view.by_id(owner)
     if isinstance(service, (Ingress, Route)):
-        service = _backend(view, service, edge.source, container.id)
+        service = _backend(view, service, endpoint, container.id)
     elif isinstance(service, GATEWAY_ROUTES):
         lead = next((each for each in gateway_routes.leads_of(view, owner) if each.where == where), None)
         service = view.get(Service, lead.service, lead.namespace) if lead is not None else None

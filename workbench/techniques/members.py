@@ -26,7 +26,7 @@ from workbench.inventory.objects import (
     Secret,
     StatefulSet,
 )
-from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance
+from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance
 from workbench.rbac import MASTERS, Ability
 from workbench.rbac.subjects import ANONYMOUS, AUTHENTICATED
 from workbench.techniques import access
@@ -35,7 +35,7 @@ from workbench.techniques.many import Many, ManyTechnique
 from workbench.techniques.pod_fields import ACCOUNT, IMAGE, REFERENCES
 from workbench.techniques.resolve import binding, permissions
 from workbench.techniques.resolve.nodes import node_ids
-from workbench.techniques.resolve.references import pod_references
+from workbench.techniques.resolve.references import referred
 from workbench.techniques.resolve.token import token_secrets
 
 CONTAINERS = "containers"
@@ -96,7 +96,9 @@ def is_distroless(container: ContainerInstance) -> bool:
 
 def _containers(view: Inventory, namespace: str) -> Iterable[str]:
     pods = view.index(PODS_BY_NAMESPACE)[namespace]
-    return [c.id for pod in pods for c in pod.containers if not is_distroless(c)]
+    if namespace not in view.index(_DISTROLESS_BY_NAMESPACE):
+        return [container.id for pod in pods for container in pod.containers]
+    return [container.id for pod in pods for container in pod.containers if not is_distroless(container)]
 
 
 def _distroless(view: Inventory, namespace: str) -> Iterable[str]:
@@ -135,17 +137,21 @@ def _with_referred(view: Inventory, namespace: str, kind: type[Secret] | type[Co
     if not permissions.were_listed(view, kind, namespace):
         prefix = f"{kind.__name__}:"
         for pod in view.index(PODS_BY_NAMESPACE)[namespace]:
-            for node, _, optional in pod_references(view, pod):
+            for node, optional in referred(view, pod):
                 if not optional and node.startswith(prefix):
                     found.add(node)
     return sorted(found)
 
 
 def _claims(view: Inventory, namespace: str) -> Iterable[str]:
+    known: dict[PodInstance, list[str]] = {}
     for pod in view.index(PODS_BY_NAMESPACE)[namespace]:
-        for volume in pod.spec.volumes or ():
-            if volume.persistent_volume_claim is not None:
-                yield pod.volume_id(volume.name or "")
+        found = known.get(pod.alike)
+        if found is None:
+            volumes = pod.spec.volumes or ()
+            found = known[pod.alike] = [each.name or "" for each in volumes if each.persistent_volume_claim is not None]
+        for volume in found:
+            yield pod.volume_id(volume)
     for claim in view.in_namespace(PersistentVolumeClaim, namespace):
         if claim.spec is not None and claim.spec.volume_name:
             yield f"Volume:{claim.spec.volume_name}"

@@ -181,9 +181,10 @@ class _HostNamespace(RecordTechnique):
     def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
         starts: list[tuple[ContainerInstance, Answer]] = []
+        trait = self._trait
         for pod in pods:
             for container in pod.containers:
-                if self._trait in container.traits and on_linux(view, pod):
+                if trait in container.traits and on_linux(view, pod):
                     base = all_of(not_isolated(view, pod), other_processes_open(view, container))
                     if base.off is None:
                         starts.append((container, base))
@@ -196,7 +197,7 @@ class _HostNamespace(RecordTechnique):
         for pod in pods:
             for container in pod.containers:
                 # Processes are visible to the node whatever namespace they are in; shared memory is not.
-                if any_target or self._trait in container.traits:
+                if any_target or trait in container.traits:
                     target = target_of(container)
                     others = alike.get(target)
                     if others is None:
@@ -217,7 +218,7 @@ class _HostNamespace(RecordTechnique):
                     continue
                 if target not in beside and subject != UNKNOWN_NODE:
                     if apart.off is None:
-                        missing = all_of(base, apart).missing
+                        missing = apart.missing if base is HOLDS else all_of(base, apart).missing
                         for other in others:
                             yield container.id, other.id, effort, missing, None
                 else:
@@ -373,15 +374,22 @@ class _SharedVolume(RecordTechnique):
 
     def _of(self, view: Inventory, subject: str) -> Iterator[Record | Blocked]:
         groups: dict[tuple[str, str], list[_Use]] = {}
+        known: dict[ContainerInstance, list[_Shared]] = {}
+        shared = Trait.SHARED_VOLUME
         for pod in view.index(PODS_BY_NAMESPACE)[subject]:
-            if len(pod.containers) == 1 and not any(v.persistent_volume_claim for v in pod.spec.volumes or ()):
-                # Nobody else mounts what is the pod's own.
-                continue
+            alone = len(pod.containers) == 1
             for container in pod.containers:
-                if Trait.SHARED_VOLUME in container.traits:
-                    for key, use in _uses(container):
-                        groups.setdefault(key, []).append(use)
+                if shared in container.traits:
+                    mounts = known.get(container.alike)
+                    if mounts is None:
+                        mounts = known[container.alike] = list(_shared_by(container.alike))
+                    for claim, name, mount, writable in mounts:
+                        # Nobody else mounts what is the pod's own.
+                        if claim or not alone:
+                            key = ("", name) if claim else (pod.id, name)
+                            groups.setdefault(key, []).append(_Use(container, mount, writable))
         effort = self.declaration.effort
+        causes: dict[tuple[str, str], tuple[str, str]] = {}
         for uses in groups.values():
             if len(uses) < 2:
                 continue
@@ -392,7 +400,8 @@ class _SharedVolume(RecordTechnique):
                 container, below, path = use.container, use.below, use.mount.mount_path or ""
                 for other, beside, where, missing in others:
                     if other is not container and (below.startswith(beside) or beside.startswith(below)):
-                        yield container.id, other.id, effort, missing, (path, where)
+                        cause = path, where
+                        yield container.id, other.id, effort, missing, causes.setdefault(cause, cause)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)
@@ -419,18 +428,28 @@ class _SharedVolume(RecordTechnique):
         return distinct(out)
 
 
-def _uses(container: ContainerInstance) -> Iterator[tuple[tuple[str, str], _Use]]:
-    pod = container.pod
+class _Shared(NamedTuple):
+    """A mount of a volume that others may mount too; replicas have the same."""
+
+    claim: bool
+    name: str
+    """Of the claim, or of the pod's own volume."""
+    mount: VolumeMount
+    writable: bool
+
+
+def _shared_by(container: ContainerInstance) -> Iterator[_Shared]:
+    volumes = container.pod.volumes
     for mount in container.spec.volume_mounts or ():
-        volume = pod.volumes.get(mount.name or "")
+        volume = volumes.get(mount.name or "")
         if volume is None:
             continue
         claim = volume.persistent_volume_claim
         writable = mount.read_only is not True
         if claim is not None:
-            yield ("", claim.claim_name or ""), _Use(container, mount, writable and claim.read_only is not True)
+            yield _Shared(True, claim.claim_name or "", mount, writable and claim.read_only is not True)
         elif volume.empty_dir is not None or volume.host_path is not None:
-            yield (pod.id, volume.name or ""), _Use(container, mount, writable)
+            yield _Shared(False, volume.name or "", mount, writable)
 
 
 TECHNIQUES: tuple[Technique, ...] = (

@@ -76,12 +76,15 @@ class NetReach(RecordTechnique):
 
     def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
         groups = _groups_of(view)
-        hubs = {name: groups.leading(name) for name in set(groups.sources.values())}
+        hubs: dict[str, tuple[str | None, str | None]] = {"": (None, None)}
         names = groups.sources
         pods = view.index(PODS_BY_NAMESPACE)
         for subject in subjects:
             for pod in pods[subject]:
-                surely, maybe = hubs.get(names.get(pod.id, ""), (None, None))
+                name = names.get(pod.id, "")
+                if name not in hubs:
+                    hubs[name] = groups.leading(name)
+                surely, maybe = hubs[name]
                 for container in pod.containers:
                     if surely is not None:
                         yield container.id, surely, 1, (), None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from workbench.graph.graph import Edge
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.fields import literal
-from workbench.inventory.inventory import Inventory
+from workbench.inventory.inventory import PODS_BY_NODE, Inventory
 from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique, fact
 from workbench.techniques.many import Record
@@ -50,8 +50,11 @@ class NetMetadata(FromContainers):
     def touched(self, view: Inventory) -> set[str] | None:
         return None if "Node" in view.replaced else changed_ways_out(view)
 
+    def pointless(self, view: Inventory) -> bool:
+        return not any(_instance(view, node_id) for node_id in view.index(PODS_BY_NODE).keys())  # noqa: SIM118
+
     def of_pod(self, view: Inventory, pod: PodInstance) -> Iterator[Record | Blocked]:
-        instance = _instance(view, pod)
+        instance = _instance(view, pod.node)
         passage = _passage(view, pod, instance) if instance is not None else None
         if instance is None or passage is None or not passage.open:
             return
@@ -63,7 +66,7 @@ class NetMetadata(FromContainers):
 
     def denied(self, view: Inventory) -> Iterable[Blocked]:
         for pod in view.pods:
-            instance = _instance(view, pod)
+            instance = _instance(view, pod.node)
             passage = _passage(view, pod, instance) if instance is not None else OPEN
             if instance is not None and not passage.open:
                 for container in pod.containers:
@@ -84,13 +87,13 @@ class NetMetadata(FromContainers):
         return found if pod.spec.host_network else [*found, *reach.evidence(view, pod, ADDRESS, PORT)]
 
 
-def _instance(view: Inventory, pod: PodInstance) -> Instance | None:
-    if pod.node == UNKNOWN_NODE:
+def _instance(view: Inventory, node_id: str) -> Instance | None:
+    if node_id == UNKNOWN_NODE:
         return None
     known = view.memo("machines of nodes", frozenset({"Node"}))
-    if pod.node not in known:
-        known[pod.node] = instance_of(view, pod.node)
-    found: Instance | None = known[pod.node]
+    if node_id not in known:
+        known[node_id] = instance_of(view, node_id)
+    found: Instance | None = known[node_id]
     return found
 
 

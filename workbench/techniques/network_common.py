@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
 from workbench.inventory.pods import PodInstance
@@ -24,13 +24,17 @@ class FromContainers(RecordTechnique):
             return
         pods = view.index(PODS_BY_NAMESPACE)
         for subject in subjects:
-            for pod in pods[subject]:
+            for pod in self.among(view, pods[subject]):
                 if pod.containers:
                     yield from self.of_pod(view, pod)
 
     def pointless(self, view: Inventory) -> bool:
         """Whether no container has such a step, whatever it is."""
         return False
+
+    def among(self, view: Inventory, pods: Sequence[PodInstance]) -> Iterable[PodInstance]:
+        """Those of the pods of a namespace that may have such a step."""
+        return pods
 
     @abstractmethod
     def of_pod(self, view: Inventory, pod: PodInstance) -> Iterator[Record | Blocked]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from workbench.graph.graph import Edge
@@ -63,9 +63,10 @@ class NetEtcd(FromContainers):
     def pointless(self, view: Inventory) -> bool:
         return not any(etcd.access.answer.off is None or etcd.access.local is not None for etcd in _etcds(view))
 
+    def among(self, view: Inventory, pods: Sequence[PodInstance]) -> Iterable[PodInstance]:
+        return pods if _serves_pods(view) else [pod for pod in pods if pod.spec.host_network]
+
     def of_pod(self, view: Inventory, pod: PodInstance) -> Iterator[Record | Blocked]:
-        if not pod.spec.host_network and not _serves_pods(view):
-            return
         best: tuple[Answer, str] | None = None
         for etcd in _etcds(view):
             answer = _answer(view, pod, etcd)

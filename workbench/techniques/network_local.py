@@ -252,12 +252,9 @@ class NodeEndpoints(RecordTechnique):
         return found | {obj.namespace for obj in leading if obj is not None}
 
     def records(self, view: Inventory, subjects: Iterable[str]) -> Iterator[Record | Blocked]:
-        for subject in subjects:
-            for kind, by_node in placed(view, subject).items():
-                for node_id, members in by_node.items():
-                    name = hub(kind, node_id)
-                    for member in members:
-                        yield name, member, 0, (), None
+        for hubs, endpoint in placed(view, subjects):
+            for name in hubs:
+                yield name, endpoint, 0, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         return []

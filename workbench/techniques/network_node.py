@@ -19,7 +19,7 @@ from workbench.techniques.members import NODES
 from workbench.techniques.network_common import FAMILY, FromContainers
 from workbench.techniques.pod_fields import ACCOUNT, PLACE, TOKENS
 from workbench.techniques.resolve import distinct, permissions, reach
-from workbench.techniques.resolve.egress import egress_evidence, reaches_api_server
+from workbench.techniques.resolve.egress import egress_evidence, egress_is_limited, reaches_api_server
 from workbench.techniques.resolve.kubelet import CONFIG, anonymous_kubelets, kubelet_evidence
 from workbench.techniques.resolve.kubelet import PORT as KUBELET_PORT
 from workbench.techniques.resolve.nodes import node_ids
@@ -69,9 +69,11 @@ class NetKubelet(FromContainers):
         tokens = (obj for kind in ("Secret", "ServiceAccount") for pair in view.replaced.get(kind, ()) for obj in pair)
         return found | {obj.namespace for obj in tokens if obj is not None}
 
+    def pointless(self, view: Inventory) -> bool:
+        return not _serve_everybody(view) and not egress_is_limited(view)
+
     def of_pod(self, view: Inventory, pod: PodInstance) -> Iterator[Record | Blocked]:
-        anonymous = anonymous_kubelets(view)
-        everybody = anonymous is not None and anonymous.off is None
+        everybody = _serve_everybody(view)
         if not everybody and not reaches_api_server(view, pod):
             return
         for container in pod.containers:
@@ -105,6 +107,11 @@ class NetKubelet(FromContainers):
         for address in reach.addresses_of(view, edge.target)[:1]:
             found += reach.evidence(view, pod, address, KUBELET_PORT)
         return distinct(found)
+
+
+def _serve_everybody(view: Inventory) -> bool:
+    anonymous = anonymous_kubelets(view)
+    return anonymous is not None and anonymous.off is None
 
 
 def _config_changed(view: Inventory) -> bool:

@@ -20,8 +20,8 @@ from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechniq
 from workbench.techniques.pod_fields import ACCOUNT, PLACE, REFERENCES, TOKENS
 from workbench.techniques.resolve.container import on_every_node
 from workbench.techniques.resolve.nodes import ROLE_LABELS, control_plane, control_plane_evidence, node_ids
-from workbench.techniques.resolve.references import Where, dotted, optional, placed, pod_references
-from workbench.techniques.resolve.token import ACCOUNT_NAME, token_volumes
+from workbench.techniques.resolve.references import Where, dotted, optional, pod_references, referred
+from workbench.techniques.resolve.token import ACCOUNT_NAME, token_volumes_of_replicas
 
 NODES_GROUP = "Group:system:nodes"
 
@@ -163,12 +163,13 @@ class TokenSteal(RecordTechnique):
 
     def records(self, view: Inventory, subjects: Iterable[PodInstance]) -> Iterator[Record | Blocked]:
         for pod in subjects:
-            if pod.spec.volumes and pod.containers:
-                for volume, account, secret in token_volumes(view, pod):
-                    yield pod.volume_id(volume), account, 1, (), (pod.id, secret)
+            if pod.containers:
+                for volume, account, secret in token_volumes_of_replicas(view, pod):
+                    name = pod.volume_id(pod.own_volume(volume))
+                    yield name, account, 1, (), (pod.id, secret) if secret else pod.id
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
-        pod_id, secret = edge.cause
+        pod_id, secret = (edge.cause, "") if isinstance(edge.cause, str) else edge.cause
         pod = view.pods.get(pod_id)
         if pod is None:
             return []
@@ -242,32 +243,45 @@ class NodeSecrets(_NodeTechnique):
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         known = subject != UNKNOWN_NODE
-        best: dict[str, tuple[tuple[Fact, ...], tuple[str, Where]]] = {}
+        best: dict[str, tuple[tuple[Fact, ...], str]] = {}
+        surely = True
         for pod in view.index(PODS_BY_NODE)[subject]:
-            if not bound(pod):
+            if not pod.containers and not bound(pod):
                 continue
             shared = _ON if known else shares_node(pod)
-            for target, where, is_optional in pod_references(view, pod):
+            for target, is_optional in referred(view, pod):
                 found = best.get(target)
                 if found is not None and (shared or not found[0]):
                     continue
                 named = optional(view, target) if is_optional else _ON
                 if named is not None and (found is None or len(shared) + len(named) < len(found[0])):
-                    best[target] = shared + named, (pod.id, placed(pod, where) if pod.renamed else where)
-        for missing, run in groupby(best.items(), lambda item: item[1][0]):
-            together = list(run)
-            causes = [cause for _, (_, cause) in together]
-            yield Many(subject, [target for target, _ in together], 1, missing, causes)
+                    best[target] = shared + named, pod.id
+                    surely = surely and not best[target][0]
+        runs = [(_ON, best.items())] if surely else groupby(best.items(), lambda item: item[1][0])
+        for missing, run in runs:
+            together = dict(run)
+            yield Many(subject, list(together), 1, missing, [pod_id for _, pod_id in together.values()])
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
-        pod_id, where = edge.cause
-        pod = view.pods.get(pod_id)
-        if pod is None:
+        pod = view.pods.get(edge.cause)
+        where = _place(view, pod, edge.target) if pod is not None else None
+        if pod is None or where is None:
             return []
         found = [view.evidence(pod.obj, pod.field(dotted(where))), *_scheduled(view, pod)]
         if where == ("serviceAccountName",):
             found.insert(0, view.evidence(pod.account, "imagePullSecrets"))
         return found
+
+
+def _place(view: Inventory, pod: PodInstance, target: str) -> Where | None:
+    """Where a pod refers to an object; of several places the first one that takes least."""
+    best: tuple[int, Where] | None = None
+    for node, where, is_optional in pod_references(view, pod):
+        if node == target:
+            named = optional(view, target) if is_optional else _ON
+            if named is not None and (best is None or len(named) < best[0]):
+                best = len(named), where
+    return None if best is None else best[1]
 
 
 class NodeToken(_NodeTechnique):
@@ -296,14 +310,13 @@ class NodeToken(_NodeTechnique):
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         known = subject != UNKNOWN_NODE
-        best: dict[tuple[str, str], PodInstance] = {}
+        best: dict[str, PodInstance] = {}
         for pod in view.index(PODS_BY_NODE)[subject]:
-            if pod.mirror or not bound(pod):
+            if pod.mirror or not (pod.containers or bound(pod)):
                 continue
-            key = (pod.namespace, pod.account_name)
-            first = best.get(key)
+            first = best.get(pod.account)
             if first is None or (not known and shares_node(first) and not shares_node(pod)):
-                best[key] = pod
+                best[pod.account] = pod
         for missing, pods in _by_sharing(subject, best.values()):
             together = list(pods)
             yield Many(subject, [pod.account for pod in together], 2, missing, [pod.id for pod in together])

@@ -16,9 +16,9 @@ from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
 from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.pod_fields import ACCOUNT, API_SERVER, PLACE, TOKENS
-from workbench.techniques.resolve.egress import APART, containers_touched, egress_evidence, reaches_api_server
+from workbench.techniques.resolve.egress import APART, containers_touched, egress_evidence, facts_to_api_server
 from workbench.techniques.resolve.nodes import node_ids
-from workbench.techniques.resolve.token import api_tokens, automount, token_evidence
+from workbench.techniques.resolve.token import api_tokens, automount, token_evidence, tokens_of_replicas
 
 _RBAC = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 
@@ -107,13 +107,14 @@ class IdentityAssume(RecordTechnique):
     from_subject = True
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        missing = facts_to_api_server(view)
         for container in subjects:
             pod = container.pod
-            tokens = api_tokens(view, container)
+            tokens = tokens_of_replicas(view, container)
             if tokens:
-                missing = reaches_api_server(view, pod)
+                facts = missing(pod) if missing is not None else ()
                 for token in tokens:
-                    yield container.id, token.account, 1, missing, token
+                    yield container.id, token.account, 1, facts, None
             elif not pod.mirror and not automount(view, pod):
                 yield Blocked(
                     container.id,
@@ -125,7 +126,13 @@ class IdentityAssume(RecordTechnique):
         container = view.containers.get(edge.source)
         if container is None:
             return []
-        return [*token_evidence(view, container, edge.cause), *egress_evidence(view, container.pod)]
+        found = [
+            each
+            for token in api_tokens(view, container)
+            if token.account == edge.target
+            for each in token_evidence(view, container, token)
+        ]
+        return [*found, *egress_evidence(view, container.pod)]
 
 
 class GroupMember(RecordTechnique):

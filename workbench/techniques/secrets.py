@@ -14,7 +14,7 @@ from workbench.inventory.pods import ContainerInstance, Trait
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique, fact
 from workbench.techniques.many import Record, RecordTechnique
 from workbench.techniques.pod_fields import API_SERVER, ENVIRONMENT, MOUNTS, TOKENS
-from workbench.techniques.resolve.egress import APART, containers_touched, egress_evidence, reaches_api_server
+from workbench.techniques.resolve.egress import APART, containers_touched, egress_evidence, facts_to_api_server
 from workbench.techniques.resolve.references import (
     Reference,
     Where,
@@ -22,7 +22,6 @@ from workbench.techniques.resolve.references import (
     config_maps_of_volume,
     dotted,
     optional,
-    placed,
     secrets_of_environment,
     secrets_of_volume,
 )
@@ -69,23 +68,23 @@ class VolumeDiscover(RecordTechnique):
     from_subject = True
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        missing = facts_to_api_server(view)
+        known: dict[ContainerInstance, list[str]] = {}
         for container in subjects:
-            pod, spec = container.pod, container.spec
+            pod = container.pod
+            names = known.get(container.alike)
+            if names is None:
+                spec = container.alike.spec
+                seen = [each.name for each in (*(spec.volume_mounts or ()), *(spec.volume_devices or ()))]
+                names = known[container.alike] = [f"{name}" for name in dict.fromkeys(seen)]
             source = container.id
             prefix = f"Volume:{pod.namespace}/{pod.name}/"
-            seen: set[str | None] = set()
             # A token that the container cannot use against the API server is no way to its account by this volume.
-            shut = reaches_api_server(view, pod)
+            shut = missing(pod) if missing is not None else ()
             tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
-            for mount in spec.volume_mounts or ():
-                name = mount.name
-                if name not in seen:
-                    seen.add(name)
-                    yield source, f"{prefix}{name}", 1, shut if name in tokens else (), "volumeMounts"
-            for device in spec.volume_devices or ():
-                if device.name not in seen:
-                    seen.add(device.name)
-                    yield source, f"{prefix}{device.name}", 1, (), "volumeDevices"
+            for each in names:
+                name = pod.own_volume(each) if pod.renamed else each
+                yield source, prefix + name, 1, shut if name in tokens else (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -93,8 +92,9 @@ class VolumeDiscover(RecordTechnique):
             return []
         pod = container.pod
         volume = edge.target.rpartition("/")[2]
+        mounted = any(pod.volume_id(f"{name}") == edge.target for name in _mounted(container))
         return [
-            view.evidence(pod.obj, container.field(f"{edge.cause}[name={volume}]")),
+            view.evidence(pod.obj, container.field(f"{'volumeMounts' if mounted else 'volumeDevices'}[name={volume}]")),
             view.evidence(pod.obj, pod.field(f"volumes[name={volume}]")),
             *(egress_evidence(view, pod) if edge.missing else ()),
         ]
@@ -119,16 +119,16 @@ class _Reads(RecordTechnique):
     from_subject = True
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
-        known: dict[ContainerInstance, list[tuple[str, tuple[Fact, ...], Where]]]
-        known = view.memo(f"{self.id} of replicas", self.declaration.reads)
+        known: dict[ContainerInstance, list[tuple[str, tuple[Fact, ...]]]] = {}
         for container in subjects:
             found = known.get(container.alike)
             if found is None:
-                found = known[container.alike] = list(self._resolved(view, container.alike))
+                resolved = self._resolved(view, container.alike)
+                found = known[container.alike] = [(target, missing) for target, missing, _ in resolved]
             if found:
-                source, pod = container.id, container.pod
-                for target, missing, where in found:
-                    yield source, target, 1, missing, placed(pod, where) if pod.renamed else where
+                source = container.id
+                for target, missing in found:
+                    yield source, target, 1, missing, None
 
     def _resolved(self, view: Inventory, container: ContainerInstance) -> Iterator[tuple[str, tuple[Fact, ...], Where]]:
         """What is there of the references, or may be: the object, what that takes, and the place."""
@@ -147,13 +147,19 @@ class _Reads(RecordTechnique):
         container = view.containers.get(edge.source)
         if container is None:
             return []
+        places = [
+            (missing, where) for target, missing, where in self._resolved(view, container) if target == edge.target
+        ]
+        if not places:
+            return []
         pod = container.pod
-        path = dotted(edge.cause)
-        if edge.cause[0] != "volumes":
+        _, where = min(places, key=lambda place: place[0] != edge.missing)
+        path = dotted(where)
+        if where[0] != "volumes":
             return [view.evidence(pod.obj, container.field(path))]
         return [
             view.evidence(pod.obj, pod.field(path)),
-            view.evidence(pod.obj, container.field(f"volumeMounts[name={edge.cause[1]}]")),
+            view.evidence(pod.obj, container.field(f"volumeMounts[name={where[1]}]")),
         ]
 
 

@@ -72,11 +72,12 @@ class EndpointUnauthenticated(RecordTechnique):
                                 yield from _given(view, endpoint, container, target.port)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
-        container = view.containers.get(edge.cause[2])
+        owner, where, container_id = edge.cause
+        container = view.containers.get(container_id)
         if container is None:
             return []
         pod = container.pod
-        found = listener_evidence(view, edge, container.id)
+        found = listener_evidence(view, edge.source, container, owner, where)
         found[1:1] = [view.evidence(pod.obj, container.field(key), "the image's own") for key in ("command", "args")]
         for variable in container.spec.env or ():
             if variable.name in SETTINGS:

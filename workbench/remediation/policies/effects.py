@@ -137,7 +137,7 @@ class PolicyEffects:
                 for at in range(places.start, places.stop):
                     source, target = graph.source[at], graph.target[at]
                     if self._between[source] and self._between[target]:
-                        between = self._compiled.numbers(list(forwarding(graph.causes[at]))) if exposing else ()
+                        between = self._compiled.numbers(list(forwarding(graph.cause(at)))) if exposing else ()
                         for node in (source, target, *map(int, between)):
                             out.setdefault(node, {}).setdefault((number, key), []).append((source, target))
         return out

@@ -6,6 +6,7 @@ Each answers with an :class:`Answer`: it holds, it holds if some facts do, or a 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from workbench.graph.graph import Fact
@@ -33,6 +34,7 @@ HOLDS = Answer()
 """The objects prove the precondition."""
 
 
+@lru_cache(maxsize=4096)
 def needs(condition: str, about: str) -> Answer:
     """It holds if one fact does: ``needs("C-USER", "Image:nginx")``."""
     return Answer(((condition, about),))

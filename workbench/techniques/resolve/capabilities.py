@@ -7,7 +7,7 @@ Source: containerd ``pkg/cri/opts`` (``WithAddedCapabilities``: names come witho
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
@@ -138,6 +138,9 @@ def _names(entries: tuple[str, ...], *, prefix: bool) -> set[str]:
     return {name.removeprefix("CAP_") for name in names} if prefix else names
 
 
+_READS = frozenset({"Pod", "Node"})
+
+
 def holds(view: Inventory, container: ContainerInstance, *capabilities: str) -> Answer | None:
     """Whether an attacker in a container can act with all of some capabilities.
 
@@ -145,11 +148,17 @@ def holds(view: Inventory, container: ContainerInstance, *capabilities: str) -> 
         ``None`` if the container does not have them; else what it takes: root, and C-GATE where it depends on
         an unknown runtime.
     """
-    held = effective_capabilities(view, container)
-    if not held.possible.issuperset(capabilities):
-        return None
-    granted = HOLDS if held.certain.issuperset(capabilities) else needs("C-GATE", CLUSTER)
-    return all_of(granted, as_root(container))
+    # Half a dozen techniques ask, of replicas on every node.
+    known: dict[tuple[Any, ...], Answer | None] = view.memo("capabilities held", _READS)
+    key = container.alike, runtime_of(view, container), capabilities
+    if key not in known:
+        held = effective_capabilities(view, container)
+        if held.possible.issuperset(capabilities):
+            granted = HOLDS if held.certain.issuperset(capabilities) else needs("C-GATE", CLUSTER)
+            known[key] = all_of(granted, as_root(container))
+        else:
+            known[key] = None
+    return known[key]
 
 
 def capabilities_evidence(view: Inventory, container: ContainerInstance) -> list[Evidence]:

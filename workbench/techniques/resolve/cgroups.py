@@ -56,8 +56,14 @@ def cgroup_version(info: NodeInfo) -> int | None:
 
 def on_version_1(view: Inventory, pod: PodInstance) -> Answer:
     """Whether the node of a pod may run cgroup v1; C-GATE where neither distribution nor kubelet shows it."""
-    node = node_of(view, pod)
-    info = node_info(node)
+    known: dict[str, Answer] = view.memo("whether nodes run cgroup v1", frozenset({"Node"}))
+    found = known.get(pod.node)
+    if found is None:
+        found = known[pod.node] = _on_version_1(view, node_info(node_of(view, pod)))
+    return found
+
+
+def _on_version_1(view: Inventory, info: NodeInfo) -> Answer:
     version = cgroup_version(info)
     if version == 2:
         return ruled_out(f"status.nodeInfo.osImage: {info.os_image} runs cgroup v2")

@@ -7,6 +7,8 @@ the network plugin is, for an API server may have addresses that no object shows
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from workbench.graph.graph import Fact
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import PODS_BY_NAMESPACE, Inventory
@@ -31,17 +33,36 @@ _PORTS = frozenset({443, 6443})
 
 def reaches_api_server(view: Inventory, pod: PodInstance) -> tuple[Fact, ...]:
     """What it takes for a pod to reach the API server: nothing, or C-API about its namespace."""
-    known = view.memo("classes of pods that reach the API server", READS)
-    if "limited" not in known:
-        known["limited"] = any(policy.touches(Direction.EGRESS) for policy in network_of(view).reach.policies)
-    if not known["limited"]:
-        return ()
-    number = network_of(view).reach.class_of(pod)
-    if number is None:
-        return ()
-    if number not in known:
-        known[number] = _let_out(view, number)
-    return () if known[number] else (("C-API", f"Namespace:{pod.namespace}"),)
+    facts = facts_to_api_server(view)
+    return facts(pod) if facts is not None else ()
+
+
+def facts_to_api_server(view: Inventory) -> Callable[[PodInstance], tuple[Fact, ...]] | None:
+    """The same for whoever asks about many pods; ``None`` if all of them reach it."""
+    known: dict[int | None, tuple[Fact, ...]] = view.memo("what classes of pods need to reach the API server", READS)
+    if not egress_is_limited(view):
+        return None
+    class_of = network_of(view).reach.class_of_id
+
+    def facts(pod: PodInstance) -> tuple[Fact, ...]:
+        number = class_of(pod.id)
+        found = known.get(number)
+        if found is None:
+            # A class is one of a namespace.
+            found = () if number is None or _let_out(view, number) else (("C-API", f"Namespace:{pod.namespace}"),)
+            known[number] = found
+        return found
+
+    return facts
+
+
+def egress_is_limited(view: Inventory) -> bool:
+    """Whether some policy limits what the pods that it selects reach."""
+    return view.derived(
+        "whether policies limit what pods reach",
+        READS,
+        lambda over: any(policy.touches(Direction.EGRESS) for policy in network_of(over).reach.policies),
+    )
 
 
 def _let_out(view: Inventory, number: int) -> bool:

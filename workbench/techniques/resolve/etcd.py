@@ -43,8 +43,7 @@ ETCD_PODS: IndexOf[str, PodInstance] = IndexOf("etcd of the cluster", "pods", _k
 
 def etcd_of(pod: PodInstance) -> ContainerInstance | None:
     """The container of etcd in a mirror pod that holds the cluster's state."""
-    # Most pods are told by their name at once.
-    if not pod.name.startswith("etcd-") or not pod.mirror or pod.name.startswith(("etcd-events", "etcd-manager")):
+    if not pod.mirror or not pod.name.startswith("etcd-") or pod.name.startswith(("etcd-events", "etcd-manager")):
         return None
     return next((each for each in pod.containers if _is_etcd(each)), None)
 

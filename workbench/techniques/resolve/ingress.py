@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from workbench.inventory.image_names import without_version
 from workbench.inventory.inventory import IndexOf, Inventory
 from workbench.inventory.network_objects import Route
 from workbench.inventory.objects import Ingress, IngressClass
@@ -115,7 +116,7 @@ def _controller_keys(container: ContainerInstance) -> Iterable[str]:
                     found[value] = None
                 elif value:
                     found[f"class:{value}"] = None
-    controller = _image_controller(spec.image or "")
+    controller = _image_controller(without_version(spec.image or ""))
     if controller is not None and not named:
         found[controller] = None
     return found
@@ -132,8 +133,8 @@ def _router_keys(pod: PodInstance) -> Iterable[str]:
     return (OPENSHIFT, f"router:{router}") if router else ()
 
 
-ROUTERS: IndexOf[str, PodInstance] = IndexOf("routers of OpenShift", "pods", _router_keys)
-"""The pods of a router, by ``router:NAME``; labels are each pod's own, whatever else replicas have in common."""
+ROUTERS: IndexOf[str, PodInstance] = IndexOf("routers of OpenShift", "pods", _router_keys, of_replicas=True)
+"""The pods of a router, by ``router:NAME``."""
 
 
 def serving_namespaces(view: Inventory) -> set[str]:

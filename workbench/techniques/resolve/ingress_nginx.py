@@ -36,7 +36,8 @@ class Admission(NamedTuple):
 
 
 def _keys(container: ContainerInstance) -> Iterable[str]:
-    return ("controller",) if _IMAGE.search(container.spec.image or "") else ()
+    image = container.spec.image or ""
+    return ("controller",) if "nginx" in image and _IMAGE.search(image) else ()
 
 
 CONTROLLERS: IndexOf[str, ContainerInstance] = IndexOf(

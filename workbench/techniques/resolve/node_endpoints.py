@@ -9,9 +9,7 @@ allowed"; ``hostIP`` of container ports.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
 
 from workbench.graph import nodes
 from workbench.inventory.inventory import Inventory
@@ -19,10 +17,9 @@ from workbench.inventory.pods import UNKNOWN_NODE, PodInstance
 from workbench.network import enforcement
 from workbench.network.enforcement import Enforces
 from workbench.network.rules import Direction
-from workbench.techniques.endpoints import endpoints_differ, endpoints_of, listens
+from workbench.techniques.endpoints import endpoints_of, listens
 from workbench.techniques.resolve import HOLDS, Answer, needs, reach, ruled_out
 from workbench.techniques.resolve.container import on_every_node
-from workbench.techniques.resolve.reached import changed_ways_out
 
 ON_NODE = "endpoints-on"
 """The hubs of the Endpoints whose pods all run on a node."""
@@ -41,57 +38,53 @@ def hub(kind: str, node_id: str) -> str:
     return nodes.hub(kind, node_id.removeprefix("Node:"))
 
 
-Placed: TypeAlias = dict[str, defaultdict[str, list[str]]]
-"""The Endpoints of a namespace by the kind of a hub and the node."""
+class _Hubs(dict[str, str]):
+    """The hubs of one kind by the nodes."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def __missing__(self, node_id: str) -> str:
+        found = self[node_id] = hub(self._kind, node_id)
+        return found
 
 
-def placed(view: Inventory, namespace: str) -> Placed:
-    """Where the Endpoints of a namespace are."""
-    base = view.base
-    if base is not None and not _differ(view, namespace):
-        return placed(base, namespace)
-    return view.derived(f"endpoints by node of {namespace}", reach.READS, lambda over: _placed(over, namespace))
-
-
-def _differ(view: Inventory, namespace: str) -> bool:
-    changed = changed_ways_out(view)
-    return changed is None or namespace in changed or endpoints_differ(view, namespace)
-
-
-def _placed(view: Inventory, namespace: str) -> Placed:
-    out: Placed = {kind: defaultdict(list) for kind in (ON_NODE, ON_NODE_IF, LOCAL, LOCAL_IF)}
+def placed(view: Inventory, namespaces: Iterable[str]) -> Iterator[tuple[list[str], str]]:
+    """The Endpoints of some namespaces, each with the hubs of the nodes that it is on."""
     protected = _protected(view)
-    for endpoint in endpoints_of(view, namespace):
-        targets = endpoint.targets
-        if not targets or not (endpoint.loopback or listens(endpoint)):
-            continue
-        name = endpoint.id
-        here = {target.pod.node for target in targets}
-        alone = len(here) == 1
-        if UNKNOWN_NODE in here:
-            alone = alone and all(on_every_node(target.pod) for target in targets)
-        if not endpoint.loopback:
-            placing = out[ON_NODE if alone else ON_NODE_IF]
-            for node_id in here:
-                placing[node_id].append(name)
-            here = {target.pod.node for target in targets if protected(target.pod)}
-        placing = out[LOCAL if alone else LOCAL_IF]
-        for node_id in here:
-            placing[node_id].append(name)
-    return out
+    on_node, on_node_if, local, local_if = map(_Hubs, (ON_NODE, ON_NODE_IF, LOCAL, LOCAL_IF))
+    for namespace in namespaces:
+        for endpoint in endpoints_of(view, namespace):
+            targets = endpoint.targets
+            if not targets or not (endpoint.loopback or listens(endpoint)):
+                continue
+            here = {target.pod.node: None for target in targets}
+            alone = len(here) == 1
+            if UNKNOWN_NODE in here:
+                alone = alone and all(on_every_node(target.pod) for target in targets)
+            if not endpoint.loopback:
+                hubs = on_node if alone else on_node_if
+                yield [hubs[node] for node in here], endpoint.id
+                here = {target.pod.node: None for target in targets if protected(target.pod)}
+            hubs = local if alone else local_if
+            yield [hubs[node] for node in here], endpoint.id
 
 
 def _protected(view: Inventory) -> Callable[[PodInstance], bool]:
     """Whether some policy limits what gets into a pod, and may have an effect."""
     network = reach.network_of(view).reach
-    protects = reach.enforced(view) is not Enforces.NO
+    if reach.enforced(view) is Enforces.NO:
+        return lambda pod: False
+    class_of = network.class_of_id
     known: dict[int | None, bool] = {None: False}
 
     def protected(pod: PodInstance) -> bool:
-        number = network.class_of(pod)
-        if number not in known:
-            known[number] = protects and number is not None and bool(network.selecting(Direction.INGRESS, number))
-        return known[number]
+        number = class_of(pod.id)
+        found = known.get(number)
+        if found is None:
+            found = known[number] = number is not None and bool(network.selecting(Direction.INGRESS, number))
+        return found
 
     return protected
 

@@ -242,7 +242,14 @@ def effective(view: Inventory, identity: str) -> Effective:
     known: dict[str, Effective] = view.derived("effective rights", RBAC_KINDS, lambda _: {})
     found = known.get(identity)
     if found is None:
-        groups = {group: grants_of(view, group) for group in groups_of(view, identity)}
+        # Whoever is in a group shares what it is granted.
+        of_groups: dict[str, tuple[Grant, ...]] = view.memo("permission sets of groups", RBAC_KINDS)
+        groups: dict[str, tuple[Grant, ...]] = {}
+        for group in groups_of(view, identity):
+            granted = of_groups.get(group)
+            if granted is None:
+                granted = of_groups[group] = tuple(grants_of(view, group))
+            groups[group] = granted
         found = known[identity] = Effective(identity, grants_of(view, identity), groups)
     return found
 

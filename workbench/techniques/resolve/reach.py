@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workbench.graph.graph import Fact
 from workbench.inventory.differences import changed_fields
@@ -101,13 +101,16 @@ def _network(view: Inventory) -> Network:
 
 def _listening(view: Inventory) -> list[PortRange]:
     """Every port at a pod that an Endpoint leads to; of an overlay those of the namespaces that it changes."""
-    found: set[tuple[str, int]] = set()
+    found: set[tuple[str, int | None]] = set()
     for namespace in namespaces(view):
         if view.base is None or endpoints_differ(view, namespace):
             for endpoint in endpoints_of(view, namespace):
-                if endpoint.protocol in PROTOCOLS:
-                    found.update((endpoint.protocol, target.port) for target in endpoint.targets if target.port)
-    return [PortRange(protocol, port, port) for protocol, port in sorted(found)]
+                protocol = endpoint.protocol
+                if protocol in PROTOCOLS:
+                    for target in endpoint.targets:
+                        found.add((protocol, target.port))
+    known = sorted((protocol, port) for protocol, port in found if port)
+    return [PortRange(protocol, port, port) for protocol, port in known]
 
 
 def enforced(view: Inventory) -> Enforces:
@@ -207,6 +210,22 @@ def from_internet(
         return Passage(mitigation=f"{target.id} has completed")
     if not reach.selecting(Direction.INGRESS, number) or enforced(view) is Enforces.NO:
         return OPEN
+    known: dict[tuple[Any, ...], Passage | None] = view.memo("what classes of pods let in from the internet", READS)
+    key = number, port, protocol, keeps_client, tuple(clients)
+    if key not in known:
+        known[key] = _let_in(view, number, port, protocol, keeps_client=keeps_client, clients=key[-1])
+    found = known[key]
+    if found is None:
+        names = _names(network_of(view), Direction.INGRESS, number)
+        return Passage(mitigation=f"{names} selects {target.id} and lets nothing in from the internet")
+    return found
+
+
+def _let_in(
+    view: Inventory, number: int, port: int | None, protocol: str, *, keeps_client: bool, clients: Iterable[Span]
+) -> Passage | None:
+    """What the policies of a class let in from the internet; ``None``: nothing."""
+    reach = network_of(view).reach
     columns = reach.columns
     wanted = columns.addresses.all
     limited = list(clients)
@@ -230,10 +249,7 @@ def from_internet(
     if open_to and not closed and not maybe:
         return OPEN
     if not open_to | maybe:
-        if enforced(view) is Enforces.UNKNOWN:
-            return Passage(C_CNI)
-        names = _names(network_of(view), Direction.INGRESS, number)
-        return Passage(mitigation=f"{names} selects {target.id} and lets nothing in from the internet")
+        return Passage(C_CNI) if enforced(view) is Enforces.UNKNOWN else None
     if not keeps_client:
         # What the pod sees instead is the address of a node, or of a load balancer, of which nothing is known here.
         return Passage(C_CNI)

@@ -121,7 +121,7 @@ def _moved(view: Inventory) -> set[str] | None:
 
 def _sorted(view: Inventory, namespace: str) -> _Behind:
     reach = network_of(view).reach
-    class_of, classes = reach.class_of, reach.columns.classes
+    class_of, classes = reach.class_of_id, reach.columns.classes
     found: dict[str, set[_Pair]] = {}
     at_nodes: set[str] = set()
     for endpoint in filter(listens, endpoints_of(view, namespace)):
@@ -129,7 +129,7 @@ def _sorted(view: Inventory, namespace: str) -> _Behind:
         if endpoint.type is EndpointType.HOST_PORT:
             at_nodes.add(endpoint.id)
         for target in endpoint.targets:
-            number = class_of(target.pod)
+            number = class_of(target.pod.id)
             if number is not None and target.port:
                 behind.add((number, endpoint.protocol, target.port))
     out = _Behind()

@@ -6,6 +6,7 @@ somebody asks for evidence), and whether it is optional.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from workbench.graph.graph import Fact
@@ -117,29 +118,24 @@ def config_maps_of_environment(container: Container, namespace: str, into: list[
             into.append((f"ConfigMap:{namespace}/{found.name}", where, found.optional is True))
 
 
-def placed(pod: PodInstance, where: Where) -> Where:
-    """A place in ``pod.alike`` as a place in the pod."""
-    if where[0] != "volumes" or not pod.renamed or where[1] != pod.renamed[0]:
-        return where
-    return ("volumes", pod.renamed[1], *where[2:])
+def referred(view: Inventory, pod: PodInstance) -> Sequence[tuple[str, bool]]:
+    """The ids of what :func:`pod_references` finds, with whether they are optional; once for all replicas."""
+    memo = view.memo("references of replicas", _READS)
+    found: Sequence[tuple[str, bool]] | None = memo.get(pod.alike)
+    if found is None:
+        each = dict.fromkeys((node, is_optional) for node, _, is_optional in pod_references(view, pod.alike))
+        found = memo[pod.alike] = tuple(each)
+    return found
 
 
 def pod_references(view: Inventory, pod: PodInstance) -> list[Reference]:
     """Everything that the node authorizer lets a pod's node read: volumes, environment, pull and CSI secrets.
 
-    Containers count whether they run or not: the pod's binding to the node is enough. The places are within the spec
-    of ``pod.alike``: ``("containers", "app", "env", "KEY", ...)``; :func:`placed` makes them the pod's own.
+    Containers count whether they run or not: the pod's binding to the node is enough. The places are within the pod's
+    spec: ``("containers", "app", "env", "KEY", ...)``.
 
     Source: Kubernetes documentation, "Using Node Authorization".
     """
-    memo = view.memo("references of replicas", _READS)
-    found: list[Reference] | None = memo.get(pod.alike)
-    if found is None:
-        found = memo[pod.alike] = _pod_references(view, pod.alike)
-    return found
-
-
-def _pod_references(view: Inventory, pod: PodInstance) -> list[Reference]:
     spec = pod.spec
     namespace = pod.namespace
     found: list[Reference] = []

@@ -75,10 +75,7 @@ def api_tokens(view: Inventory, container: ContainerInstance) -> Sequence[TokenM
 
     The automount flags are not consulted for live pods: admission has already turned them into a volume.
     """
-    memo = view.memo("tokens of containers", _READS)
-    found: Sequence[TokenMount] | None = memo.get(container.alike)
-    if found is None:
-        found = memo[container.alike] = tuple(_api_tokens(view, container.alike))
+    found = tokens_of_replicas(view, container)
     pod = container.pod
     if pod.renamed and found:
         return [
@@ -87,6 +84,15 @@ def api_tokens(view: Inventory, container: ContainerInstance) -> Sequence[TokenM
             else token
             for token in found
         ]
+    return found
+
+
+def tokens_of_replicas(view: Inventory, container: ContainerInstance) -> Sequence[TokenMount]:
+    """As :func:`api_tokens`, with the volumes called as in ``container.alike``: for the accounts alone."""
+    memo = view.memo("tokens of containers", _READS)
+    found: Sequence[TokenMount] | None = memo.get(container.alike)
+    if found is None:
+        found = memo[container.alike] = tuple(_api_tokens(view, container.alike))
     return found
 
 
@@ -111,12 +117,18 @@ def _api_tokens(view: Inventory, container: ContainerInstance) -> list[TokenMoun
 
 def token_volumes(view: Inventory, pod: PodInstance) -> list[tuple[str, str, str]]:
     """The volumes of a pod that hold an API token: name, id of the account, id of the Secret (empty if projected)."""
+    found = token_volumes_of_replicas(view, pod)
+    if pod.renamed and found:
+        return [(pod.own_volume(name), account, secret) for name, account, secret in found]
+    return found
+
+
+def token_volumes_of_replicas(view: Inventory, pod: PodInstance) -> list[tuple[str, str, str]]:
+    """As :func:`token_volumes`, with the volumes called as in ``pod.alike``."""
     memo = view.memo("volumes with tokens", _READS)
     found: list[tuple[str, str, str]] | None = memo.get(pod.alike)
     if found is None:
         found = memo[pod.alike] = _token_volumes(view, pod.alike)
-    if pod.renamed and found:
-        return [(pod.own_volume(name), account, secret) for name, account, secret in found]
     return found
 
 

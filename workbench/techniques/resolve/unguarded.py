@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from workbench.inventory.image_names import without_version
 from workbench.inventory.inventory import IndexOf
 from workbench.inventory.pods import ContainerInstance
 from workbench.techniques.resolve import HOLDS, Answer, all_of, needs, ruled_out
@@ -208,9 +209,10 @@ _BY_IMAGE: tuple[tuple[re.Pattern[str], Server], ...] = tuple(
         (r"(^|/)jupyter/[\w.-]+-notebook([:@]|$)", _JUPYTER),
         (r"(^|/)(redis|redis-stack|redis-stack-server|valkey)([:@]|$)", _REDIS),
         (r"(^|/)elasticsearch(-oss)?([:@]|$)", _ELASTICSEARCH),
-        (r"(^|/)docker:[\w.-]*dind[\w.-]*(@|$)", _DOCKER),
     )
 )
+_DIND = re.compile(r"(^|/)docker:[\w.-]*dind[\w.-]*(@|$)")
+"""The one whose tag says what is in it."""
 _BY_PROGRAM = {
     "jupyter": _JUPYTER,
     "jupyter-lab": _JUPYTER,
@@ -235,7 +237,10 @@ def server_of(container: ContainerInstance) -> Server | None:
     by_program = _BY_PROGRAM.get(first.rpartition("/")[2])
     if by_program is not None:
         return by_program
-    found = _by_image(spec.image or "")
+    image = spec.image or ""
+    found = _by_image(without_version(image))
+    if found is None and "dind" in image and _DIND.search(image):
+        found = _DOCKER
     if found is _ARGO and "server" not in (*(spec.command or ()), *(spec.args or ())):
         return None
     return found
