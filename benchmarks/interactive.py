@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.analysis.paths import Path as PathOf
     from workbench.analysis.session import Analysis
     from workbench.remediation.records import Fix
-    from workbench.techniques.build import Bucket
+    from workbench.techniques.recompute import Bucket
 
 WHAT_IFS = ((1, 80), (10, 60), (100, 60))
 """How many edges go at once, and how often."""
@@ -146,7 +146,7 @@ class _Edges:
 
     def buckets(self, positions: list[int]) -> list[Bucket]:
         """The buckets as they are without some records."""
-        from workbench.techniques.build import Bucket
+        from workbench.techniques.recompute import Bucket
 
         graph, gone = self.analysis.graph, set(positions)
         return [

@@ -23,7 +23,7 @@ from tests.analysis.worlds import (
 )
 from workbench.analysis.compiled import Compiled, effort_of, steps_of, weight
 from workbench.graph.graph import Edge
-from workbench.techniques.build import Bucket
+from workbench.techniques.recompute import Bucket
 
 
 def content(compiled: Compiled) -> dict[tuple[str, str], tuple[float, str, frozenset[str]]]:

@@ -12,7 +12,7 @@ from workbench.graph.graph import SURCHARGE, Columns, Edge, Fact, Graph
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
 from workbench.techniques.api import Blocked, Declaration, Found, Reason, SubjectType, Technique
-from workbench.techniques.build import Bucket
+from workbench.techniques.recompute import Bucket
 
 
 class Scripted(Technique):

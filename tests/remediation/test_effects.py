@@ -22,7 +22,8 @@ from workbench.inventory.objects import KINDS
 from workbench.remediation.catalogue import all_fixes
 from workbench.remediation.effects import effects
 from workbench.remediation.records import Effect, Fix, Status
-from workbench.techniques.build import build, recompute
+from workbench.techniques.build import build
+from workbench.techniques.recompute import recompute
 from workbench.techniques.registry import all_techniques
 
 Records = Counter[tuple[str, str, str, int, Any, Any]]

@@ -9,7 +9,8 @@ import pytest
 from tests.builders import container, edges, inventory, mount, obj, owner, pod, proof, technique, token_volume
 from workbench.inventory.evidence import Gap, Problem
 from workbench.inventory.inventory import Inventory
-from workbench.techniques.build import build, recompute
+from workbench.techniques.build import build
+from workbench.techniques.recompute import recompute
 from workbench.techniques.resolve.egress import reaches_api_server
 
 SHUT = (("C-API", "Namespace:shop"),)

@@ -31,7 +31,8 @@ from workbench.inventory.inventory import Inventory
 from workbench.techniques import escape
 from workbench.techniques import host_path as host_path_family
 from workbench.techniques import neighbours as neighbours_family
-from workbench.techniques.build import build, recompute
+from workbench.techniques.build import build
+from workbench.techniques.recompute import recompute
 
 PID, IPC, SHARE, VOLUME = "HOSTPID_READ", "HOSTIPC_READ", "SHARE_PS_NAMESPACE", "SHARE_VOLUME"
 OWN = "Container:default/agent/app"

@@ -32,8 +32,9 @@ from workbench.inventory.changes import Change, Op, Target, overlay
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import KubernetesObject
 from workbench.inventory.pods import PodInstance
-from workbench.techniques.build import build, recompute
+from workbench.techniques.build import build
 from workbench.techniques.endpoints import endpoints_of, listens, namespaces
+from workbench.techniques.recompute import recompute
 from workbench.techniques.resolve import reach
 
 PLUGIN = (("C-CNI", "Cluster"),)

@@ -36,8 +36,10 @@ from workbench.inventory.changes import Change, Op, Target, overlay
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import KubernetesObject
 from workbench.techniques.api import Blocked
-from workbench.techniques.build import build, key_of, recompute
+from workbench.techniques.build import build
+from workbench.techniques.recompute import recompute
 from workbench.techniques.registry import all_techniques
+from workbench.techniques.touched import key_of
 
 TECHNIQUES = all_techniques()
 SPEC = "/spec/template/spec"

@@ -42,7 +42,7 @@ from workbench.analysis.reach import Reach
 from workbench.graph import nodes as node_ids
 from workbench.graph.graph import Edge, Graph
 from workbench.techniques.api import Technique
-from workbench.techniques.build import Bucket
+from workbench.techniques.recompute import Bucket
 
 EFFORT = 1 << 28
 MISSING = 1 << 16
@@ -479,7 +479,7 @@ class Compiled:
         """The arrays after some buckets are replaced; equal to compiling a new graph, at the cost of the difference.
 
         Args:
-            buckets: What :func:`workbench.techniques.build.recompute` yields for this graph.
+            buckets: What :func:`workbench.techniques.recompute.recompute` yields for this graph.
         """
         removed, added = self._difference(buckets)
         new = Compiled.__new__(Compiled)

@@ -23,7 +23,7 @@ from workbench.graph.graph import Graph
 from workbench.inventory.changes import Change, overlay
 from workbench.inventory.inventory import Inventory
 from workbench.techniques.api import Technique
-from workbench.techniques.build import Bucket, recompute
+from workbench.techniques.recompute import Bucket, recompute
 from workbench.techniques.registry import all_techniques
 
 

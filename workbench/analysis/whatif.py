@@ -25,7 +25,7 @@ from workbench.analysis.twins import Twins
 from workbench.analysis.uncollected import uncollected
 from workbench.inventory.changes import Change
 from workbench.inventory.inventory import Inventory
-from workbench.techniques.build import Bucket
+from workbench.techniques.recompute import Bucket
 
 
 @dataclass(frozen=True, slots=True)

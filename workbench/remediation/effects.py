@@ -35,9 +35,10 @@ from workbench.remediation.policies.cuts import NetworkCut, network_cut
 from workbench.remediation.policies.effects import PolicyEffects
 from workbench.remediation.records import RISK_WEIGHT, Fix, Status
 from workbench.techniques.api import SubjectType
-from workbench.techniques.build import Bucket, key_of, subject_of, touched
+from workbench.techniques.recompute import Bucket
 from workbench.techniques.resolve import permissions as rights
 from workbench.techniques.resolve.anonymous import WITHOUT_CREDENTIALS
+from workbench.techniques.touched import key_of, subject_of, touched
 
 Ranked: TypeAlias = Callable[[Sequence[Fix], int, int], None]
 """Hears fixes that are measured, how many are, and how many there are in all."""

@@ -16,7 +16,8 @@ from workbench.inventory.objects import NetworkPolicy
 from workbench.remediation.forest import Pair
 from workbench.remediation.nearby import forwarding
 from workbench.remediation.policies.cuts import NetworkCut, network_cut
-from workbench.techniques.build import Bucket, subject_of
+from workbench.techniques.recompute import Bucket
+from workbench.techniques.touched import subject_of
 
 _Key: TypeAlias = tuple[int, str]
 """A bucket: the number of its technique, and its subject."""
