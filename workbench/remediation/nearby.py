@@ -16,6 +16,7 @@ import numpy as np
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.session import Analysis
 from workbench.graph import nodes
+from workbench.inventory.changes import Op
 from workbench.inventory.inventory import (
     CONTAINERS_BY_IMAGE,
     PODS_BY_ACCOUNT,
@@ -34,9 +35,9 @@ HELD = ("PERMISSION_DISCOVER", "GROUP_MEMBER", "IDENTITY_ASSUME")
 """How somebody comes to hold a permission set, a group or an account."""
 
 
-def exposes(fix: Fix) -> bool:
-    """Whether a fix may change what leads to a pod from outside."""
-    return any(op.steps[-1] in ("hostNetwork", "image") for op in fix.ops)
+def exposes(ops: Iterable[Op]) -> bool:
+    """Whether edits may change what leads to a pod from outside."""
+    return any(op.steps[-1] in ("hostNetwork", "image") for op in ops)
 
 
 def forwarding(cause: Any) -> Iterator[str]:
@@ -94,9 +95,9 @@ class Nearby:
                 found.update((fix.id, fix) for fix in self._of_pods.get(owner, ()))
             outside = {name for node in (source, target) for pod in self._exposed(node) for name in (pod.owner, pod.id)}
             for owner in outside:
-                found.update((fix.id, fix) for fix in self._of_pods.get(owner, ()) if exposes(fix))
+                found.update((fix.id, fix) for fix in self._of_pods.get(owner, ()) if exposes(fix.ops))
         if any(nodes.is_hub(node) and nodes.hub_parts(node)[0] in NETWORK for node in (source, target)):
-            found.update((fix.id, fix) for fixes in self._of_pods.values() for fix in fixes if exposes(fix))
+            found.update((fix.id, fix) for fixes in self._of_pods.values() for fix in fixes if exposes(fix.ops))
         if all("NetworkPolicy" in each for each in reads):
             pods = {pod for node in (source, target) for pod in (*self._pods(node), *self._exposed(node))}
             pods |= {pod for edge in records for node in forwarding(edge.cause) for pod in self._pods(node)}
