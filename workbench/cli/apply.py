@@ -107,7 +107,8 @@ def _chosen(audit: Audit, journal: Journal, wanted: list[str]) -> tuple[list[Fix
     already: list[Item] = []
     for identifier in wanted:
         try:
-            found = audit.select_fixes([identifier])
+            with options.ranking() as progress:
+                found = audit.select_fixes([identifier], progress)
         except UsageError:
             done = journal.applied(identifier)
             if not done:

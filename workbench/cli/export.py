@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
     from workbench.text import shown
 
-    fixes = audit.answered(audit.select_fixes(args.fix), args.answers)
+    with options.ranking() as progress:
+        fixes = audit.answered(audit.select_fixes(args.fix, progress), args.answers)
     result = audit.export(fixes, Path(args.output), format=args.format, force=args.force)
     for line in result.messages:
         options.say(line)

@@ -27,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     audit = options.load(args)
     from workbench.report import fixes
 
+    with options.ranking() as progress:
+        audit.fixes(progress)
     if args.output == "json":
         options.write(fixes.as_json(audit))
     else:

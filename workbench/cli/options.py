@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.engine import Audit, PathQuery
     from workbench.inventory.evidence import Gap
     from workbench.kube.api import Connection
+    from workbench.remediation.effects import Ranked
     from workbench.sources import Live, SourceRequest
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -289,6 +290,16 @@ class ProgressLine:
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+@contextmanager
+def ranking() -> Iterator[Ranked]:
+    """What hears how far the ranking of fixes has come: a line of progress."""
+    progress = ProgressLine()
+    try:
+        yield lambda fixes, done, total: progress("ranking fixes", done, total)
+    finally:
+        progress.clear()
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:

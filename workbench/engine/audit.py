@@ -471,8 +471,12 @@ class Audit:
 
         return next((fix for fix in self.fixes_for(step) if fix.status is Status.READY), None)
 
-    def select_fixes(self, wanted: Sequence[str]) -> list[Fix]:
+    def select_fixes(self, wanted: Sequence[str], progress: Ranked | None = None) -> list[Fix]:
         """The fixes that ids name: record ids or unique prefixes, F-ids (all of that kind), ``all-ready``.
+
+        Args:
+            wanted: The ids.
+            progress: Hears how far the ranking has come that ``all-ready`` takes (:meth:`fixes`).
 
         Raises:
             UsageError: An id names nothing, or several.
@@ -482,7 +486,7 @@ class Audit:
         chosen: dict[str, Fix] = {}
         for identifier in wanted:
             if identifier == ALL_READY:
-                found = selected(self.fixes(), [identifier])
+                found = selected(self.fixes(progress), [identifier])
             else:
                 # What each cuts is asked of no others.
                 found = self._effects.measured(selected(self._effects.fixes, [identifier]))
