@@ -7,6 +7,7 @@ import gc
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from workbench.analysis.arrays import reached
 from workbench.analysis.choke import ChokePoint, choke_points
 from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
+from workbench.analysis.uncollected import uncollected
 from workbench.engine.network import NetworkView, invalid_policies
 from workbench.engine.records import (
     EVERYTHING,
@@ -275,21 +277,12 @@ class Audit:
         return rows + [(key.replace("_", " "), str(value)) for key, value in self.properties(node).items()]
 
     def neighbours(self, node: str, limit: int = 20) -> list[Neighbour]:
-        """The nodes next to a node, hubs looked through, outgoing ones first; sorted."""
-        return self._neighbours.get(node, [])[:limit]
+        """The nodes next to a node but for hubs, outgoing ones first; sorted."""
+        from workbench.analysis.neighbours import neighbours
 
-    @cached_property
-    def _neighbours(self) -> dict[str, list[Neighbour]]:
-        out: dict[str, set[tuple[bool, str, str]]] = {}
-        for edge in self.graph.best_edges():
-            if nodes.is_hub(edge.source) or nodes.is_hub(edge.target):
-                continue
-            out.setdefault(edge.source, set()).add((False, edge.target, edge.technique))
-            out.setdefault(edge.target, set()).add((True, edge.source, edge.technique))
-        return {
-            node: [Neighbour(other, technique, not incoming) for incoming, other, technique in sorted(found)]
-            for node, found in out.items()
-        }
+        with self._lock:
+            found = islice(neighbours(self.analysis.compiled, node), limit)
+            return [Neighbour(other, technique, outgoing) for other, technique, outgoing in found]
 
     def subgraph(
         self,
@@ -446,8 +439,11 @@ class Audit:
 
         with self._finding_fixes:
             if self._known_effects is None:
-                fixes = all_fixes(self.inventory, deny_unobserved=self.deny_unobserved)
-                self._known_effects = effects(self.analysis, fixes)
+                with uncollected():
+                    fixes = all_fixes(self.inventory, deny_unobserved=self.deny_unobserved)
+                    self._known_effects = effects(self.analysis, fixes)
+                    # They stay, so that no later search for garbage stops the screen for their sake.
+                    gc.freeze()
             return self._known_effects
 
     def fixes(self, progress: Ranked | None = None) -> list[Fix]:

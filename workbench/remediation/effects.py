@@ -57,7 +57,6 @@ class Effects:
         if self._ranked is None:
             told = monotonic()
             effects: list[Effect] = []
-            gc.freeze()
             for fix in self._in_turn():
                 effects.append(self._of(fix))
                 if monotonic() - told > _EVERY:

@@ -58,7 +58,8 @@ class FixesScreen(WorkbenchScreen):
             self._text("#whatif", title, lines)
             self._text("#diff", "Diff", [])
             return
-        suggested = [fix for fix in session.fixes or () if not session.staged(fix)]
+        staged = {fix.id for fix in session.basket}
+        suggested = [fix for fix in session.fixes or () if fix.id not in staged]
         asked = next((fix for fix in suggested if fix.id == self._asked), None)
         if asked is not None and asked not in suggested[:SUGGESTED]:
             # What was asked for is listed, however little it cuts, and what else there is for its object.
@@ -71,9 +72,9 @@ class FixesScreen(WorkbenchScreen):
         below = f"filter: {shown(self.filter_text)}" if self.filter_text else subtitle(changes)
         self.basket.entitle(f"Basket {len(session.basket)} staged, {part} suggested", below)
         # A fix keeps its number, by which the what-if speaks of it.
-        listed = [(len(session.basket) + 1 + at, suggested[at]) for at in kept]
+        listed = [(len(session.basket) + 1 + at, suggested[at]) for at in kept[:SUGGESTED]]
         self.basket.show_fixes(
-            session.basket, listed, changes, ranking=session.ranking, narrowed=bool(self.filter_text)
+            session.basket, listed, changes, of=len(kept), ranking=session.ranking, narrowed=bool(self.filter_text)
         )
         self._what_if()
         self._diff()
@@ -115,7 +116,8 @@ class FixesScreen(WorkbenchScreen):
             for severity, (before, after) in report.severities.items()
             if before or after
         )
-        order = [*session.basket, *(fix for fix in session.fixes or () if not session.staged(fix))]
+        staged = {fix.id for fix in session.basket}
+        order = [*session.basket, *(fix for fix in session.fixes or () if fix.id not in staged)]
         numbers = {fix.id: number for number, fix in enumerate(order, 1)}
         lines = [*what_if_lines(report, numbers), *risk_lines(session.basket)]
         self._text(

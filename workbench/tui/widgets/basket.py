@@ -75,6 +75,7 @@ class Basket(LineList[BasketRow]):
         suggested: Sequence[tuple[int, Fix]],
         changes: Changes | None,
         *,
+        of: int,
         ranking: str,
         narrowed: bool = False,
     ) -> None:
@@ -82,8 +83,9 @@ class Basket(LineList[BasketRow]):
 
         Args:
             staged: What is staged.
-            suggested: The other fixes with their numbers, the best first.
+            suggested: The first of the other fixes with their numbers, the best first.
             changes: What was asked of the server.
+            of: How many other fixes there are.
             ranking: How far the ranking has come; empty once all fixes are ranked.
             narrowed: Whether a filter leaves some of them out.
         """
@@ -99,13 +101,13 @@ class Basket(LineList[BasketRow]):
         if changes is not None and changes.is_applied:
             rows.append(BasketRow("TAKEN BACK" if changes.undo else "APPLIED"))
             rows += [BasketRow(about=row.id, state=changes.state_of(row.id)) for row in changes.rows]
-        part = f", {SUGGESTED} of {len(suggested):,}" if len(suggested) > SUGGESTED else ""
+        part = f", {len(suggested)} of {of:,}" if of > len(suggested) else ""
         rows.append(BasketRow(f"SUGGESTED (best next first{part})"))
         if ranking:
             rows.append(BasketRow(f"  {ranking} …"))
         elif not suggested:
             rows.append(BasketRow("  no fix matches: esc clears the filter" if narrowed else "  no other fix applies"))
-        rows += [BasketRow(fix=fix, number=number) for number, fix in suggested[:SUGGESTED]]
+        rows += [BasketRow(fix=fix, number=number) for number, fix in suggested]
         wanted = current.fix.id if current is not None and current.fix is not None else None
         at = next((at for at, row in enumerate(rows) if row.fix is not None and row.fix.id == wanted), self.cursor)
         self.set_items(rows, max(0, at))
