@@ -44,6 +44,8 @@ def test_the_second_of_a_name_is_refused() -> None:
     assert not found.put(_account("a"), None)
     assert len(found) == 1
     assert found.duplicate(_account("a"), None).problem.endswith("the first is in one.yaml:3")
+    assert found.put(_account("b"), RecordedOrigin("two.yaml", 1, 8))
+    assert found.duplicate(_account("b"), None).problem.endswith("the first is in two.yaml:8")
     with pytest.raises(InputError, match="a second object ServiceAccount:shop/a"):
         Inventory([(_account("a"), first), (_account("a"), None)])
 

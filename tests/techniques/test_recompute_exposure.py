@@ -10,6 +10,8 @@ from tests.builders import (
     api_server,
     container,
     deployment,
+    edges,
+    evidence,
     grant,
     inventory,
     namespace,
@@ -300,3 +302,23 @@ def test_a_new_policy(known: tuple[str, ...], where: str, blocks: tuple[str, ...
     check(base, base.overlay({new.id: new}))
     gone = inventory(*APPS, *([closed("one", *known)] if known else []), new)
     check(gone, gone.overlay({new.id: None}))
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_pod_behind_a_service_of_another_namespace(gone: bool) -> None:
+    # Two pods of one node cannot have the same port of it.
+    base = inventory(*(each for each in APPS if each.metadata.namespace != "one"), closed("two"))
+    web = base.by_id("Pod:two/web")
+    assert web is not None
+    if gone:
+        check(base, base.overlay({web.id: None}))
+        return
+    moved = pod("web", PORT, namespace="two", labels={"app": "web"}, node="cp", hostNetwork=True)
+    check(base, base.overlay({web.id: moved}))
+
+
+def test_what_leads_to_a_pod_of_another_namespace_says_why() -> None:
+    view = inventory(*APPS)
+    [edge] = [each for each in edges(view, "ENDPOINT_EXPLOIT") if each.source.startswith("Endpoint:three/")]
+    assert edge.target == "Container:two/web/c"
+    assert any(item.object == "EndpointSlice:three/aside" for item in evidence(view, edge))

@@ -18,6 +18,7 @@ from tests.tui.conftest import Opened, settled
 from workbench.analysis.paths import PathStep
 from workbench.engine import WhatIfReport
 from workbench.errors import Fault, InputError, UsageError
+from workbench.inventory.evidence import Evidence
 from workbench.remediation.effects import Ranked
 from workbench.remediation.records import Fix
 from workbench.sources import SourceKind, SourceRequest
@@ -322,6 +323,49 @@ async def test_evidence_is_shown_while_fixes_are_still_looked_for(isolated: Path
             assert [fix.fix for fix in app.require_session().basket] == ["F-PRIV"], "what was asked for is done"
     finally:
         audit.released.set()
+
+
+class Asked(fake.FakeAudit):
+    """Remembers which steps it is asked about, and may take its time to prove one."""
+
+    def __init__(self, *, waits: bool) -> None:
+        shop = fake.audit()
+        super().__init__(found=shop.found, known_fixes=shop.known_fixes)
+        self.begun, self.released = threading.Event(), threading.Event()
+        self.waits = waits
+        self.steps: list[PathStep] = []
+
+    def evidence(self, step: PathStep) -> list[Evidence]:
+        self.begun.set()
+        if self.waits:
+            self.released.wait(20)
+        self.steps.append(step)
+        return super().evidence(step)
+
+    def fixes_for(self, step: PathStep) -> list[Fix]:
+        self.steps.append(step)
+        return super().fixes_for(step)
+
+
+async def test_what_was_asked_of_one_source_is_not_asked_of_the_next(isolated: Path) -> None:
+    first, second = Asked(waits=True), Asked(waits=False)
+    audits = [first, second]
+    app = WorkbenchApp(
+        SourceRequest(SourceKind.SAMPLE, name="shop"), loader=lambda request, progress, live=None: audits.pop(0)
+    )
+    try:
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: app.session is not None)
+            await pilot.press("2")
+            await until(pilot, first.begun.is_set)
+            app.load(SourceRequest(SourceKind.SAMPLE, name="platform"))
+            await until(pilot, lambda: app.session is not None and app.session.audit is second)
+            first.released.set()
+            await settled(pilot)
+            known = [step for path in second.found for step in path.steps]
+            assert all(any(step is each for each in known) for step in second.steps)
+    finally:
+        first.released.set()
 
 
 async def test_the_first_run_says_which_keys_to_begin_with(opened: Opened) -> None:

@@ -8,7 +8,10 @@ from workbench.cli import options
 from workbench.errors import ExitStatus
 
 HELP = "fixes, ranked by what they cut"
-DESCRIPTION = "List every fix that applies, with the paths that it closes, its risk, and whether it is ready."
+DESCRIPTION = (
+    "List every fix that applies, with the paths that it closes, how many of the worst ones it makes go another way, "
+    "its risk, and whether it is ready."
+)
 EPILOG = """\
 examples:
   workbench fixes --sample shop

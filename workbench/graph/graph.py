@@ -189,6 +189,8 @@ class Graph:
 
     def causes(self, positions: range) -> Sequence[Any]:
         """The causes of records of one technique."""
+        if not positions:
+            return []
         technique = self.technique[positions.start]
         causes = self._causes[technique]
         if causes is None:

@@ -52,6 +52,8 @@ class Gathered:
         table, origins, indexes = self._columns[type(obj)]
         if table.setdefault(obj.id, obj) is not obj:
             return False
+        if self._positions and (positions := self._positions.get(type(obj).__name__)) is not None:
+            positions[obj.id] = len(origins)
         origins.append(origin)
         indexes.append(index)
         return True
@@ -77,11 +79,10 @@ class Gathered:
         origins = self._origins.get(kind)
         if not origins:
             return None
-        positions = self._positions.setdefault(kind, {})
-        if len(positions) < len(origins):
+        positions = self._positions.get(kind)
+        if positions is None:
             # Few are asked for, and only once all were read, as a rule.
-            known = len(positions)
-            positions.update(zip(islice(self.tables[kind], known, None), range(known, len(origins)), strict=False))
+            positions = self._positions[kind] = dict(zip(self.tables[kind], range(len(origins)), strict=False))
         position = positions.get(node)
         return None if position is None else self._origin(kind, position)
 

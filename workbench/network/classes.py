@@ -159,12 +159,6 @@ def named_ports(pod: PodInstance, names: frozenset[str]) -> NamedPorts:
     return tuple(sorted(found.values()))
 
 
-def range_of(pod: PodInstance, space: AddressSpace) -> Span | None:
-    """The range that a pod's address lies in, ``None`` if it is not known."""
-    ip = pod.status.pod_ip if pod.status is not None else None
-    return space.range_of(ip) if ip else None
-
-
 def namespace_labels(view: Inventory, name: str) -> Mapping[str, str]:
     """The labels of a namespace, with the one that the API server adds; also of one whose object was not read."""
     found = view.get(Namespace, name)

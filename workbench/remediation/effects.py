@@ -7,6 +7,7 @@ those that cut none it is how many of the worst paths have to go another way.
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from time import monotonic
@@ -46,6 +47,8 @@ class Effects:
         self._known: dict[str, Effect] = {}
         self._by_pair: dict[tuple[str, str], list[Effect]] = {}
         self._ranked: list[Effect] | None = None
+        # One thread ranks while others ask: for a moment each, so that nobody waits for the ranking.
+        self._lock = threading.RLock()
 
     def ranked(self, progress: Ranked | None = None) -> list[Effect]:
         """All of them, those that cut most first, then those that take most of the worst paths a step for their risk.
@@ -111,19 +114,28 @@ class Effects:
         """The ids of those of some fixes that take any step of a path away, the best first."""
         if self._ranked is None:
             for identifier in among:
-                self._of(self._fixes[identifier])
+                if identifier in self._fixes:
+                    self._of(self._fixes[identifier])
         found = {effect.fix.id: effect for step in path.steps for effect in self._cutting(step)}
         return [one.fix.id for one in sorted(found.values(), key=_order) if one.fix.id in among]
 
     def _of(self, fix: Fix) -> Effect:
         found = self._known.get(fix.id)
         if found is None:
-            found = self._known[fix.id] = self._measure.effect(fix)
-            for pair in found.pairs:
-                self._by_pair.setdefault(pair, []).append(found)
+            with self._lock:
+                return self._measured(fix)
+        return found
+
+    def _measured(self, fix: Fix) -> Effect:
+        found = self._known.get(fix.id)
+        if found is None:
+            found = self._measure.effect(fix)
             reroutes = self._rerouted(found)
             if reroutes:
                 found.fix = found.fix.rerouting(reroutes)
+            for pair in found.pairs:
+                self._by_pair.setdefault(pair, []).append(found)
+            self._known[fix.id] = found
         return found
 
     def _rerouted(self, effect: Effect) -> int:
@@ -149,6 +161,10 @@ class Effects:
 
     def _takes(self, effect: Effect, step: PathStep) -> bool:
         """Whether a fix takes a step away: by none of the hubs, old or new, does it lead to its target."""
+        with self._lock:
+            return self._decides(effect, step)
+
+    def _decides(self, effect: Effect, step: PathStep) -> bool:
         pairs = {(edge.source, edge.target) for edge in step.edges}
         if not effect.doubtful.isdisjoint(pairs):
             effect.removed, effect.doubtful = self._measure.decided(effect.fix), frozenset()
@@ -159,7 +175,9 @@ class Effects:
         return not effect.added or not self._measure.joined(effect, step.source, step.target)
 
     def _complete(self, effect: Effect) -> None:
-        if not effect.measured:
+        with self._lock:
+            if effect.measured:
+                return
             effect.removed, effect.added = self._measure.recomputed(effect.fix)
             effect.measured = True
 

@@ -27,7 +27,7 @@ from workbench.techniques.resolve.exposure import (
     node_port,
     rules_of_entry,
 )
-from workbench.techniques.resolve.reached import changed_ways_in
+from workbench.techniques.resolve.reached import changed_pods, changed_ways_in, leading_elsewhere
 
 _SERVICE_DOCS = "https://kubernetes.io/docs/concepts/services-networking/service/"
 
@@ -63,7 +63,8 @@ class _ServiceTechnique(Technique):
         """Those of the pods' namespaces: what policies let in depends on whom they select there."""
         if enforcement.differs(view):
             return None
-        changed = {pod.namespace for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None}
+        changed = changed_pods(view)
+        changed |= leading_elsewhere(view) if changed else set()
         return {service.id for namespace in changed for service in view.in_namespace(Service, namespace)}
 
     def touched_apart(self, view: Inventory) -> set[str] | None:

@@ -21,6 +21,7 @@ from workbench.techniques.resolve import ingress as classes
 from workbench.techniques.resolve.exposure import Exposure, forwarded, rules_of_entry
 from workbench.techniques.resolve.gateway_exposure import READS, SERVICES_BY_GATEWAY, gateway_exposure, in_cloud
 from workbench.techniques.resolve.gateway_routes import Lead, leads_into, leads_of
+from workbench.techniques.resolve.reached import changed_pods, leading_elsewhere
 
 
 class ExposeGateway(Technique):
@@ -57,7 +58,8 @@ class ExposeGateway(Technique):
     def touched_by_pods(self, view: Inventory) -> set[str] | None:
         """The routes that lead to the pods' namespaces; of all others an edge depends on what serves Gateways alone."""
         base = view.base
-        changed = {pod.namespace for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None}
+        changed = changed_pods(view)
+        changed |= leading_elsewhere(view) if changed else set()
         if base is None or not access.pods_stay(view) or enforcement.differs(view):
             return None
         if changed & (_serving(view) | _serving(base)):

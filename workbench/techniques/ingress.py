@@ -20,7 +20,7 @@ from workbench.techniques.resolve import ingress as classes
 from workbench.techniques.resolve import reach
 from workbench.techniques.resolve.backends import backend_ports, backends
 from workbench.techniques.resolve.exposure import forwarded, in_cloud, ingress_exposure, route_exposure, rules_of_entry
-from workbench.techniques.resolve.reached import changed_ways_in
+from workbench.techniques.resolve.reached import changed_pods, changed_ways_in, leading_elsewhere
 
 
 class ExposeIngress(Technique):
@@ -57,7 +57,8 @@ class ExposeIngress(Technique):
     def touched_by_pods(self, view: Inventory) -> set[str] | None:
         """Those of the pods' namespaces; of all others an edge depends on the controllers alone, and on the nodes."""
         base = view.base
-        changed = {pod.namespace for pair in view.replaced.get("pods", ()) for pod in pair if pod is not None}
+        changed = changed_pods(view)
+        changed |= leading_elsewhere(view) if changed else set()
         if base is None or not access.pods_stay(view) or enforcement.differs(view):
             return None
         if changed & (classes.serving_namespaces(view) | classes.serving_namespaces(base)):

@@ -115,7 +115,9 @@ def _behind(view: Inventory, namespace: str) -> _Behind:
 
 def _moved(view: Inventory) -> set[str] | None:
     """The namespaces of the pods whose class is another one in an overlay; ``None``: all may be."""
-    assert view.base is not None, "only an overlay has changes"
+    if view.base is None:
+        # An overlay that changes nothing of the network shares what is said of what it lies over.
+        return set()
     return network_of(view).reach.moved_from(network_of(view.base).reach)
 
 

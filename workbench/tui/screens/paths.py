@@ -245,18 +245,20 @@ class PathsScreen(WorkbenchScreen):
                 self.detail.show_fixes(details)
 
         if known is None or known.fixes is None:
-            self._ask("step", step, deliver)
+            self._ask("step", session, step, deliver)
 
-    def _ask(self, group: str, step: PathStep, deliver: Callable[[StepDetails], None]) -> None:
+    def _ask(self, group: str, session: Session, step: PathStep, deliver: Callable[[StepDetails], None]) -> None:
         """Ask for what is not known of a step: what proves it, then its fixes, and deliver both times."""
-        session = self.workbench.require_session()
         audit, known = session.audit, session.details.get(step_key(step))
 
         def arrived(details: StepDetails) -> None:
             session.details[step_key(step)] = details
+            if self.session is not session:
+                # Another source was opened since, whose steps are others.
+                return
             deliver(details)
             if details.fixes is None:
-                self._ask(group, step, deliver)
+                self._ask(group, session, step, deliver)
 
         def job() -> StepDetails:
             return step_details(audit, step) if known is None else with_fixes(audit, step, known)
@@ -278,7 +280,7 @@ class PathsScreen(WorkbenchScreen):
         if known is not None and known.fixes is not None:
             deliver(known)
         else:
-            self._ask("act", step, deliver)
+            self._ask("act", session, step, deliver)
 
     # -- actions
 
