@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,39 @@ async def test_fixes_are_shown_and_staged_while_others_are_still_ranked(isolated
             assert audit.following == [False, True], "what would close the rest is named once it is known"
     finally:
         audit.released.set()
+
+
+class Telling(Ranking):
+    """Goes on telling how far the ranking has come, whether somebody listens or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = threading.Event()
+
+    def fixes(self, progress: Ranked | None = None) -> list[Fix]:
+        found = fake.FakeAudit.fixes(self)
+        assert progress is not None
+        try:
+            while True:
+                progress(found[:2], 2, len(found))
+                time.sleep(0.01)
+        finally:
+            self.ended.set()
+
+
+async def test_leaving_ends_the_ranking_without_a_word(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit = Telling()
+    said: list[object] = []
+    monkeypatch.setattr(state.LOGGER, "exception", lambda *words: said.append(words))
+    others = set(threading.enumerate())
+    app = WorkbenchApp(SourceRequest(SourceKind.SAMPLE, name="shop"), loader=fake.loader(audit))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.session is not None and app.session.fixes is not None)
+        app.exit()
+    assert audit.ended.wait(10)
+    for thread in set(threading.enumerate()) - others:
+        thread.join(0.3)
+    assert said == []
 
 
 class Finding(fake.FakeAudit):

@@ -53,6 +53,9 @@ class JobsApp(App[None]):
                 return
             try:
                 result = job()
+            except WorkerCancelled:
+                # Nobody waits for it any more.
+                return
             except Exception as error:  # the boundary between the engine and the screen
                 if not isinstance(error, WorkbenchError):
                     state.LOGGER.exception("a job of %s failed", group)

@@ -166,10 +166,10 @@ def what_if_lines(report: WhatIfReport, numbers: Mapping[str, int]) -> list[Span
     severities = [(f"{name} paths", *both) for name, both in report.severities.items() if any(both)]
     for label, before, after in (*severities, *report.rows):
         change = after - before
-        text = f"{change:+d}" if change else "="
+        text = f"{change:+,d}" if change else "="
         out.append(
             (
-                (f"  {shown(label, TABLE_LABEL - 1):<{TABLE_LABEL}}{before:>8}{after:>8}", ""),
+                (f"  {shown(label, TABLE_LABEL - 1):<{TABLE_LABEL}}{before:>8,}{after:>8,}", ""),
                 (f"{text:>7}", "added" if change < 0 else "removed" if change else "muted"),
             )
         )

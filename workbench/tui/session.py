@@ -134,11 +134,11 @@ class Session:
             return f"{head}: conflict"
         if self.what_if is None:
             return f"{head}: …"
-        text = f"{head}: {self.what_if.paths_before} -> {count(self.what_if.paths_after, 'path')}"
+        text = f"{head}: {self.what_if.paths_before:,} -> {count(self.what_if.paths_after, 'path')}"
         # A pair keeps its place in the list by its next best path, so that the worst paths may go and none be closed.
         differing = ((name, *pair) for name, pair in self.what_if.severities.items() if pair[0] != pair[1])
         worst = next(differing, None)
-        return text if worst is None else f"{text}, {worst[1]} -> {worst[2]} {worst[0]}"
+        return text if worst is None else f"{text}, {worst[1]:,} -> {worst[2]:,} {worst[0]}"
 
     @property
     def coverage_text(self) -> str:

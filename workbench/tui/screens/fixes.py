@@ -112,7 +112,7 @@ class FixesScreen(WorkbenchScreen):
             self._text("#whatif", "What if", [(("computing …", "muted"),)])
             return
         change = "   ".join(
-            f"{WORDS[severity].strip()} {before} -> {after}"
+            f"{WORDS[severity].strip()} {before:,} -> {after:,}"
             for severity, (before, after) in report.severities.items()
             if before or after
         )
@@ -121,7 +121,7 @@ class FixesScreen(WorkbenchScreen):
         numbers = {fix.id: number for number, fix in enumerate(order, 1)}
         lines = [*what_if_lines(report, numbers), *risk_lines(session.basket)]
         self._text(
-            "#whatif", f"What if  {report.paths_before} -> {count(report.paths_after, 'path')}   {change}", lines
+            "#whatif", f"What if  {report.paths_before:,} -> {count(report.paths_after, 'path')}   {change}", lines
         )
 
     def _diff(self) -> None:

@@ -96,7 +96,7 @@ class OverviewScreen(WorkbenchScreen):
         rows: list[Row] = []
         if report.paths:
             for severity, number in report.severities.items():
-                line: Spans = (severity_span(severity), (f"{number:>6}", "strong" if number else "muted"))
+                line: Spans = (severity_span(severity), (f"{number:>8,}", "strong" if number else "muted"))
                 rows.append(Row((line,), Opens("paths", Asked(filter=f"is:{severity}"))))
             rows.append(Row(((("best paths", "heading"),),)))
             for path in report.paths[:TOP_PATHS]:
@@ -112,7 +112,7 @@ class OverviewScreen(WorkbenchScreen):
         self._set(
             "#box-paths",
             rows,
-            f"Attack paths {report.total}",
+            f"Attack paths {report.total:,}",
             f"{entries}, {count(report.crown_jewels, 'crown jewel')}",
         )
         self._set("#box-cuts", self._cuts(session), "Cut these first")
