@@ -51,7 +51,7 @@ class NetMetadata(FromContainers):
         return None if "Node" in view.replaced else changed_ways_out(view)
 
     def pointless(self, view: Inventory) -> bool:
-        return not any(_instance(view, node_id) for node_id in view.index(PODS_BY_NODE).keys())  # noqa: SIM118
+        return not any(_instance(view, node_id) for node_id in view.index(PODS_BY_NODE).keys())  # noqa: SIM118 - an index
 
     def of_pod(self, view: Inventory, pod: PodInstance) -> Iterator[Record | Blocked]:
         instance = _instance(view, pod.node)
