@@ -336,11 +336,8 @@ class FakeAudit:
 
     def fixes_for(self, step: PathStep) -> list[Fix]:
         self._enter("fixes_for")
-        return [one for one in self.known_fixes if one.fix in BY_TECHNIQUE.get(step.technique, ())]
-
-    def recommended(self, step: PathStep) -> Fix | None:
-        ready = [one for one in self.fixes_for(step) if one.status is Status.READY]
-        return max(ready, key=lambda one: one.paths_cut, default=None)
+        found = [one for one in self.known_fixes if one.fix in BY_TECHNIQUE.get(step.technique, ())]
+        return sorted(found, key=lambda one: (one.status is not Status.READY, -one.paths_cut))
 
     def fix(self, fix_id: str) -> Fix:
         for one in self.known_fixes:

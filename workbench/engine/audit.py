@@ -463,9 +463,9 @@ class Audit:
 
     def recommended(self, step: PathStep) -> Fix | None:
         """The fix of a step that is ready and cuts most for its risk."""
-        from workbench.remediation.records import Status
+        from workbench.remediation.records import first_ready
 
-        return next((fix for fix in self.fixes_for(step) if fix.status is Status.READY), None)
+        return first_ready(self.fixes_for(step))
 
     def select_fixes(self, wanted: Sequence[str], progress: Ranked | None = None) -> list[Fix]:
         """The fixes that ids name: record ids or unique prefixes, F-ids (all of that kind), ``all-ready``.

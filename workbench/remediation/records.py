@@ -192,6 +192,11 @@ class Fix:
         return replace(self, reroutes=paths)
 
 
+def first_ready(fixes: Iterable[Fix]) -> Fix | None:
+    """Of fixes of which the best comes first the one to recommend: it can be made as it is."""
+    return next((fix for fix in fixes if fix.status is Status.READY), None)
+
+
 def fix_id(fix: str, target: Target, ops: Iterable[Op], needs: Iterable[Need] = ()) -> str:
     """The record's id: 12 hex digits over fix, target, paths and literal values; answers do not change it."""
     group = target.api_version.rpartition("/")[0] if "/" in target.api_version else ""

@@ -196,7 +196,10 @@ def step_details(audit: Audit, step: PathStep) -> StepDetails:
 
 def with_fixes(audit: Audit, step: PathStep, details: StepDetails) -> StepDetails:
     """The same with the fixes of the step (in a worker)."""
-    return replace(details, fixes=audit.fixes_for(step), recommended=audit.recommended(step))
+    from workbench.remediation.records import first_ready
+
+    fixes = audit.fixes_for(step)
+    return replace(details, fixes=fixes, recommended=first_ready(fixes))
 
 
 def staged_message(fix: Fix) -> str:
