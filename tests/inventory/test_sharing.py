@@ -104,37 +104,22 @@ def test_pods_of_two_controllers_are_not_compared() -> None:
     assert one.env is not other.env
 
 
-def test_a_template_shares_with_the_pods_that_came_from_it() -> None:
-    pod = _pod("a")
+@pytest.mark.parametrize(
+    ("kind", "uid", "pod"),
+    [
+        pytest.param(ReplicaSet, "rs-1", _pod("a"), id="the controller of the pod"),
+        pytest.param(Deployment, "deployment-1", _pod("a", owner_name="web-7d9f"), id="the Deployment above it"),
+    ],
+)
+def test_a_template_shares_with_the_pods_that_came_from_it_and_were_read_before(
+    kind: type[ReplicaSet | Deployment], uid: str, pod: Pod
+) -> None:
     data = {
-        "metadata": {"name": "web", "namespace": "shop", "uid": "rs-1"},
+        "metadata": {"name": "web", "namespace": "shop", "uid": uid},
         "spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": _spec("data-2")}},
     }
-    owner = from_data(ReplicaSet, msgspec.json.decode(msgspec.json.encode(data)))
-    assert isinstance(owner, ReplicaSet)
-    before = plain(owner)
-    sharer = Sharer()
-    sharer.share(pod)
-    sharer.share(owner)
-    assert plain(owner) == before
-    assert owner.spec is not None
-    assert owner.spec.template is not None
-    assert owner.spec.template.spec is not None
-    made, own = pod.spec, owner.spec.template.spec
-    assert made is not None
-    assert made.containers
-    assert own.containers
-    assert made.containers[0].env is own.containers[0].env
-
-
-def test_a_deployment_shares_with_pods_that_were_read_before_it() -> None:
-    pod = _pod("a", owner_name="web-7d9f")
-    data = {
-        "metadata": {"name": "web", "namespace": "shop", "uid": "deployment-1"},
-        "spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": _spec("data-2")}},
-    }
-    owner = from_data(Deployment, msgspec.json.decode(msgspec.json.encode(data)))
-    assert isinstance(owner, Deployment)
+    owner = from_data(kind, msgspec.json.decode(msgspec.json.encode(data)))
+    assert isinstance(owner, kind)
     before = plain(owner)
     sharer = Sharer()
     sharer.share(pod)
