@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.inventory.tables import Index, Table
+from workbench.inventory.tables import Index, Table, replica_runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def test_an_index_asks_replicas_once_and_keeps_their_order() -> None:
         Replica(name, ("never asked",), first)
         for name, first in zip("cdefg", (one, other, one, other, one), strict=True)
     ]
-    index: Index[str, Replica] = Index(items, keys, of_replicas=True)
+    index: Index[str, Replica] = Index.of_replicas(replica_runs(items), keys)
     assert asked == ["a", "b"]
     assert [item.id for item in index["x"]] == ["c", "e", "g"]
     assert [item.id for item in index["y"]] == ["c", "d", "e", "f", "g"]

@@ -25,7 +25,7 @@ from workbench.inventory.pods import (
     replicates,
     template_of,
 )
-from workbench.inventory.tables import Index, Table
+from workbench.inventory.tables import Index, Table, replica_runs
 
 T = TypeVar("T", bound=KubernetesObject)
 I = TypeVar("I")  # noqa: E741 - the items of an index: objects, pods or containers
@@ -133,6 +133,7 @@ class Inventory:
         self._changed_kinds: frozenset[str] = frozenset()
         self._pairs: dict[str, list[tuple[Any, Any]]] = {}
         self._indexes: dict[str, Index[Any, Any]] = {}
+        self._runs: dict[str, list[list[Any]]] = {}
         self._derived: dict[str, Any] = {}
         self._found: dict[tuple[str, str], tuple[Any, int | None]] = {}
         tables = self._read.tables
@@ -182,7 +183,13 @@ class Inventory:
             else:
                 source: Iterable[Any]
                 source = getattr(self, of.source) if of.source in ("pods", "containers") else self._tables[of.source]
-                found = Index(source, of.keys, of_replicas=of.of_replicas)
+                if of.of_replicas:
+                    runs = self._runs.get(of.source)
+                    if runs is None:
+                        runs = self._runs[of.source] = replica_runs(source)
+                    found = Index.of_replicas(runs, of.keys)
+                else:
+                    found = Index(source, of.keys)
             self._indexes[of.name] = found
         return cast("Index[K, I]", found)
 

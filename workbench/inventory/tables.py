@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -78,20 +80,11 @@ class _OverlaidTable(Table[T]):
 class Index(Generic[K, T]):
     """Items by a key that each item gives, several keys an item, in the order of the items."""
 
-    def __init__(self, items: Iterable[T], keys: Callable[[T], Iterable[K]], *, of_replicas: bool = False) -> None:
-        """Index some items.
-
-        Args:
-            items: The items.
-            keys: Gives the keys of an item.
-            of_replicas: Whether the items are pods or containers of which replicas have the same keys.
-        """
+    def __init__(self, items: Iterable[T], keys: Callable[[T], Iterable[K]]) -> None:
+        """Index some items by the keys that each of them gives."""
         self._keys = keys
         self._lists: dict[K, list[T]] = {}
         lists = self._lists
-        if of_replicas:
-            _sort_replicas(items, keys, lists)
-            return
         for item in items:
             for key in keys(item):
                 found = lists.get(key)
@@ -99,6 +92,26 @@ class Index(Generic[K, T]):
                     lists[key] = [item]
                 else:
                     found.append(item)
+
+    @classmethod
+    def of_replicas(cls, runs: Iterable[list[T]], keys: Callable[[T], Iterable[K]]) -> Index[K, T]:
+        """Index pods or containers whose keys are the same for all replicas, so that they are asked for once.
+
+        Args:
+            runs: The items, as :func:`replica_runs` gives them.
+            keys: Gives the keys of an item.
+        """
+        index = cls((), keys)
+        lists = index._lists
+        known: dict[Any, list[list[T]]] = {}
+        for run in runs:
+            alike = cast(Any, run[0]).alike
+            own = known.get(alike)
+            if own is None:
+                own = known[alike] = [lists.setdefault(key, []) for key in keys(alike)]
+            for found in own:
+                found.extend(run)
+        return index
 
     def __getitem__(self, key: K) -> Sequence[T]:
         """The items of a key; none is an empty sequence."""
@@ -116,18 +129,9 @@ class Index(Generic[K, T]):
         return _OverlaidIndex(self, self._keys, pairs) if pairs else self
 
 
-def _sort_replicas(
-    items: Iterable[Any], keys: Callable[[Any], Iterable[Hashable]], lists: dict[Any, list[Any]]
-) -> None:
-    """Add items to the lists of their keys, which are asked for and looked up once for all replicas."""
-    known: dict[Any, list[list[Any]]] = {}
-    for item in items:
-        alike = item.alike
-        own = known.get(alike)
-        if own is None:
-            own = known[alike] = [lists.setdefault(key, []) for key in keys(alike)]
-        for found in own:
-            found.append(item)
+def replica_runs(items: Iterable[T]) -> list[list[T]]:
+    """Pods or containers in their order, those together that follow each other and are alike."""
+    return [list(run) for _, run in groupby(items, attrgetter("alike"))]
 
 
 class _OverlaidIndex(Index[K, T]):
