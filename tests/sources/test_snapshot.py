@@ -114,7 +114,7 @@ def test_header(tmp_path: Path) -> None:
     path = tmp_path / "s.gz"
     write_snapshot(view, str(path), collected="2025-01-02T03:04:05Z")
     header = read_header(str(path))
-    assert (header.format, header.version, header.program) == ("workbench-snapshot", 1, workbench.__version__)
+    assert (header.format, header.version, header.program) == ("workbench-snapshot", 2, workbench.__version__)
     assert (header.server_version, header.source, header.live) == ("v1.33.4", "prod", True)
     assert header.counts == {"Pod": 1}
     assert header.collected == "2025-01-02T03:04:05Z"
@@ -236,7 +236,7 @@ def test_whole_lines_that_are_missing_are_found(snapshot: Path, tmp_path: Path) 
         (lambda text: text.replace(b'"privileged":true', b'"privileged":false'), "checksum does not match"),
         (lambda text: text + b"{}\n", "more after its end"),
         (lambda text: text.replace(b'{"section"', b'{"sec'), "damaged"),
-        (lambda text: text.replace(b'"version":1', b'"version":"x"'), "first line does not say"),
+        (lambda text: text.replace(b'"version":2', b'"version":"x"'), "first line does not say"),
         (lambda text: text.replace(b'"source":', b'"source":1,"x":', 1), "its first line is damaged"),
         (lambda text: text.replace(b'"nginx"', b'"\xff"'), "line 5 of it is damaged"),
     ],
@@ -264,13 +264,13 @@ def test_damaged_compression(snapshot: Path, tmp_path: Path) -> None:
 
 def test_a_newer_version(snapshot: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
-    newer = b"".join(lines(snapshot)).replace(b'"version":1', b'"version":2', 1)
+    newer = b"".join(lines(snapshot)).replace(b'"version":2', b'"version":3', 1)
     program = f'"program":"{workbench.__version__}"'.encode()
     path.write_bytes(gzip.compress(newer.replace(program, b'"program":"9.9.9","shape":[{}]', 1)))
     with pytest.raises(SnapshotError) as caught:
         loaded(path)
     message = str(caught.value)
-    for part in (str(path), "format version 2", "workbench 9.9.9", f"workbench {workbench.__version__}", "version 1"):
+    for part in (str(path), "format version 3", "workbench 9.9.9", f"workbench {workbench.__version__}", "version 2"):
         assert part in message
 
 

@@ -270,17 +270,26 @@ def kept_fields(meta: ObjectMeta, kept: Kept) -> list[ManagedField] | None:
         if reference.controller:
             return None
     for index, entry in enumerate(entries or ()):
-        owned = entry.owned
-        if isinstance(owned, msgspec.Raw):
-            text = _in_one_line(bytes(owned))
-            if text == b"null":
-                entry.owned = msgspec.UNSET
-            elif not text.startswith(b"{"):
-                raise DecodeError("expected a mapping or null", f"metadata.managedFields[{index}].fieldsV1")
-            else:
-                # A view would keep the whole text alive.
-                entry.owned = kept.owned(text)
+        keep_owned(entry, kept, f"metadata.managedFields[{index}].fieldsV1")
     return entries
+
+
+def keep_owned(entry: ManagedField, kept: Kept, field: str = "fieldsV1") -> None:
+    """Cut the set of fields of one manager loose from the text that was decoded.
+
+    Raises:
+        DecodeError: It is no mapping.
+    """
+    owned = entry.owned
+    if isinstance(owned, msgspec.Raw):
+        text = _in_one_line(bytes(owned))
+        if text == b"null":
+            entry.owned = msgspec.UNSET
+        elif not text.startswith(b"{"):
+            raise DecodeError("expected a mapping or null", field)
+        else:
+            # A view would keep the whole text alive.
+            entry.owned = kept.owned(text)
 
 
 @lru_cache(maxsize=64)

@@ -371,6 +371,7 @@ class Inventory:
         owning: set[str] = set()
         owners: dict[tuple[str | None, ...], tuple[str, bool]] = {}
         firsts: dict[tuple[str | None, ...], PodInstance] = {}
+        replicas = self._read.replicas
         for node, pod in cast("dict[str, Pod]", self._read.tables[Pod.__name__]).items():
             reference = _controller(pod)
             first = key = None
@@ -384,7 +385,9 @@ class Inventory:
                     owning.update((found[0], f"{reference.kind}:{pod.namespace}/{reference.name}"))
                 owner, known = owners[key] if reference.kind != "Node" else (node, True)
                 first = firsts.get(key)
-            instance = _instance(pod, pod.name, owner, known, _alike(pod, first), node=node if pod.namespace else "")
+            read = replicas.get(node)
+            alike = (first, read[1]) if read and first and first.obj is read[0] else _alike(pod, first)
+            instance = _instance(pod, pod.name, owner, known, alike, node=node if pod.namespace else "")
             if instance is not None:
                 if key is not None:
                     firsts.setdefault(key, instance)

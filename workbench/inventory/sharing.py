@@ -7,6 +7,7 @@ plain data and decoded anew. Only the memory differs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 from workbench.inventory.objects import (
@@ -50,14 +51,21 @@ class Sharer:
         self._projected: ProjectedSource | None = None
         self._conditions: dict[tuple[tuple[str | None, str | None], ...], list[PodCondition]] = {}
         self._ready: EndpointConditions | None = None
+        self._of_several: set[int] = set()
+
+    def of_several(self, specs: Iterable[PodSpec]) -> None:
+        """Look at pod specs that several objects share already.
+
+        The caller holds them until all was shared.
+        """
+        for spec in specs:
+            self._names(spec)
+            self._of_several.add(id(spec))
 
     def share(self, obj: KubernetesObject) -> None:
         """Make a new object share what is equal in an earlier one."""
-        text = self._texts.setdefault
-        obj.api_version = text(obj.api_version, obj.api_version)
+        self._header(obj)
         meta = obj.metadata
-        if meta.namespace is not None:
-            meta.namespace = text(meta.namespace, meta.namespace)
         if meta.managed_fields:
             self._managers(meta.managed_fields)
         kind = type(obj)
@@ -73,6 +81,22 @@ class Sharer:
         if meta.owner_references:
             self._owners(meta.owner_references)
 
+    def share_made(self, pod: Pod) -> None:
+        """Make a new pod, whose spec was made of one that others have too, share the rest."""
+        self._header(pod)
+        controller = _controller(pod.metadata)
+        if pod.spec is not None:
+            if controller is not None:
+                self._first_pod(pod, pod.spec, controller, made=True)
+            self._place(pod.spec, pod.status)
+
+    def _header(self, obj: KubernetesObject) -> None:
+        text = self._texts.setdefault
+        obj.api_version = text(obj.api_version, obj.api_version)
+        meta = obj.metadata
+        if meta.namespace is not None:
+            meta.namespace = text(meta.namespace, meta.namespace)
+
     def _workload(self, obj: KubernetesObject) -> None:
         template = template_of(obj)
         if template is None or template.spec is None:
@@ -83,14 +107,16 @@ class Sharer:
         deployed = (meta.namespace, meta.name) if isinstance(obj, Deployment) else None
         if known is None and deployed is not None:
             known = self._deployments.get(deployed)
-        if known is None:
-            self._first(own, template.spec)
-        else:
+        if known is not None:
             _meta(own, known[0])
-            if own.labels and own.labels is not known[0].labels:
-                self._labels(own.labels)
-            self._projected_volumes(template.spec)
-            template.spec = shared(template.spec, known[1])
+        if own.labels and (known is None or own.labels is not known[0].labels):
+            self._labels(own.labels)
+        if id(template.spec) not in self._of_several:
+            if known is None:
+                self._names(template.spec)
+            else:
+                self._projected_volumes(template.spec)
+                template.spec = shared(template.spec, known[1])
         self._own_labels(obj, own)
         for uid in (meta.uid, controller.uid if controller else None):
             if uid:
@@ -125,29 +151,41 @@ class Sharer:
             pod.spec = spec = shared(spec, first.spec)
             if status is not None and first.status is not None:
                 _status(status, first.status)
+        self._place(spec, status)
+
+    def share_replica(self, pod: Pod) -> None:
+        """Make a new pod that was made of an earlier one share what is its own and other pods have too."""
+        if pod.spec is not None:
+            self._place(pod.spec, pod.status)
+
+    def _place(self, spec: PodSpec, status: PodStatus | None) -> None:
         text = self._texts.setdefault
         if spec.node_name:
             spec.node_name = text(spec.node_name, spec.node_name)
         if status is not None and status.host_ip:
             status.host_ip = text(status.host_ip, status.host_ip)
 
-    def _first_pod(self, pod: Pod, spec: PodSpec, controller: OwnerReference) -> None:
-        """The first pod of a controller has a template, as a rule."""
+    def _first_pod(self, pod: Pod, spec: PodSpec, controller: OwnerReference, *, made: bool = False) -> None:
+        """The first pod of a controller has a template, as a rule; if it was made of that, they share it already."""
         meta, status = pod.metadata, pod.status
         if meta.owner_references:
             self._owners(meta.owner_references)
         # A list of pods comes before that of their ReplicaSets; that of the Deployments may come before or after.
         deployed = (meta.namespace, (controller.name or "").rpartition("-")[0])
         known = self._known.get(controller.uid or "") or self._deployments.get(deployed)
+        if meta.labels:
+            self._labels(meta.labels)
         if known is None:
-            self._first(meta, spec)
+            if made:
+                self._added(spec)
+            else:
+                self._names(spec)
             if deployed[1] and controller.kind == ReplicaSet.__name__:
                 self._deployments[deployed] = (meta, spec)
         else:
-            if meta.labels:
-                self._labels(meta.labels)
             _meta(meta, known[0])
-            pod.spec = spec = shared(spec, known[1])
+            if not made:
+                pod.spec = spec = shared(spec, known[1])
             self._added(spec)
         self._known.setdefault(controller.uid or "", (meta, spec))
         if status is not None:
@@ -157,11 +195,9 @@ class Sharer:
                 said = tuple((each.type, each.status) for each in status.conditions)
                 status.conditions = self._conditions.setdefault(said, status.conditions)
 
-    def _first(self, meta: ObjectMeta, spec: PodSpec) -> None:
+    def _names(self, spec: PodSpec) -> None:
         """Names are the same in many controllers: those of the first spec of each are kept once."""
         text = self._texts.setdefault
-        if meta.labels:
-            self._labels(meta.labels)
         self._projected_volumes(spec)
         for volume in spec.volumes or ():
             if volume.name:
@@ -270,6 +306,9 @@ def shared(new: PodSpec, old: PodSpec) -> PodSpec:
     made = new if new != old else old.__copy__()
     if made is new:
         _other_fields(new, old)
+    else:
+        # Others may have it too.
+        new.node_name, new.affinity, new.containers, new.init_containers, new.volumes = own
     made.node_name = own[0]
     made.affinity = old.affinity if own[1] == old.affinity else own[1]
     made.containers = old.containers if own[2] == old.containers else own[2]

@@ -103,7 +103,8 @@ def _snapshot(request: SourceRequest, progress: Progress | None) -> Inventory:
     header, objects, gaps = read(path)
     if progress is not None:
         progress("reading the snapshot", 1, 1)
-    return _inventory(request, objects, [*header.coverage, *gaps], header.source, server_version_of(header))
+    version = server_version_of(header)
+    return _inventory(request, objects, [*header.coverage, *gaps], header.source, version, forgotten=header.forgotten)
 
 
 def _dump(request: SourceRequest, path: str, progress: Progress | None) -> Inventory:
@@ -131,8 +132,11 @@ def _inventory(
     coverage: Sequence[Gap],
     source: str,
     server_version: ServerVersion | None,
+    *,
+    forgotten: bool = False,
 ) -> Inventory:
-    forget_strangers(objects)
+    if not forgotten:
+        forget_strangers(objects)
     version = request.version or server_version or version_of_api_server(objects.tables[Pod.__name__])
     return Inventory(
         objects,

@@ -1,9 +1,9 @@
 """Snapshots: the trimmed objects of a source in one file, to look at later, elsewhere, or to compare with.
 
 The file is gzip over JSON lines, so that ``zcat`` and ``grep`` read it too: a header; for each kind a line that
-names it and one line for each object; an end with a count and a checksum, by which a file that was cut off or
-changed is found. Objects hold what the inventory holds, so no value of a Secret, a ConfigMap (but for the few
-keys that rules read) or an environment variable is in it.
+names it and one line for each object (:mod:`~workbench.sources.snapshot_lines`); an end with a count and a checksum,
+by which a file that was cut off or changed is found. Objects hold what the inventory holds, so no value of a Secret, a
+ConfigMap (but for the few keys that rules read) or an environment variable is in it.
 """
 
 from __future__ import annotations
@@ -14,28 +14,39 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
-from functools import cache
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import msgspec
 
 import workbench
 from workbench.errors import Fault, InputError, SnapshotError, UsageError
-from workbench.inventory.decode import DecodeError, Kept, kept_fields, trimmed_annotations
+from workbench.inventory.decode import DecodeError, Kept, keep_owned, kept_fields, trimmed_annotations
 from workbench.inventory.evidence import Gap, Origin, Problem
 from workbench.inventory.gathered import Gathered
 from workbench.inventory.inventory import Inventory, ServerVersion
-from workbench.inventory.objects import KINDS, KubernetesObject
+from workbench.inventory.objects import KINDS, KubernetesObject, ManagedField, Pod
 from workbench.inventory.sharing import Sharer
 from workbench.sources.detect import FORMAT, GZIP, Content, detect_head
 from workbench.sources.documents import JSON_ERRORS, TextFile
 from workbench.sources.origin import RecordedOrigin
+from workbench.sources.snapshot_lines import (
+    PARTS,
+    POD_SPECS,
+    Lines,
+    Place,
+    PodLine,
+    completed,
+    line_decoder,
+    place,
+    pod_of,
+)
 from workbench.sources.versions import parse_version
 from workbench.text import shown
 
-VERSION = 1
-"""The version of the format that this program writes, and the newest that it reads."""
+VERSION = 2
+"""The version of the format that this program writes, and the newest that it reads. In version 1 all objects are
+whole."""
 
 _CHUNK = 1 << 18
 """How much text is looked at in one go: some dozens of objects, which stay in the processor's cache."""
@@ -65,6 +76,11 @@ class Header(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     files: list[str] = []
     """The files that objects were read from; objects name them by index."""
 
+    @property
+    def forgotten(self) -> bool:
+        """Whether the program that wrote it took out what no Service has (:mod:`~workbench.sources.strangers`)."""
+        return self.version > 1
+
 
 class _Version(msgspec.Struct):
     format: str = ""
@@ -84,24 +100,6 @@ class _End(msgspec.Struct):
 
 class _Trailer(msgspec.Struct):
     end: _End
-
-
-class _Place(msgspec.Struct, array_like=True, gc=False):
-    file: int | None
-    document: int | None
-    line: int | None
-
-
-@cache
-def _line_type(kind: type[KubernetesObject]) -> type[msgspec.Struct]:
-    return msgspec.defstruct(
-        f"{kind.__name__}Line", [("object", kind), ("at", _Place | None, None)], omit_defaults=True, gc=False
-    )
-
-
-@cache
-def _line_decoder(kind: type[KubernetesObject]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_line_type(kind))
 
 
 # --- writing ------------------------------------------------------------------------------------------
@@ -153,6 +151,7 @@ def _write(inventory: Inventory, stream: gzip.GzipFile, collected: str | None) -
             groups.setdefault(name, []).append((obj, origin))
             if origin is not None and origin.file is not None:
                 files.setdefault(origin.file, len(files))
+    lines = Lines([obj for items in groups.values() for obj, _ in items], inventory)
     version = inventory.server_version
     encode = msgspec.json.Encoder().encode
     digest = hashlib.sha256()
@@ -176,20 +175,18 @@ def _write(inventory: Inventory, stream: gzip.GzipFile, collected: str | None) -
             files=list(files),
         )
     )
+    for name, parts in lines.parts.items():
+        if parts:
+            put(_Section(name, len(parts)))
+            for part in parts:
+                put(part)
     for name, items in groups.items():
         put(_Section(name, len(items)))
-        line_type = _line_type(KINDS[name])
         for obj, origin in items:
-            put(line_type(object=obj, at=_place(origin, files)))
+            put(lines.line(obj, place(origin, files)))
     total = sum(len(items) for items in groups.values())
     stream.write(encode(_Trailer(_End(total, digest.hexdigest()))) + b"\n")
     return total
-
-
-def _place(origin: Origin | None, files: dict[str, int]) -> _Place | None:
-    if origin is None:
-        return None
-    return _Place(files.get(origin.file) if origin.file is not None else None, origin.document, origin.line(""))
 
 
 # --- reading ------------------------------------------------------------------------------------------
@@ -233,9 +230,9 @@ class _RecordedPlaces:
 
     def __init__(self, files: list[str]) -> None:
         self._files = files
-        self._places: list[_Place | None] = []
+        self._places: list[Place | None] = []
 
-    def add(self, at: _Place | None) -> int:
+    def add(self, at: Place | None) -> int:
         """Add the place of the next object, and return its index."""
         self._places.append(at)
         return len(self._places) - 1
@@ -266,9 +263,12 @@ class _Reader:
         self._count = 0
         # The header is the first.
         self._line = 1
-        self._share = Sharer().share
+        self._sharer = Sharer()
         self._kept = Kept()
         self._decoder: msgspec.json.Decoder[Any] | None = None
+        self._parts: dict[str, list[Any]] = {}
+        self._pods: list[Pod | None] = []
+        """Those of the section, for their replicas."""
 
     def take(self, block: bytes) -> None:
         """Some lines. Those of a large kind are its objects, which are decoded in one go."""
@@ -283,7 +283,6 @@ class _Reader:
         self.digest.update(block)
         self._line += len(found)
         self._left -= len(found)
-        self._count += len(found)
         self._keep(found)
 
     def take_lines(self, block: bytes) -> None:
@@ -306,47 +305,109 @@ class _Reader:
             except JSON_ERRORS as error:
                 raise _bad(self.path, f"line {self._line} of it is damaged; collect it again") from error
             self._kind, self._left = section.section, section.count
-            kind = KINDS.get(self._kind)
-            self._decoder = _line_decoder(kind) if kind is not None else None
+            kind = KINDS.get(self._kind) or PARTS.get(self._kind)
+            self._decoder = line_decoder(kind) if kind is not None else None
+            self._pods.clear()
             if kind is None:
                 detail = "a kind that this version does not analyse"
                 self.gaps.append(Gap(shown(self._kind), None, Problem.SKIPPED, self._left, detail))
             return
         self._left -= 1
-        self._count += 1
         if self._decoder is None:
+            self._count += 1
             return
         try:
             read = self._decoder.decode(line)
         except msgspec.ValidationError as error:
+            if self._kind in PARTS:
+                self._invalid_part(shown(str(error)))
+                return
             self._invalid(shown(str(error)))
+            self._count += 1
+            self._pods.append(None)
         except JSON_ERRORS as error:
             raise _bad(self.path, f"line {self._line} of it is damaged; collect it again") from error
         else:
             self._keep([read])
 
-    def _keep(self, found: Iterable[Any]) -> None:
-        """Decoded lines of objects."""
-        share, objects, places = self._share, self.objects, self._places
-        for read in found:
-            obj = read.object
-            meta = obj.metadata
-            if not meta.name:
-                self._invalid("an object without a name")
+    def _keep(self, found: list[Any]) -> None:
+        """Decoded lines of the section."""
+        if self._kind in PARTS:
+            self._keep_parts(found)
+            return
+        self._count += len(found)
+        if self._kind == Pod.__name__:
+            self._keep_pods(found)
+            return
+        for line in found:
+            try:
+                obj = completed(line, self._parts)
+                self._finish(obj)
+            except DecodeError as error:
+                self._invalid(str(error))
                 continue
-            if meta.annotations:
-                meta.annotations = trimmed_annotations(meta.annotations)
-            if meta.managed_fields:
-                try:
-                    meta.managed_fields = kept_fields(meta, self._kept)
-                except DecodeError as error:
-                    self._invalid(f"{error} - at {error.field}")
-                    continue
-            index = places.add(read.at)
-            if objects.put(obj, places, index):
-                share(obj)
+            if self._put(obj, line.at):
+                self._sharer.share(obj)
+
+    def _keep_parts(self, found: list[Any]) -> None:
+        parts = self._parts.setdefault(self._kind, [])
+        if self._kind == POD_SPECS:
+            self._sharer.of_several(found)
+        for part in found:
+            try:
+                if isinstance(part, ManagedField):
+                    keep_owned(part, self._kept)
+                parts.append(part)
+            except DecodeError as error:
+                self._invalid_part(str(error))
+
+    def _invalid_part(self, detail: str) -> None:
+        """What names the part is then invalid too; the others keep their numbers."""
+        self._invalid(detail)
+        self._parts.setdefault(self._kind, []).append(None)
+
+    def _keep_pods(self, found: list[PodLine]) -> None:
+        pods, sharer = self._pods, self._sharer
+        for line in found:
+            try:
+                pod = pod_of(line, pods, self._parts)
+                if line.object is not None:
+                    self._finish(pod)
+            except DecodeError as error:
+                self._invalid(str(error))
+                pods.append(None)
+                continue
+            pods.append(pod)
+            if not self._put(pod, line.at):
+                continue
+            if line.object is None and line.like is not None:
+                sharer.share_replica(pod)
+                self.objects.replicas[pod.id] = cast("Pod", pods[line.like]), line.volume or ()
+            elif line.pod_spec is not None:
+                sharer.share_made(pod)
             else:
-                self.faults.append(objects.duplicate(obj, places.origin(index)))
+                sharer.share(pod)
+
+    def _finish(self, obj: KubernetesObject) -> None:
+        """Keep of an object what any source keeps, whatever program wrote the snapshot.
+
+        Raises:
+            DecodeError: It has no name, or a set of fields is no mapping.
+        """
+        meta = obj.metadata
+        if not meta.name:
+            raise DecodeError("an object without a name")
+        if meta.annotations:
+            meta.annotations = trimmed_annotations(meta.annotations)
+        if meta.managed_fields:
+            meta.managed_fields = kept_fields(meta, self._kept)
+
+    def _put(self, obj: KubernetesObject, at: Place | None) -> bool:
+        index = self._places.add(at)
+        if self.objects.put(obj, self._places, index):
+            return True
+        self.faults.append(self.objects.duplicate(obj, self._places.origin(index)))
+        return False
 
     def _invalid(self, detail: str) -> None:
         self.gaps.append(Gap(self._kind, None, Problem.INVALID, 1, detail))
