@@ -51,6 +51,8 @@ whole."""
 _CHUNK = 1 << 18
 """How much text is looked at in one go: some dozens of objects, which stay in the processor's cache."""
 _ZIPPED = 1 << 14
+_NEXT = b'\n{"section":'
+"""Where a section ends. No text of an object looks so, for JSON escapes line breaks and quotes."""
 _MAX_LINE = 64 << 20
 _MAX_SIZE = 8 << 30
 _LEVEL = 6
@@ -215,7 +217,7 @@ def read(path: str) -> tuple[Header, Gathered, list[Gap]]:
     first = block[: block.find(b"\n") + 1]
     reader = _Reader(path, _header(path, first))
     reader.digest.update(first)
-    reader.take_lines(block[len(first) :])
+    reader.take(block[len(first) :])
     for block in blocks:
         reader.take(block)
     if not reader.ended:
@@ -270,33 +272,41 @@ class _Reader:
         self._pods: list[Pod | None] = []
         """Those of the section, for their replicas."""
 
-    def take(self, block: bytes) -> None:
-        """Some lines. Those of a large kind are its objects, which are decoded in one go."""
+    def take(self, text: bytes) -> None:
+        """Some lines. Those of a section are decoded in one go."""
+        begin = 0
+        while begin < len(text):
+            if self._left and not self.ended:
+                end = text.find(_NEXT, begin) + 1 or len(text)
+                self._take_block(text[begin:end])
+            else:
+                end = text.index(b"\n", begin) + 1
+                self._take_line(text[begin:end])
+            begin = end
+
+    def _take_block(self, block: bytes) -> None:
+        """Lines of which most, as a rule all, are of the section."""
         found: list[Any] = []
-        if self._left and self._decoder is not None and not self.ended:
-            # Where a section ends, or an object is not as it should be, each line is looked at.
+        if self._decoder is not None:
+            # Where the count of the section is wrong, or an object is not as it should be, each line is looked at.
             with contextlib.suppress(*JSON_ERRORS):
                 found = self._decoder.decode_lines(block)
         if not found or len(found) > self._left:
-            self.take_lines(block)
+            for line in block.splitlines(keepends=True):
+                self._take_line(line)
             return
         self.digest.update(block)
         self._line += len(found)
         self._left -= len(found)
         self._keep(found)
 
-    def take_lines(self, block: bytes) -> None:
-        """Some lines, each on its own."""
-        for line in block.splitlines(keepends=True):
-            if self.ended:
-                raise _bad(self.path, "there is more after its end")
-            if line.startswith(b'{"end":'):
-                self._end(line)
-            else:
-                self._take_line(line)
-
     def _take_line(self, line: bytes) -> None:
-        """One line: a section, or an object of the section."""
+        """One line: a section, an object of the section, or the end."""
+        if self.ended:
+            raise _bad(self.path, "there is more after its end")
+        if line.startswith(b'{"end":'):
+            self._end(line)
+            return
         self._line += 1
         self.digest.update(line)
         if not self._left:

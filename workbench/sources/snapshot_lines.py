@@ -9,6 +9,7 @@ written, and stays whole where that would give anything else.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -159,7 +160,8 @@ class Lines:
     def _key(self, part: Any) -> bytes:
         known = self._known.get(id(part))
         if known is None:
-            known = self._known[id(part)] = self._encode(part)
+            # Not the text itself, of which there may be as much as of all objects.
+            known = self._known[id(part)] = hashlib.blake2b(self._encode(part), digest_size=20).digest()
         return known
 
     def line(self, obj: KubernetesObject, at: Place | None) -> msgspec.Struct:
