@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.builders import TOKEN_PATH, container, mount, token_mount, token_volume
+from workbench.errors import SnapshotError
 from workbench.inventory.decode import from_data
 from workbench.inventory.evidence import Problem
 from workbench.inventory.inventory import Inventory
@@ -335,6 +336,17 @@ def test_a_part_that_is_not_valid_is_a_gap_and_so_is_what_names_it(
     part.update(broken)
     view = loaded(written(found, tmp_path / "x.gz"))
     assert {gap.kind for gap in view.coverage} == kinds
+
+
+def test_a_few_lines_cannot_stand_for_more_than_a_cluster_holds(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.sources.snapshot_lines.MOST", 60)
+    with pytest.raises(SnapshotError, match="too large: its pods have more than the"):
+        loaded(snapshot)
+    path = tmp_path / "small.gz"
+    write_snapshot(inventory(family(replicas=2)), str(path))
+    loaded(path)
 
 
 def test_the_first_version_had_no_parts_and_may_hold_addresses_of_strangers(tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ class Inventory:
         self._tables: dict[str, Table[Any]] = {kind: Table(items) for kind, items in tables.items()}
         self.has_live_pods = any(is_live(cast(Pod, pod)) for pod in tables["Pod"].values())
         pods = self._make_pods()
+        self._read.replicas.clear()
         self.pods: Table[PodInstance] = Table(pods)
         self.containers: Table[ContainerInstance] = Table(
             {container.id: container for pod in pods.values() for container in pod.containers}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from workbench.sources.loading import load
     from workbench.sources.manifests import Progress
     from workbench.sources.memory import collection_paused
-    from workbench.sources.snapshot import write as write_snapshot
+    from workbench.sources.snapshot_writing import write as write_snapshot
     from workbench.sources.versions import parse_version
 
 __all__ = [
@@ -33,7 +33,7 @@ _READERS = {
     "collection_paused": ("memory", "collection_paused"),
     "load": ("loading", "load"),
     "parse_version": ("versions", "parse_version"),
-    "write_snapshot": ("snapshot", "write"),
+    "write_snapshot": ("snapshot_writing", "write"),
 }
 """The module and the name there of what reads: loaded when first asked for, as the first paint needs only a request."""
 

@@ -9,10 +9,7 @@ ConfigMap (but for the few keys that rules read) or an environment variable is i
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
-import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from typing import Any, cast
@@ -22,25 +19,15 @@ import msgspec
 import workbench
 from workbench.errors import Fault, InputError, SnapshotError, UsageError
 from workbench.inventory.decode import DecodeError, Kept, keep_owned, kept_fields, trimmed_annotations
-from workbench.inventory.evidence import Gap, Origin, Problem
+from workbench.inventory.evidence import Gap, Problem
 from workbench.inventory.gathered import Gathered
-from workbench.inventory.inventory import Inventory, ServerVersion
+from workbench.inventory.inventory import ServerVersion
 from workbench.inventory.objects import KINDS, KubernetesObject, ManagedField, Pod
 from workbench.inventory.sharing import Sharer
 from workbench.sources.detect import FORMAT, GZIP, Content, detect_head
 from workbench.sources.documents import JSON_ERRORS, TextFile
 from workbench.sources.origin import RecordedOrigin
-from workbench.sources.snapshot_lines import (
-    PARTS,
-    POD_SPECS,
-    Lines,
-    Place,
-    PodLine,
-    completed,
-    line_decoder,
-    place,
-    pod_of,
-)
+from workbench.sources.snapshot_lines import MOST, PARTS, POD_SPECS, Assembly, Place, PodLine, TooMuch, line_decoder
 from workbench.sources.versions import parse_version
 from workbench.text import shown
 
@@ -55,7 +42,6 @@ _NEXT = b'\n{"section":'
 """Where a section ends. No text of an object looks so, for JSON escapes line breaks and quotes."""
 _MAX_LINE = 64 << 20
 _MAX_SIZE = 8 << 30
-_LEVEL = 6
 
 
 class Header(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -90,108 +76,26 @@ class _Version(msgspec.Struct):
     program: str = ""
 
 
-class _Section(msgspec.Struct):
+class Section(msgspec.Struct):
+    """The line before the objects of a kind, or before parts."""
+
     section: str
     count: int
 
 
-class _End(msgspec.Struct):
+class End(msgspec.Struct):
+    """What must have been read."""
+
     objects: int
+    """Parts are not counted."""
     sha256: str
+    """Of all lines before the last."""
 
 
-class _Trailer(msgspec.Struct):
-    end: _End
+class Trailer(msgspec.Struct):
+    """The last line."""
 
-
-# --- writing ------------------------------------------------------------------------------------------
-
-
-def write(inventory: Inventory, path: str, *, collected: str | None = None) -> int:
-    """Write an inventory to a file, which appears whole or not at all and which only its owner may read.
-
-    What the program itself knows of Kubernetes' own objects is left out. The same inventory gives the same bytes.
-
-    Args:
-        inventory: What to write.
-        path: The file; one that is there is replaced.
-        collected: When the source was read, as RFC 3339.
-
-    Returns:
-        How many objects the file holds.
-
-    Raises:
-        UsageError: The file cannot be written.
-    """
-    directory = os.path.dirname(path) or "."
-    try:
-        # mkstemp gives the file to its owner alone (0600).
-        handle, temporary = tempfile.mkstemp(prefix=".workbench-", dir=directory)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                with gzip.GzipFile(filename="", mode="wb", fileobj=stream, compresslevel=_LEVEL, mtime=0) as zipped:
-                    count = _write(inventory, zipped, collected)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        return count
-    except OSError as error:
-        raise UsageError(f"{shown(path)}: cannot be written: {(error.strerror or str(error)).lower()}") from error
-
-
-def _write(inventory: Inventory, stream: gzip.GzipFile, collected: str | None) -> int:
-    groups: dict[str, list[tuple[KubernetesObject, Origin | None]]] = {}
-    files: dict[str, int] = {}
-    for name, kind in KINDS.items():
-        for obj in inventory.all(kind):
-            if inventory.is_builtin(obj.id):
-                continue
-            origin = inventory.origin(obj.id)
-            groups.setdefault(name, []).append((obj, origin))
-            if origin is not None and origin.file is not None:
-                files.setdefault(origin.file, len(files))
-    lines = Lines([obj for items in groups.values() for obj, _ in items], inventory)
-    version = inventory.server_version
-    encode = msgspec.json.Encoder().encode
-    digest = hashlib.sha256()
-
-    def put(item: Any) -> None:
-        line = encode(item) + b"\n"
-        digest.update(line)
-        stream.write(line)
-
-    put(
-        Header(
-            format=FORMAT,
-            version=VERSION,
-            program=workbench.__version__,
-            server_version=None if version.assumed else str(version),
-            source=inventory.source,
-            collected=collected,
-            live=inventory.has_live_pods,
-            counts={name: len(items) for name, items in groups.items()},
-            coverage=inventory.coverage,
-            files=list(files),
-        )
-    )
-    for name, parts in lines.parts.items():
-        if parts:
-            put(_Section(name, len(parts)))
-            for part in parts:
-                put(part)
-    for name, items in groups.items():
-        put(_Section(name, len(items)))
-        for obj, origin in items:
-            put(lines.line(obj, place(origin, files)))
-    total = sum(len(items) for items in groups.values())
-    stream.write(encode(_Trailer(_End(total, digest.hexdigest()))) + b"\n")
-    return total
-
-
-# --- reading ------------------------------------------------------------------------------------------
+    end: End
 
 
 def read_header(path: str) -> Header:
@@ -268,12 +172,19 @@ class _Reader:
         self._sharer = Sharer()
         self._kept = Kept()
         self._decoder: msgspec.json.Decoder[Any] | None = None
-        self._parts: dict[str, list[Any]] = {}
-        self._pods: list[Pod | None] = []
-        """Those of the section, for their replicas."""
+        self._assembly = Assembly()
 
     def take(self, text: bytes) -> None:
         """Some lines. Those of a section are decoded in one go."""
+        try:
+            self._take(text)
+        except TooMuch as error:
+            raise _bad(
+                self.path,
+                f"too large: its pods have more than the {MOST:,} containers, mounts and volumes that are read",
+            ) from error
+
+    def _take(self, text: bytes) -> None:
         begin = 0
         while begin < len(text):
             if self._left and not self.ended:
@@ -311,13 +222,13 @@ class _Reader:
         self.digest.update(line)
         if not self._left:
             try:
-                section = msgspec.json.decode(line, type=_Section)
+                section = msgspec.json.decode(line, type=Section)
             except JSON_ERRORS as error:
                 raise _bad(self.path, f"line {self._line} of it is damaged; collect it again") from error
             self._kind, self._left = section.section, section.count
             kind = KINDS.get(self._kind) or PARTS.get(self._kind)
             self._decoder = line_decoder(kind) if kind is not None else None
-            self._pods.clear()
+            self._assembly.pods.clear()
             if kind is None:
                 detail = "a kind that this version does not analyse"
                 self.gaps.append(Gap(shown(self._kind), None, Problem.SKIPPED, self._left, detail))
@@ -334,7 +245,7 @@ class _Reader:
                 return
             self._invalid(shown(str(error)))
             self._count += 1
-            self._pods.append(None)
+            self._assembly.pods.append(None)
         except JSON_ERRORS as error:
             raise _bad(self.path, f"line {self._line} of it is damaged; collect it again") from error
         else:
@@ -351,8 +262,8 @@ class _Reader:
             return
         for line in found:
             try:
-                obj = completed(line, self._parts)
-                self._finish(obj)
+                obj = self._assembly.other(line)
+                self._finish(obj, of_parts=line.managed_fields is not None)
             except DecodeError as error:
                 self._invalid(str(error))
                 continue
@@ -360,7 +271,7 @@ class _Reader:
                 self._sharer.share(obj)
 
     def _keep_parts(self, found: list[Any]) -> None:
-        parts = self._parts.setdefault(self._kind, [])
+        parts = self._assembly.parts[self._kind]
         if self._kind == POD_SPECS:
             self._sharer.of_several(found)
         for part in found:
@@ -374,13 +285,13 @@ class _Reader:
     def _invalid_part(self, detail: str) -> None:
         """What names the part is then invalid too; the others keep their numbers."""
         self._invalid(detail)
-        self._parts.setdefault(self._kind, []).append(None)
+        self._assembly.parts[self._kind].append(None)
 
     def _keep_pods(self, found: list[PodLine]) -> None:
-        pods, sharer = self._pods, self._sharer
+        made, pods, sharer = self._assembly.pod, self._assembly.pods, self._sharer
         for line in found:
             try:
-                pod = pod_of(line, pods, self._parts)
+                pod = made(line)
                 if line.object is not None:
                     self._finish(pod)
             except DecodeError as error:
@@ -398,8 +309,12 @@ class _Reader:
             else:
                 sharer.share(pod)
 
-    def _finish(self, obj: KubernetesObject) -> None:
+    def _finish(self, obj: KubernetesObject, *, of_parts: bool = False) -> None:
         """Keep of an object what any source keeps, whatever program wrote the snapshot.
+
+        Args:
+            obj: The object.
+            of_parts: Whether its managed fields are parts, of which that was kept already.
 
         Raises:
             DecodeError: It has no name, or a set of fields is no mapping.
@@ -409,7 +324,7 @@ class _Reader:
             raise DecodeError("an object without a name")
         if meta.annotations:
             meta.annotations = trimmed_annotations(meta.annotations)
-        if meta.managed_fields:
+        if meta.managed_fields and not of_parts:
             meta.managed_fields = kept_fields(meta, self._kept)
 
     def _put(self, obj: KubernetesObject, at: Place | None) -> bool:
@@ -426,7 +341,7 @@ class _Reader:
         """The last line, which tells whether all is there and as it was written."""
         self.ended = True
         try:
-            end = msgspec.json.decode(line, type=_Trailer).end
+            end = msgspec.json.decode(line, type=Trailer).end
         except JSON_ERRORS as error:
             raise _cut_off(self.path) from error
         if self._left or end.objects != self._count:
