@@ -11,7 +11,7 @@ import enum
 import sys
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from workbench.inventory.decode import pod_spec_prefix
 from workbench.inventory.objects import (
@@ -81,6 +81,7 @@ class PodInstance:
         "containers",
         "host_users",
         "id",
+        "labels",
         "live",
         "mirror",
         "name",
@@ -92,6 +93,7 @@ class PodInstance:
         "prefix",
         "renamed",
         "spec",
+        "status",
         "template",
     )
 
@@ -132,6 +134,7 @@ class PodInstance:
         """Whether every controller up to the top is in the inventory."""
         if first is self:
             pod = obj if isinstance(obj, Pod) else None
+            self.status: PodStatus | None = pod.status if pod is not None else None
             self.namespace = obj.metadata.namespace or "default"
             self.prefix = pod_spec_prefix(obj.kind)
             """The dotted path of the pod spec within the object."""
@@ -142,11 +145,14 @@ class PodInstance:
             self.account = f"ServiceAccount:{self.namespace}/{self.account_name}"
             """The id of the pod's service account."""
             self.host_users = spec.host_users
+            meta = obj.metadata if self.template is None else self.template.metadata
+            self.labels: Labels = (meta.labels if meta is not None else None) or {}
         else:
+            self.status = cast(Pod, obj).status
             # A text that is there already is quicker to look up than an equal one.
             self.namespace, self.prefix, self.live = first.namespace, first.prefix, first.live
             self.template, self.account_name, self.account = first.template, first.account_name, first.account
-            self.host_users = first.host_users
+            self.host_users, self.labels = first.host_users, first.labels
         self.id = node or f"Pod:{self.namespace}/{name}"
         self.mirror = self.template is None and _is_mirror(obj)
         self.node: str = _node_id(spec.node_name) if spec.node_name else UNKNOWN_NODE
@@ -156,7 +162,7 @@ class PodInstance:
 
     def _made_containers(self) -> list[ContainerInstance]:
         spec, made = self.spec, list[ContainerInstance]()
-        status: PodStatus | None = self.obj.status if isinstance(self.obj, Pod) else None
+        status = self.status
         if _finished(status):
             return made
         if self.live and status is not None:
@@ -207,20 +213,10 @@ class PodInstance:
         return None
 
     @property
-    def labels(self) -> Labels:
-        if self.template is not None:
-            return (self.template.metadata.labels if self.template.metadata else None) or {}
-        return self.obj.metadata.labels or {}
-
-    @property
     def annotations(self) -> Labels:
         if self.template is not None:
             return (self.template.metadata.annotations if self.template.metadata else None) or {}
         return self.obj.metadata.annotations or {}
-
-    @property
-    def status(self) -> PodStatus | None:
-        return self.obj.status if isinstance(self.obj, Pod) else None
 
     @property
     def volumes(self) -> dict[str, Volume]:
