@@ -15,7 +15,7 @@ from workbench.analysis.paths import Path
 from workbench.analysis.session import Analysis
 from workbench.graph import nodes as node_ids
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.pods import PodInstance
+from workbench.inventory.pods import ContainerInstance, PodInstance
 from workbench.techniques import access
 
 _PODS = frozenset({"Container", "Pod", "Volume"})
@@ -36,6 +36,7 @@ class Through:
         self._classes: dict[int, set[int]] = {}
         self._objects: dict[str, set[int]] = {}
         self._of_classes: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._of_alike: dict[tuple[PodInstance | ContainerInstance, ...], tuple[int, ...]] = {}
         for at, path in enumerate(paths):
             for node in {*path.nodes, *_own_nodes(analysis, path)}:
                 self._add(node, at)
@@ -66,6 +67,13 @@ class Through:
 
     def _of_pod(self, pod: PodInstance) -> tuple[int, ...]:
         """The paths through the nodes of a pod, one tuple for all of its replicas."""
+        alike: tuple[PodInstance | ContainerInstance, ...] = (
+            pod.alike,
+            *(container.alike for container in pod.containers),
+        )
+        known = self._of_alike.get(alike)
+        if known is not None:
+            return known
         nodes = (pod.id, *(container.id for container in pod.containers), *map(pod.volume_id, pod.volumes))
         found_at = map(self._analysis.compiled.number, nodes)
         places = [place for place in found_at if place is not None]
@@ -73,6 +81,7 @@ class Through:
         found = self._of_classes.get(key)
         if found is None:
             found = self._of_classes[key] = tuple(sorted(set[int]().union(*(self._classes[one] for one in key))))
+        self._of_alike[alike] = found
         return found
 
     def _classes_of(self, places: list[int]) -> list[int]:
