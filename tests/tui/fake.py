@@ -330,7 +330,7 @@ class FakeAudit:
             )
         return [Neighbour(f"Container:shop/pod-{number}/main", "NODE_PODS", True) for number in range(25)]
 
-    def fixes(self, progress: Ranked | None = None) -> list[Fix]:
+    def fixes(self, progress: Ranked | None = None, turn: Callable[[], None] | None = None) -> list[Fix]:
         self._enter("fixes")
         return sorted(self.known_fixes, key=lambda one: -one.paths_cut)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import gc
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path as FilePath
@@ -446,14 +446,15 @@ class Audit:
                     gc.freeze()
             return self._known_effects
 
-    def fixes(self, progress: Ranked | None = None) -> list[Fix]:
+    def fixes(self, progress: Ranked | None = None, turn: Callable[[], None] | None = None) -> list[Fix]:
         """Every fix that applies, those that cut most first.
 
         Args:
             progress: Hears now and then the fixes that are ranked so far, how many they are, and how many there are
                 in all; what it raises ends the ranking.
+            turn: Called before each fix is measured; it may wait while there is something more urgent.
         """
-        return [effect.fix for effect in self._effects.ranked(progress)]
+        return [effect.fix for effect in self._effects.ranked(progress, turn)]
 
     def fixes_for(self, step: PathStep) -> list[Fix]:
         """The fixes that take a step away, the best recommendation first."""

@@ -50,17 +50,20 @@ class Effects:
         # One thread ranks while others ask: for a moment each, so that nobody waits for the ranking.
         self._lock = threading.RLock()
 
-    def ranked(self, progress: Ranked | None = None) -> list[Effect]:
+    def ranked(self, progress: Ranked | None = None, turn: Callable[[], None] | None = None) -> list[Effect]:
         """All of them, those that cut most first, then those that take most of the worst paths a step for their risk.
 
         Args:
             progress: Hears now and then what is measured so far, in this order too. What most paths need, and the
                 best paths, come first.
+            turn: Called before each; it may wait.
         """
         if self._ranked is None:
             told = monotonic()
             effects: list[Effect] = []
             for fix in self._in_turn():
+                if turn is not None:
+                    turn()
                 effects.append(self._of(fix))
                 if monotonic() - told > _EVERY:
                     if progress is not None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from typing import TypeVar
 
 from rich.text import Text
@@ -18,6 +21,9 @@ from workbench.tui.text import shown
 
 T = TypeVar("T")
 
+_PATIENCE = 1.0
+"""Seconds for which a long job steps back at most, before it goes on for a moment."""
+
 
 def kept(result: T) -> T:
     """What a job made and what stays: no search for garbage goes through it again (in a worker).
@@ -28,8 +34,38 @@ def kept(result: T) -> T:
     return result
 
 
+class Turns:
+    """Lets a long job step back while somebody waits for a short one: in Python one of them runs at a time."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """While a short job runs."""
+        with self._changed:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting -= 1
+                self._changed.notify_all()
+
+    def step_back(self) -> None:
+        """Wait, in a long job, until no short one runs, but never for long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, _PATIENCE)
+
+
 class JobsApp(App[None]):
     """An app that runs jobs, and lives on when one of them fails."""
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Who runs when."""
+        return Turns()
 
     def in_background(
         self,
@@ -37,6 +73,8 @@ class JobsApp(App[None]):
         job: Callable[[], T],
         deliver: Callable[[T], None],
         failed: Callable[[Exception], None] | None = None,
+        *,
+        patient: bool = False,
     ) -> Worker[None]:
         """Run a job in a thread; a newer one of the group makes its result void.
 
@@ -45,14 +83,17 @@ class JobsApp(App[None]):
             job: Runs in a thread and touches no widget.
             deliver: Gets the result, on the thread of the screen.
             failed: Gets what the job raised; by default it is reported.
+            patient: Whether nobody waits for it; it may :meth:`Turns.step_back`.
         """
+        turns = self.turns
 
         def work() -> None:
             worker = get_current_worker()
             if worker.is_cancelled:
                 return
             try:
-                result = job()
+                with nullcontext() if patient else turns.taken():
+                    result = job()
             except WorkerCancelled:
                 # Nobody waits for it any more.
                 return

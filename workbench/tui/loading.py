@@ -171,7 +171,7 @@ class LoadingApp(SessionApp):
                     raise WorkerCancelled("another source was opened")
                 self.post_message(JobDone(worker, deliver, (fixes, f"ranking {done:,} of {total:,}")))
 
-            return kept(list(session.audit.fixes(progress)))
+            return kept(list(session.audit.fixes(progress, self.turns.step_back)))
 
         def deliver(found: tuple[Sequence[Fix], str]) -> None:
             session.fixes, session.ranking = found
@@ -186,7 +186,7 @@ class LoadingApp(SessionApp):
             self.tell_screens()
 
         self.in_background("choke points", lambda: session.audit.choke_points(CHOKE_POINTS), counted)
-        self.in_background("rank", job, ranked)
+        self.in_background("rank", job, ranked, patient=True)
 
     def message_lines(self) -> tuple[str, list[Spans]]:
         """What stands where there is nothing to show: a title and lines."""
