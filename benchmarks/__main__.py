@@ -5,10 +5,9 @@
 For each size it generates a cluster, which is not timed, and runs every case in a process of its own, so that no
 cache is warm and each has its own peak of memory; one that is not done after ten minutes is ended and has failed. The
 cases take turns, so that a baseline and what is compared with it meet the same other work on the machine. What-ifs,
-alternatives and fixes are many small runs within one process and run once for each size.
+alternatives, fixes and keys are many small runs within one process and run once for each size.
 
-A case with a live cluster behind a server on the loopback interface is no part of it yet: this version reads no live
-clusters.
+No case reads a live cluster yet.
 
 Exit status: 0 if all gates passed; 1 if a ratio to a baseline is over its limit, a figure is over twice its budget,
 a case fails, or answers differ between runs (with ``--expect``: from those of an earlier ``--json`` file).
@@ -44,9 +43,10 @@ CASES = (
     "paths-snapshot",
     "interactive",
     "fixes",
+    "keys",
 )
 GENERATOR = tuple(Path(__file__).parent / f"{name}.py" for name in ("generate", "objects", "pods", "system"))
-ONCE = frozenset({"interactive", "fixes"})
+ONCE = frozenset({"interactive", "fixes", "keys"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

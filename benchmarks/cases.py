@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.interactive import fixes, interactive
 from benchmarks.measure import Result, run_command
 from benchmarks.network import network
-from benchmarks.startup import startup
+from benchmarks.startup import keys, startup
 
 PATHS = 50
 """How many paths the first answer shows; the table of ``workbench paths`` does."""
@@ -182,6 +182,7 @@ CASES: dict[str, Callable[[Path], Result]] = {
     "fixes": fixes,
     "network": network,
     "startup": startup,
+    "keys": keys,
 }
 
 

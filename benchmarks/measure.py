@@ -35,7 +35,7 @@ class Result:
         case: Which one.
         phases: Of each phase the wall and the CPU seconds (``perf_counter``, ``process_time``).
         peak_rss: The most memory that the process held, in MB.
-        samples: CPU milliseconds of each of many small runs, by name.
+        samples: Milliseconds of each of many small runs, by name: CPU, unless the case says otherwise.
         counts: Numbers about the work, such as nodes and edges.
         digest: What the answers were, to notice a change that is faster and wrong.
     """

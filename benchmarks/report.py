@@ -32,10 +32,12 @@ BUDGETS: dict[tuple[str, str], tuple[float, float, float]] = {
     ("answer", "peak RSS"): (150, 300, 600),
     ("interactive", "what-if"): (5, 15, 30),
     ("interactive", "20 alternatives"): (20, 50, 150),
+    ("keys", "key to paint"): (50, 50, 50),
 }
-"""At 1,000, 10,000 and 30,000 pods: CPU seconds, MB, and CPU milliseconds at the 95th percentile. That of a what-if is
-of 200 random ones and of the most loaded edges, as the budget is; real fixes are listed beside them."""
-_UNITS = {"peak RSS": "MB", "what-if": "ms CPU", "20 alternatives": "ms CPU"}
+"""At 1,000, 10,000 and 30,000 pods: CPU seconds, MB, and milliseconds at the 95th percentile: CPU, but of keys what a
+person waits. That of a what-if is of 200 random ones and of the most loaded edges, as the budget is; real fixes are
+listed beside them."""
+_UNITS = {"peak RSS": "MB", "what-if": "ms CPU", "20 alternatives": "ms CPU", "key to paint": "ms wall"}
 START_UP = {"--help": 0.12, "first paint": 0.5}
 """Seconds from the start of the process, the best of all runs, since other work can only slow it."""
 
@@ -134,6 +136,8 @@ class Size:
         for name in ("what-if", "20 alternatives"):
             found = self.samples("interactive", name)
             values["interactive", name] = percentile(found, 95) if found else None
+        pressed = self.samples("keys", "")
+        values["keys", "key to paint"] = percentile(pressed, 95) if pressed else None
         out: list[Figure] = []
         for key, budgets in BUDGETS.items():
             value = values.get(key)
@@ -199,8 +203,8 @@ class Size:
                 rss = ""
             for name in runs[0].samples:
                 found = sorted(value for run in runs for value in run.samples.get(name, ()))
-                text = f"p50 {percentile(found, 50):.1f}  p95 {percentile(found, 95):.1f}  max {found[-1]:.1f} ms CPU"
-                yield f"  {f'{case}: {name}':<46}  {text}  of {len(found)}"
+                ranks = f"p50 {percentile(found, 50):.1f}  p95 {percentile(found, 95):.1f}  max {found[-1]:.1f}"
+                yield f"  {f'{case}: {name}':<46}  {ranks} ms {'wall' if case == 'keys' else 'CPU'}  of {len(found)}"
             if runs[0].counts:
                 yield f"  {'':<4}{', '.join(f'{value:,} {name}' for name, value in runs[0].counts.items())}"
         for ratio in self.ratios():
@@ -226,7 +230,7 @@ def _case(runs: Sequence[Result]) -> dict[str, Any]:
     return {
         "runs": len(runs),
         "phases": phases,
-        "samples_cpu_ms": samples,
+        "samples_ms": samples,
         "peak_rss_mb": _spread([run.peak_rss for run in runs]),
         "counts": runs[0].counts,
         "digest": runs[0].digest,
