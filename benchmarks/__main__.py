@@ -7,7 +7,8 @@ cache is warm and each has its own peak of memory; one that is not done after te
 cases take turns, so that a baseline and what is compared with it meet the same other work on the machine. What-ifs,
 alternatives, fixes and keys are many small runs within one process and run once for each size.
 
-No case reads a live cluster yet.
+The live cases read the cluster from a server in another process, whose time does not count; one answers after a tenth of
+a second each time, as a server far away. Nothing is compressed there, for on the loopback interface nobody asks for it.
 
 Exit status: 0 if all gates passed; 1 if a ratio to a baseline is over its limit, a figure is over twice its budget,
 a case fails, or answers differ between runs (with ``--expect``: from those of an earlier ``--json`` file).
@@ -41,12 +42,14 @@ CASES = (
     "answer",
     "paths-manifests",
     "paths-snapshot",
+    "live",
+    "live-far",
     "interactive",
     "fixes",
     "keys",
 )
 GENERATOR = tuple(Path(__file__).parent / f"{name}.py" for name in ("generate", "objects", "pods", "system"))
-ONCE = frozenset({"interactive", "fixes", "keys"})
+ONCE = frozenset({"live-far", "interactive", "fixes", "keys"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.interactive import fixes, interactive
+from benchmarks.live import live, live_far
 from benchmarks.measure import Result, run_command
 from benchmarks.network import network
 from benchmarks.startup import keys, startup
@@ -178,6 +179,8 @@ CASES: dict[str, Callable[[Path], Result]] = {
     "answer": answer,
     "paths-manifests": lambda data: command("manifests", data),
     "paths-snapshot": lambda data: command("snapshot", data),
+    "live": live,
+    "live-far": live_far,
     "interactive": interactive,
     "fixes": fixes,
     "network": network,
