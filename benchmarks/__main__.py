@@ -7,8 +7,8 @@ cache is warm and each has its own peak of memory; one that is not done after te
 cases take turns, so that a baseline and what is compared with it meet the same other work on the machine. What-ifs,
 alternatives, fixes and keys are many small runs within one process and run once for each size.
 
-The live cases read the cluster from a server in another process, whose time does not count; one answers after a tenth of
-a second each time, as a server far away. Nothing is compressed there, for on the loopback interface nobody asks for it.
+The live cases read the cluster from a server in another process, whose time does not count; one answers after a tenth
+of a second each time, as a server far away. Nothing is compressed there: on the loopback interface nobody asks for it.
 
 Exit status: 0 if all gates passed; 1 if a ratio to a baseline is over its limit, a figure is over twice its budget,
 a case fails, or answers differ between runs (with ``--expect``: from those of an earlier ``--json`` file).

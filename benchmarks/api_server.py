@@ -125,6 +125,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body at once: in two parts the second waits for the first to be acknowledged.
+    wbufsize = 1 << 16
     store: ClassVar[Store]
     latency: ClassVar[float] = 0.0
     _FIXED: ClassVar[dict[str, bytes]] = {
