@@ -396,8 +396,11 @@ def query_of(args: argparse.Namespace, limit: int | None) -> PathQuery:
     )
 
 
-def write(text: str) -> None:
-    """Write the result to standard output."""
-    sys.stdout.write(text)
-    if text and not text.endswith("\n"):
+def write(text: str | Iterable[str]) -> None:
+    """Write the result to standard output, all at once or in parts."""
+    last = ""
+    for part in (text,) if isinstance(text, str) else text:
+        sys.stdout.write(part)
+        last = part or last
+    if last and not last.endswith("\n"):
         sys.stdout.write("\n")

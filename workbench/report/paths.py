@@ -7,13 +7,13 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from workbench.report.cells import cell
-from workbench.report.documents import document
+from workbench.report.documents import dumps, parts
 from workbench.report.markdown import code
 from workbench.report.tables import Output, Piece, count
 from workbench.report.values import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from workbench.analysis.blocked import Blocking
     from workbench.analysis.paths import Path, PathStep
@@ -42,24 +42,34 @@ def step_dict(audit: Audit, step: PathStep) -> dict[str, Any]:
     }
 
 
-def path_dict(audit: Audit, path: Path) -> dict[str, Any]:
-    """One path with its steps."""
-    return {
-        "id": path.id,
-        "source": path.source,
-        "target": path.target,
-        "effort": path.effort,
-        "risk": path.risk,
-        "severity": path.severity,
-        "verdict": path.verdict,
-        "missing": list(path.missing),
-        "count": path.count,
-        "steps": [step_dict(audit, step) for step in path.steps],
-    }
+def _paths(audit: Audit, paths: Iterable[Path]) -> Iterator[str]:
+    """The JSON of each path; of steps, which many paths share, it is made once."""
+    known: dict[PathStep, str] = {}
+    for path in paths:
+        steps: list[str] = []
+        for step in path.steps:
+            text = known.get(step)
+            if text is None:
+                text = known[step] = dumps(step_dict(audit, step))
+            steps.append(text)
+        own = dumps(
+            {
+                "id": path.id,
+                "source": path.source,
+                "target": path.target,
+                "effort": path.effort,
+                "risk": path.risk,
+                "severity": path.severity,
+                "verdict": path.verdict,
+                "missing": list(path.missing),
+                "count": path.count,
+            }
+        )
+        yield f'{own[:-1]}, "steps": [{", ".join(steps)}]}}'
 
 
-def as_json(audit: Audit, report: PathReport, blocked: Sequence[Blocking] | None = None) -> str:
-    """The document of ``paths -o json``.
+def as_json(audit: Audit, report: PathReport, blocked: Sequence[Blocking] | None = None) -> Iterator[str]:
+    """The document of ``paths -o json``, piece by piece: of a large cluster it is over a gigabyte.
 
     Args:
         audit: The loaded source.
@@ -67,7 +77,7 @@ def as_json(audit: Audit, report: PathReport, blocked: Sequence[Blocking] | None
         blocked: What ``--explain`` adds, ``None`` without it.
     """
     content: dict[str, Any] = {
-        "paths": [path_dict(audit, path) for path in report.paths],
+        "paths": _paths(audit, report.paths),
         "summary": {
             "entry_points": report.entry_points,
             "crown_jewels": report.crown_jewels,
@@ -88,7 +98,7 @@ def as_json(audit: Audit, report: PathReport, blocked: Sequence[Blocking] | None
             }
             for item in blocked
         ]
-    return document("paths", **content)
+    return parts("paths", **content)
 
 
 # --- CSV --------------------------------------------------------------------------------------------
