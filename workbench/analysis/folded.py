@@ -47,7 +47,8 @@ class Folded:
             weight += weight[following]
             following = further
         weight[single[following]] = np.inf
-        place = np.cumsum(~single, dtype=np.int32) - 1
+        # Where such a circle comes to does not matter, but it has to be some place.
+        place = np.maximum(np.cumsum(~single, dtype=np.int32) - 1, 0)
         self.arrays = arrays
         self.single = single
         self.anchors = np.flatnonzero(~single)
