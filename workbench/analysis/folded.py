@@ -32,39 +32,25 @@ class Folded:
             arrays: The graph.
             ends: Nodes that searches begin at; they are anchors.
         """
-        size, counts = arrays.size, np.diff(arrays.indptr)
+        counts = np.diff(arrays.indptr)
         single = counts == 1
         single[ends] = False
-        following = np.arange(size, dtype=np.int32)
-        weight = np.zeros(size)
-        only = arrays.indptr[:-1][single]
-        following[single], weight[single] = arrays.indices[only], arrays.weights[only]
-        # Nodes that lead round in a circle and nowhere else never come to an end.
-        for _ in range(size.bit_length()):
-            further = following[following]
-            if (further == following).all():
-                break
-            weight += weight[following]
-            following = further
-        weight[single[following]] = np.inf
-        # Where such a circle comes to does not matter, but it has to be some place.
-        place = np.maximum(np.cumsum(~single, dtype=np.int32) - 1, 0)
         self.arrays = arrays
         self.single = single
         self.anchors = np.flatnonzero(~single)
-        self.anchor = place[following]
-        self.weight = weight
+        only = arrays.indptr[:-1][single]
+        self.anchor, self.weight = _ways(single, arrays.indices[only], arrays.weights[only])
         self._into = self.anchor[arrays.indices]
-        self._way = arrays.weights + weight[arrays.indices]
+        self._way = arrays.weights + self.weight[arrays.indices]
         left = np.repeat(~single, counts)
-        indptr = np.zeros(len(self.anchors) + 1, np.int32)
-        np.cumsum(counts[self.anchors], out=indptr[1:])
-        self._reverse = _turned(self._way[left], self._into[left], indptr)
+        self._inner, self._rest, self._reverse = _among(
+            self._into[left], self._way[left], counts[self.anchors], self.anchor[ends]
+        )
 
     def distances(self, end: int) -> Floats:
         """The least weight from each anchor to an end; infinite where nothing leads there."""
-        found: Floats = dijkstra(self._reverse, directed=True, indices=int(self.anchor[end]))
-        return found
+        found: Floats = dijkstra(self._reverse, directed=True, indices=int(self._inner[self.anchor[end]]))
+        return found[self._inner] + self._rest
 
     def of(self, distances: Floats, nodes: Ints | Int32s) -> Floats:
         """The distances of some nodes, from those of the anchors."""
@@ -86,6 +72,55 @@ class Folded:
         far = distances[self.anchor[anchors]]
         best = np.flatnonzero(distances[self._into[edge]] + self._way[edge] == far[row])
         return row[best], edge[best]
+
+
+def _ways(single: Bools, following: Int32s, weights: Floats) -> tuple[Int32s, Floats]:
+    """Where each node comes to first that is not single, by its place among those, and the weight of the way.
+
+    Args:
+        single: Which nodes lead to one other node.
+        following, weights: For each of these that node, and the weight of the step.
+    """
+    first = np.arange(len(single), dtype=np.int32)
+    weight = np.zeros(len(single))
+    first[single], weight[single] = following, weights
+    # Nodes that lead round in a circle and nowhere else never come to an end.
+    for _ in range(len(single).bit_length()):
+        further = first[first]
+        if (further == first).all():
+            break
+        weight += weight[first]
+        first = further
+    weight[single[first]] = np.inf
+    # Where such a circle comes to does not matter, but it has to be some place.
+    place = np.maximum(np.cumsum(~single, dtype=np.int32) - 1, 0)
+    return place[first], weight
+
+
+def _among(targets: Int32s, weights: Floats, counts: Int32s, ends: Int32s) -> tuple[Int32s, Floats, Any]:
+    """The graph of the anchors for searches, without those of which all edges lead to one other.
+
+    Args:
+        targets, weights: The edges between anchors, by their source.
+        counts: How many each anchor has.
+        ends: The anchors that searches begin at, which stay.
+
+    Returns:
+        For each anchor the place of the first one on its way that stays, the weight of the way there, and the least
+        weights from target to source as a sparse array.
+    """
+    single = np.zeros(len(counts), np.bool_)
+    leads = np.flatnonzero(counts)
+    begins = (np.cumsum(counts) - counts)[leads]
+    one = np.minimum.reduceat(targets, begins)
+    single[leads] = one == np.maximum.reduceat(targets, begins)
+    single[ends] = False
+    alone = single[leads]
+    place, rest = _ways(single, one[alone], np.minimum.reduceat(weights, begins)[alone])
+    left = np.repeat(~single, counts)
+    indptr = np.append(np.int32(0), np.cumsum(counts[~single], dtype=np.int32))
+    into = targets[left]
+    return place, rest, _turned(weights[left] + rest[into], place[into], indptr)
 
 
 def _turned(weights: Floats, targets: Int32s, indptr: Int32s) -> Any:
