@@ -20,7 +20,7 @@ from tests.analysis.worlds import (
     replaced,
 )
 from workbench.analysis.compiled import Compiled
-from workbench.analysis.leading import Leading
+from workbench.analysis.leading import IdOrder, Leading
 from workbench.graph.graph import Edge
 
 
@@ -80,3 +80,18 @@ def test_after_a_change_it_is_what_a_new_graph_gives(
     wanted = Leading(fresh, fresh.numbers(others).tolist())
     assert distances(changed, others) == distances(wanted, others)
     assert distances(part, goals) == untouched
+
+
+@given(
+    st.lists(st.text("ab:", max_size=3), unique=True, min_size=1, max_size=12),
+    st.data(),
+)
+def test_ids_are_put_in_order_however_they_are_asked_for(names: list[str], data: st.DataObject) -> None:
+    nodes = data.draw(st.lists(st.sampled_from(range(len(names))), unique=True))
+    ids = IdOrder(names, np.array(nodes, np.int64))
+    places = st.lists(st.sampled_from(range(len(nodes)))) if nodes else st.just([])
+    for asked in data.draw(st.lists(places, max_size=4)):
+        ranks = ids.ranks(np.array(asked, np.int32)).tolist()
+        called = [names[nodes[place]] for place in asked]
+        order = sorted(set(called))
+        assert [sorted(set(ranks)).index(rank) for rank in ranks] == [order.index(name) for name in called]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from workbench.analysis.arrays import Arrays, Bools, Ints, Joined, reached
+from workbench.analysis.arrays import Arrays, Bools, Int32s, Ints, Joined, reached
 from workbench.analysis.compiled import Compiled
 from workbench.analysis.folded import Folded
 from workbench.analysis.reach import Reach
@@ -21,12 +22,14 @@ class Leading:
         nodes: Which of its nodes are here, by number, sorted; their places count in all else.
         arrays: The edges between them, by place.
         hub: Which are hubs.
+        ids: The order of the ids, by place.
     """
 
     compiled: Compiled
     nodes: Ints
     arrays: Arrays
     hub: Bools
+    ids: IdOrder
 
     def __init__(self, compiled: Compiled, goals: Iterable[int]) -> None:
         """Cut it out.
@@ -53,6 +56,7 @@ class Leading:
         self.hub = compiled.hub[self.nodes]
         self._ends = np.unique(self._places[np.array(goals, np.int64)])
         self._reach: Reach | None = None
+        self.ids = IdOrder(compiled.nodes, self.nodes)
 
     def after(self, compiled: Compiled, goals: Iterable[int]) -> Leading:
         """The same after a what-if, at the cost of the difference where it brings nothing that leads here.
@@ -73,13 +77,12 @@ class Leading:
             return Leading(compiled, goals)
         new = Leading.__new__(Leading)
         new.compiled, new.nodes, new.hub, new._places = compiled, self.nodes, self.hub, self._places
+        new.ids = self.ids
         new._reach = None
         new._ends = np.unique(self._places[np.array(goals, np.int64)])
         new.arrays = self.arrays.edited(joined, len(self.nodes)) if joined else self.arrays
         if not joined and np.array_equal(new._ends, self._ends):
             new.__dict__["folded"] = self.folded
-        if "id_rank" in self.__dict__:
-            new.__dict__["id_rank"] = self.id_rank
         return new
 
     def lost(self, compiled: Compiled, goals: Iterable[int]) -> Ints | None:
@@ -124,10 +127,34 @@ class Leading:
         """The same without the nodes that lead to a single other one; the targets stay."""
         return Folded(self.arrays, self._ends)
 
-    @cached_property
-    def id_rank(self) -> Ints:
-        """The order of the ids, by place."""
-        names = [self.compiled.nodes[number] for number in self.nodes.tolist()]
-        rank = np.empty(len(names), np.int64)
-        rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
-        return rank
+
+class IdOrder:
+    """The order of some ids, which grows with what is asked: of a large graph few ids are ever compared."""
+
+    def __init__(self, names: Sequence[str], nodes: Ints) -> None:
+        """Know none.
+
+        Args:
+            names: The ids by number.
+            nodes: The number of each place.
+        """
+        self._names = names
+        self._nodes = nodes
+        # Replaced as a whole, so that it is safe to ask from several threads.
+        self._known: tuple[Int32s, Ints, list[str]] = (np.full(len(nodes), -1, np.int32), np.empty(0, np.int64), [])
+
+    def ranks(self, places: Int32s) -> Int32s:
+        """Numbers that are in the order of the ids of some places, until more are asked for."""
+        rank, order, known = self._known
+        new = np.unique(places[rank[places] < 0]).tolist()
+        if new:
+            found = sorted(
+                (self._names[number], place) for number, place in zip(self._nodes[new].tolist(), new, strict=True)
+            )
+            names = [name for name, _ in found]
+            order = np.insert(order, [bisect_left(known, name) for name in names], [place for _, place in found])
+            rank = rank.copy()
+            rank[order] = np.arange(len(order))
+            # Two sorted parts are put together in linear time.
+            self._known = rank, order, sorted(known + names)
+        return rank[places]

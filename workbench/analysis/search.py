@@ -244,7 +244,7 @@ def _first_of(leading: Leading, row: Ints, edge: Ints) -> Ints:
     if len(begins) < len(row):
         tied = (np.diff(np.append(begins, len(row))) > 1)[row]
         tied_rows, tied_edges = row[tied], edge[tied]
-        best = np.lexsort((leading.id_rank[leading.arrays.indices[tied_edges]], tied_rows))
+        best = np.lexsort((leading.ids.ranks(leading.arrays.indices[tied_edges]), tied_rows))
         tied_rows, tied_edges = tied_rows[best], tied_edges[best]
         leading_one = np.ones(len(best), np.bool_)
         leading_one[1:] = tied_rows[1:] != tied_rows[:-1]
