@@ -16,9 +16,11 @@ a what-if that edits the arrays instead of building them again.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import count, repeat
 from typing import Any
 
 import numpy as np
@@ -115,7 +117,8 @@ class Compiled:
         self._removed: Ints = np.empty(0, np.int64)
         self._conditions = Conditions()
         self._selected: dict[tuple[bytes, bool, int | None], tuple[Int32s, Int32s, Shorts, Ints]] = {}
-        self._kind_numbers: dict[str, int] = {}
+        # Looking up a kind that is new gives it the next number.
+        self._kind_numbers: dict[str, int] = defaultdict(count().__next__)
         self._kinds = self._kinds_of(graph.nodes)
         self.hub = self.of_kind(node_ids.HUB)
         self._columns()
@@ -335,17 +338,14 @@ class Compiled:
         """The kinds of node that occur, in the order of their numbers."""
         return list(self._kind_numbers)
 
-    def kind_numbers(self, nodes: Ints) -> Ints:
+    def kind_numbers(self, nodes: Ints | Int32s) -> Ints:
         """The number of the kind of each of some nodes."""
         found: Ints = self._kinds[nodes]
         return found
 
     def _kinds_of(self, nodes: Sequence[str]) -> Ints:
         numbers = self._kind_numbers
-        kinds = [node.partition(":")[0] for node in nodes]
-        for kind in dict.fromkeys(kinds):
-            numbers.setdefault(kind, len(numbers))
-        return np.fromiter(map(numbers.__getitem__, kinds), np.int64, len(kinds))
+        return np.array([numbers[node.partition(":")[0]] for node in nodes], np.int64)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -367,7 +367,7 @@ class Compiled:
         """The numbers of those of some nodes that the graph has, in order."""
         known, new = self.graph.numbers, self._new_numbers
         # An index would add a node that is not known.
-        found = [known.get(node, -1) for node in ids]
+        found = list(map(known.get, ids, repeat(-1)))
         if new:
             found = [new.get(node, -1) if number < 0 else number for node, number in zip(ids, found, strict=True)]
         numbers = np.array(found, np.int64)

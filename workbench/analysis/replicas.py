@@ -127,19 +127,29 @@ class Replicas:
         fresh = nodes[self._open[nodes]]
         if not len(fresh):
             return
-        homes: dict[str, int] = {}
-        for number in fresh.tolist():
-            name = self._compiled.nodes[number]
-            view = self._below if number < self._known_below else self._view
-            found = _pod_of(view, name)
-            if found is not None:
-                pod, part = found
-                self._classes[number] = self._number((name[: name.index(":")], pod.owner, part))
-                home = homes.get(pod.node)
-                if home is None:
-                    home = homes[pod.node] = self._home(pod.node)
-                self._own_node[number] = home
+        below = fresh < self._known_below
+        for view, numbers in ((self._below, fresh[below]), (self._view, fresh[~below])):
+            if len(numbers):
+                self._look_up(view, numbers)
         self._open[fresh] = False
+
+    def _look_up(self, view: Inventory, nodes: Ints | Int32s) -> None:
+        """Set the classes and the own nodes of nodes that may belong to pods."""
+        compiled = self._compiled
+        names = map(compiled.nodes.__getitem__, nodes.tolist())
+        # Almost all are containers.
+        container = view.containers.get
+        found = [
+            (each.pod, each.name) if (each := container(name)) is not None else _pod_of(view, name) for name in names
+        ]
+        belongs = np.array([each is not None for each in found], np.bool_)
+        nodes, parts = nodes[belongs], [each for each in found if each is not None]
+        kinds = map(compiled.kinds.__getitem__, compiled.kind_numbers(nodes).tolist())
+        keys = [(kind, pod.owner, part) for kind, (pod, part) in zip(kinds, parts, strict=True)]
+        known = self._numbers.get
+        self._classes[nodes] = [known(key) or self._number(key) for key in keys]
+        homes = {node: self._home(node) for node in {pod.node for pod, _ in parts}}
+        self._own_node[nodes] = [homes[pod.node] for pod, _ in parts]
 
     def _number(self, key: _Key) -> int:
         """The class of a key; negative, so that none is the class of a node that has no replicas."""
@@ -155,10 +165,7 @@ class Replicas:
 
 
 def _pod_of(view: Inventory, node: str) -> tuple[PodInstance, str] | None:
-    """The pod that a pod, container, volume or Endpoint is or belongs to, and its name in it."""
-    if node.startswith("Container:"):
-        container = view.containers.get(node)
-        return (container.pod, container.name) if container is not None else None
+    """The pod that a pod, volume or Endpoint is or belongs to, and its name in it."""
     kind = node_ids.kind(node)
     if kind == "Endpoint":
         namespace, _, rest = node.removeprefix("Endpoint:").partition("/")
