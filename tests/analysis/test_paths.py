@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from workbench.analysis.paths import Path, PathSet, find_paths, risk_of, severit
 from workbench.analysis.replicas import Replicas
 from workbench.analysis.starts import exposure
 from workbench.graph import nodes as node_ids
-from workbench.graph.graph import Edge, Graph
+from workbench.graph.graph import Edge, Fact, Graph
 
 VALUES = {PLAIN[0]: 10.0, PLAIN[1]: 9.0, PLAIN[2]: 6.0, PLAIN[3]: 6.0}
 
@@ -99,6 +100,40 @@ def test_targets_that_are_alike_share_a_search_and_keep_their_values() -> None:
         ("User:b", "Secret:x/three", 4.9),
     ]
     assert [path.nodes for path in found.paths(1)] == [("User:a", "Secret:x/two")]
+
+
+LEAVES = ("Secret:x/a", "Secret:x/b", "Secret:x/c")
+INTO = st.tuples(
+    st.sampled_from(["ZULU", "ALPHA", "MIKE"]), st.sampled_from([(), (("C-A", "Image:one"),), (("C-B", "Cluster"),)])
+)
+
+
+@given(
+    random_buckets(most=14),
+    st.lists(st.sampled_from(NODES), unique=True, min_size=1, max_size=3),
+    st.lists(st.tuples(*[INTO] * 3), min_size=3, max_size=3),
+    st.booleans(),
+)
+def test_targets_that_the_same_nodes_lead_to_say_what_each_alone_says(
+    buckets: Buckets, before: list[str], ways: list[tuple[tuple[str, tuple[Fact, ...]], ...]], leads_on: bool
+) -> None:
+    """Of secrets that one pod mounts and reads from its environment the paths differ in the last step alone."""
+    into = [
+        edge(node, leaf, technique, missing=missing)
+        for node, way in zip(before, ways, strict=False)
+        for leaf, (technique, missing) in zip(LEAVES, way, strict=True)
+    ]
+    out = [edge(LEAVES[1], PLAIN[0])] if leads_on else []
+    graph = graph_with(*(each for bucket in buckets.values() for each in bucket), *into, *out, nodes=(*NODES, *LEAVES))
+    entries, jewels = [*PLAIN, *LEAVES], dict.fromkeys(LEAVES, 6.0)
+    together = searched(graph, entries, jewels)
+    for tree in together.trees:
+        assert tree.distances(together.leading.places(np.array(tree.targets[:1]))).tolist() == [0]
+    for leaf in LEAVES:
+        alone = searched(graph, entries, {leaf: 6.0})
+        for entry in entries:
+            path, own = together.path(entry, leaf), alone.path(entry, leaf)
+            assert (path and (path.nodes, path.steps, path.sources)) == (own and (own.nodes, own.steps, own.sources))
 
 
 def test_a_hub_is_one_step_with_the_records_of_both_edges() -> None:

@@ -161,7 +161,7 @@ def ranges(starts: Ints, counts: Ints | Int32s) -> tuple[Ints, Ints]:
     return row, np.arange(len(row)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
 
 
-def in_order(numbers: Ints, count: int) -> Ints:
+def in_order(numbers: Ints | Int32s, count: int) -> Ints:
     """The places of some numbers from 0 in ascending order, equal ones as they stand.
 
     Args:

@@ -15,7 +15,7 @@ from workbench.analysis.arrays import Bools, Floats, Int32s, Ints
 from workbench.analysis.compiled import Compiled, best_records
 from workbench.analysis.leading import Leading
 from workbench.analysis.replicas import OWN_NODE, Replicas
-from workbench.analysis.search import Tree, searched, walk
+from workbench.analysis.search import Searches, Tree, grouped, walk
 from workbench.analysis.starts import UNAUTHENTICATED, exposure
 from workbench.graph.graph import Edge, Fact
 
@@ -494,5 +494,6 @@ def find_paths(
     starts = Entries.of(compiled, entries)
     goals = compiled.numbers(jewels).tolist()
     leading = Leading(compiled, goals)
-    trees = searched(leading, replicas, starts.numbers, goals)
+    searches = Searches(leading, replicas, starts.numbers)
+    trees = [searches.tree(group) for group in grouped(leading, starts.numbers, goals)]
     return PathSet(compiled, replicas, starts, dict(sorted(jewels.items())), leading, trees)

@@ -102,65 +102,111 @@ class Tree:
         return np.where(nodes < 0, np.inf, self.folded.of(self.distance, nodes))
 
 
-def searched(leading: Leading, replicas: Replicas, sources: Ints, targets: Sequence[int]) -> list[Tree]:
-    """Search backward from each of some targets, from several that are alike at once.
+class Searches:
+    """Searches backward from targets of one graph; what one finds serves those that differ in the last step alone.
 
-    Args:
+    Attributes:
         leading: What leads to the targets.
-        replicas: Which nodes are replicas.
-        sources: The entry points by number, sorted.
-        targets: The targets by number.
-    """
-    twins = Twins(leading, replicas, sources)
-    return [search(leading, replicas, twins, group) for group in grouped(leading, sources, targets)]
-
-
-def search(
-    leading: Leading,
-    replicas: Replicas,
-    twins: Twins,
-    targets: Sequence[int],
-    distance: Floats | None = None,
-) -> Tree:
-    """Search backward from a target.
-
-    Args:
-        leading: What leads to the target.
-        replicas: Which nodes are replicas.
         twins: The entry points.
-        targets: The target, and others that :func:`grouped` found equal to it.
-        distance: The least weight from each anchor to the target, if it is known.
     """
-    goal, folded = leading.place(targets[0]), leading.folded
-    if distance is None:
-        distance = folded.distances(goal)
-    firsts = np.flatnonzero(np.isfinite(folded.of(distance, twins.firsts)) & (twins.firsts != goal))
-    starts = twins.firsts[firsts]
-    edges = _forest(leading, distance, starts, goal)
-    shapes, conditions = _describe(leading, replicas, edges, goal)
-    following = np.full(len(folded.anchors), -1, np.int32)
-    anchors = edges.nodes[~folded.single[edges.nodes]]
-    following[folded.anchor[anchors]] = leading.arrays.indices[edges.of(anchors)]
-    total = folded.of(distance, starts).astype(np.int64)
-    at = np.searchsorted(edges.nodes, starts)
-    _, group = np.unique(shapes[at], return_inverse=True)
-    count = int(group.max(initial=-1)) + 1
-    order = in_order(group, count)
-    return Tree(
-        targets=tuple(targets),
-        nodes=leading.nodes,
-        folded=folded,
-        twins=twins,
-        distance=distance,
-        following=following,
-        firsts=firsts.astype(np.int32),
-        group=group.astype(np.int32),
-        effort=(total // EFFORT).astype(np.int32),
-        steps=(total % MISSING // STEP).astype(np.int32),
-        conditions=conditions[at].astype(np.int32),
-        order=order.astype(np.int32),
-        starts=np.searchsorted(group[order], np.arange(count + 1)).astype(np.int32),
-    )
+
+    leading: Leading
+    twins: Twins
+
+    def __init__(self, leading: Leading, replicas: Replicas, sources: Ints) -> None:
+        """Prepare the searches.
+
+        Args:
+            leading: What leads to the targets.
+            replicas: Which nodes are replicas.
+            sources: The entry points by number, sorted.
+        """
+        self.leading = leading
+        self.twins = Twins(leading, replicas, sources)
+        self._replicas = replicas
+        self._known: dict[object, _Found] = {}
+
+    def tree(self, targets: Sequence[int], distance: Floats | None = None) -> Tree:
+        """Search backward from a target.
+
+        Args:
+            targets: The target, and others that :func:`grouped` found equal to it.
+            distance: The least weight from each anchor to the target, if it is known.
+        """
+        leading, twins = self.leading, self.twins
+        goal, folded = leading.place(targets[0]), leading.folded
+        found = self._found(goal, distance)
+        starts, edges = twins.firsts[found.firsts], found.edges
+        shape, conditions = _describe(leading, self._replicas, edges, goal, starts)
+        following = np.full(len(folded.anchors), -1, np.int32)
+        branching = ~folded.single[edges.nodes]
+        following[folded.anchor[edges.nodes[branching]]] = leading.arrays.indices[edges.edges[branching]]
+        total = folded.of(found.distance, starts).astype(np.int64)
+        group, count = _renumbered(shape)
+        return Tree(
+            targets=tuple(targets),
+            nodes=leading.nodes,
+            folded=folded,
+            twins=twins,
+            distance=found.distance,
+            following=following,
+            firsts=found.firsts,
+            group=group,
+            effort=(total // EFFORT).astype(np.int32),
+            steps=(total % MISSING // STEP).astype(np.int32),
+            conditions=conditions.astype(np.int32),
+            order=in_order(group, count).astype(np.int32),
+            starts=np.append(np.int32(0), np.cumsum(np.bincount(group, minlength=count), dtype=np.int32)),
+        )
+
+    def _found(self, goal: int, distance: Floats | None) -> _Found:
+        key = self._alike(goal)
+        known = self._known.get(key)
+        if known is not None:
+            return known.moved(self.leading, goal)
+        leading, twins, folded = self.leading, self.twins, self.leading.folded
+        if distance is None:
+            distance = folded.distances(goal)
+        firsts = np.flatnonzero(np.isfinite(folded.of(distance, twins.firsts)) & (twins.firsts != goal))
+        edges = _forest(leading, distance, twins.firsts[firsts], goal)
+        found = self._known[key] = _Found(goal, distance, firsts.astype(np.int32), edges)
+        return found
+
+    def _alike(self, goal: int) -> object:
+        """What is equal for targets of which the paths differ in the last step alone."""
+        into = _into(self.leading, goal) if _is_leaf(self.leading, goal) else None
+        if into is not None:
+            sources, edges = into
+            return sources.tobytes(), self.leading.arrays.weights[edges].tobytes()
+        return goal
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The distances to a target, the entry points that lead there, and the edges of their best paths."""
+
+    goal: int
+    distance: Floats
+    firsts: Int32s
+    edges: _Edges
+
+    def moved(self, leading: Leading, goal: int) -> _Found:
+        """The same for another target, that the same nodes lead to at the same cost; nothing leads out of either."""
+        arrays, ends = leading.arrays, leading.folded.anchor[[self.goal, goal]]
+        distance = self.distance.copy()
+        distance[ends] = distance[ends[::-1]]
+        nodes, edges = self.edges.nodes, self.edges.edges.copy()
+        last = arrays.indices[edges] == self.goal
+        edges[last] = arrays.places(nodes[last], np.full(np.count_nonzero(last), goal))
+        return _Found(goal, distance, self.firsts, _Edges(nodes, edges))
+
+
+def _renumbered(numbers: Ints) -> tuple[Int32s, int]:
+    """Some numbers made small in their order, and how many differ."""
+    occurs = np.zeros(numbers.max(initial=-1) + 1, np.bool_)
+    occurs[numbers] = True
+    place = np.cumsum(occurs, dtype=np.int32)
+    return place[numbers] - 1, int(np.count_nonzero(occurs))
 
 
 def grouped(leading: Leading, sources: Ints, targets: Iterable[int]) -> list[tuple[int, ...]]:
@@ -170,21 +216,34 @@ def grouped(leading: Leading, sources: Ints, targets: Iterable[int]) -> list[tup
     of a path, being one edge, never is as good as a way round, which has more steps.
     """
     starts = set(leading.inside(sources).tolist())
-    indptr = leading.arrays.indptr
     groups: dict[object, list[int]] = {}
     for target in sorted(set(targets)):
         place = leading.place(target)
-        leaf = place not in starts and indptr[place] == indptr[place + 1]
+        leaf = place not in starts and _is_leaf(leading, place)
         groups.setdefault(_incoming(leading, place) if leaf else target, []).append(target)
     return [tuple(group) for group in groups.values()]
 
 
-def _incoming(leading: Leading, place: int) -> object:
+def _is_leaf(leading: Leading, place: int) -> bool:
+    """Whether nothing leads out of a node."""
+    indptr = leading.arrays.indptr
+    return bool(indptr[place] == indptr[place + 1])
+
+
+def _into(leading: Leading, place: int) -> tuple[Int32s, Ints] | None:
+    """What leads to a node, and the places of the edges; ``None`` if that is much."""
     arrays = leading.arrays
     sources = arrays.leading_to(place)
     if len(sources) > _FEW:
+        return None
+    return sources, arrays.places(sources, np.full(len(sources), place))
+
+
+def _incoming(leading: Leading, place: int) -> object:
+    arrays, into = leading.arrays, _into(leading, place)
+    if into is None:
         return place
-    edges = arrays.places(sources, np.full(len(sources), place))
+    sources, edges = into
     return (
         sources.tobytes(),
         arrays.weights[edges].tobytes(),
@@ -204,10 +263,6 @@ class _Edges:
 
     nodes: Ints
     edges: Int32s
-
-    def of(self, nodes: Ints) -> Int32s:
-        """The edges of some of the nodes."""
-        return self.edges[np.searchsorted(self.nodes, nodes)]
 
 
 def _forest(leading: Leading, distance: Floats, starts: Ints, goal: int) -> _Edges:
@@ -241,19 +296,18 @@ def _first_of(leading: Leading, row: Ints, edge: Ints) -> Ints:
     leads[1:] = row[1:] != row[:-1]
     begins = np.flatnonzero(leads)
     first = edge[begins]
-    if len(begins) < len(row):
-        tied = (np.diff(np.append(begins, len(row))) > 1)[row]
-        tied_rows, tied_edges = row[tied], edge[tied]
-        best = np.lexsort((leading.ids.ranks(leading.arrays.indices[tied_edges]), tied_rows))
-        tied_rows, tied_edges = tied_rows[best], tied_edges[best]
-        leading_one = np.ones(len(best), np.bool_)
-        leading_one[1:] = tied_rows[1:] != tied_rows[:-1]
-        first[tied_rows[leading_one]] = tied_edges[leading_one]
+    counts = np.diff(begins, append=len(row))
+    several = counts > 1
+    if several.any():
+        tied, counts = edge[np.repeat(several, counts)], counts[several]
+        rank = leading.ids.ranks(leading.arrays.indices[tied])
+        best = np.minimum.reduceat(rank, np.cumsum(counts) - counts)
+        first[several] = tied[rank == np.repeat(best, counts)]
     return first
 
 
-def _describe(leading: Leading, replicas: Replicas, edges: _Edges, goal: int) -> tuple[Ints, Ints]:
-    """For every node of a forest: the number of its path with collapsed replicas, and the path's set of C-ids."""
+def _describe(leading: Leading, replicas: Replicas, edges: _Edges, goal: int, starts: Ints) -> tuple[Ints, Ints]:
+    """For each start of a forest: the number of its path with collapsed replicas, and the path's set of C-ids."""
     compiled, arrays = leading.compiled, leading.arrays
     # The root comes after all others.
     size = len(edges.nodes)
@@ -310,15 +364,20 @@ def _describe(leading: Leading, replicas: Replicas, edges: _Edges, goal: int) ->
         shape[now] = own[now] = which[: len(now)] + count
         own[now[worker]] = which[len(now) :] + count
         count += len(values)
-    return shape, conditions
+    asked = place[starts]
+    return shape[asked], conditions[asked]
 
 
 def _unions(compiled: Compiled, ones: Int32s, others: Ints) -> Ints:
+    out = np.where(ones == 0, others, ones)
+    # Most of them are with the empty set.
+    both = np.flatnonzero((ones != 0) & (others != 0))
     radix = len(compiled.condition_sets)
-    keys = others * radix + ones
+    keys = others[both] * radix + ones[both]
     values = np.unique(keys)
     numbers = [compiled.union(value % radix, value // radix) for value in values.tolist()]
-    return np.array(numbers, np.int64)[np.searchsorted(values, keys)]
+    out[both] = np.array(numbers, np.int64)[np.searchsorted(values, keys)]
+    return out
 
 
 def walk(tree: Tree, source: int, target: int) -> list[int]:

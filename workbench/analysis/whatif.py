@@ -19,9 +19,8 @@ from workbench.analysis.compiled import Compiled
 from workbench.analysis.jewels import values
 from workbench.analysis.leading import Leading
 from workbench.analysis.paths import Entries, Path, PathSet
-from workbench.analysis.search import Tree, grouped, search
+from workbench.analysis.search import Searches, Tree, grouped
 from workbench.analysis.session import Analysis, Query
-from workbench.analysis.twins import Twins
 from workbench.analysis.uncollected import uncollected
 from workbench.inventory.changes import Change
 from workbench.inventory.inventory import Inventory
@@ -113,18 +112,18 @@ class WhatIf:
         differs = _Differs(before, leading.compiled)
         replicas = self.changed.replicas
         trees: list[Tree] = []
-        twins = None
+        searches = None
         for group in grouped(leading, starts.numbers, goals):
             tree = known.get(group)
             same = tree is not None and not differs(tree)
             if tree is not None and same and starts is before.starts:
                 trees.append(tree)
                 continue
-            twins = twins or Twins(leading, replicas, starts.numbers)
+            searches = searches or Searches(leading, replicas, starts.numbers)
             distance = None
             if tree is not None and same and leading.nodes is tree.nodes:
                 distance = tree.distances(leading.folded.anchors)
-            trees.append(search(leading, replicas, twins, group, distance))
+            trees.append(searches.tree(group, distance))
         return PathSet(leading.compiled, replicas, starts, dict(sorted(self._jewels.items())), leading, trees)
 
     @cached_property
