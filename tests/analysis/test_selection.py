@@ -218,15 +218,33 @@ def test_a_mark_on_a_template_or_a_workload_marks_what_it_runs_and_the_key_can_b
         deployment("one", labels={"tier": "vault"}),
         obj("Deployment", "two", labels={"tier": "x"}, spec={"template": {"spec": {"containers": [container("app")]}}}),
         obj("Service", "api", labels={"tier": "x"}),
+        obj("PersistentVolume", "disk", labels={"tier": "x"}),
+        obj("ConfigMap", "no-node", labels={"tier": "x"}),
     )
-    found = analysis(view, jewel_key="tier", nodes=["Endpoint:default/api/80", "Endpoint:default/apis/80"])
+    nodes = ["Endpoint:default/api/80", "Endpoint:default/apis/80", "Volume:disk"]
+    found = analysis(view, jewel_key="tier", nodes=nodes)
     assert set(found.jewels) == {
+        "Volume:disk",
         "ClusterAdmin",
         "Container:default/one/app",
         "Container:default/two/app",
         "Endpoint:default/api/80",
     }
     assert set(analysis(view).jewels) == {"ClusterAdmin"}
+
+
+@pytest.mark.parametrize("where", ["labels", "annotations"])
+@pytest.mark.parametrize("marked", [{0, 1, 2}, {0}, {1}, set()])
+def test_of_replicas_those_are_jewels_that_carry_the_mark(where: str, marked: set[int]) -> None:
+    owners = [owner("StatefulSet", "web")]
+    given: list[dict[str, Any]] = [{where: MARK} if number in marked else {} for number in range(3)]
+    view = inventory(*(pod(f"web-{number}", container("app"), owners=owners, **given[number]) for number in range(3)))
+    first = [each.alike for each in view.pods]
+    assert (first[2] is first[0]) == (0 not in marked or len(marked) == 3)
+    assert set(analysis(view).jewels) == {
+        "ClusterAdmin",
+        *(f"Container:default/web-{number}/app" for number in marked),
+    }
 
 
 def test_a_chosen_target_keeps_the_value_of_a_jewel() -> None:

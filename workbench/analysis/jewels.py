@@ -16,7 +16,8 @@ from workbench.analysis.replicas import containers_of, control_plane
 from workbench.analysis.selectors import nodes_of
 from workbench.graph import nodes as node_ids
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import KINDS
+from workbench.inventory.objects import KINDS, WORKLOADS, ObjectMeta, PersistentVolume, Pod, Service
+from workbench.inventory.pods import PodInstance
 
 JEWEL_KEY = "workbench/crown-jewel"
 """The label or annotation that marks an object; any value but ``false`` does."""
@@ -108,23 +109,36 @@ def _credentials(compiled: Compiled, admins: Admins) -> Iterable[tuple[str, floa
             yield compiled.nodes[secret], ADMIN
 
 
+_MEANING_OTHERS = frozenset({*WORKLOADS, Service, PersistentVolume})
+"""Kinds of objects that mean nodes of other kinds (:func:`workbench.analysis.selectors.nodes_of`)."""
+
+
 def labelled(view: Inventory, compiled: Compiled, key: str = JEWEL_KEY) -> Iterable[str]:
     """The nodes of the objects that a label or an annotation marks, a workload's pod template included."""
-    for kind in KINDS.values():
+    # Objects of other kinds are no nodes.
+    nodes = {*compiled.kinds}
+    for name, kind in KINDS.items():
+        if kind is Pod or (name not in nodes and kind not in _MEANING_OTHERS):
+            continue
         for obj in view.all(kind):
             meta = obj.metadata
             labels, annotations = meta.labels, meta.annotations
-            if not ((labels and key in labels) or (annotations and key in annotations)):
-                continue
-            value = _mark(meta.labels, key) or _mark(meta.annotations, key)
-            if value is not None and value.lower() != "false":
+            if ((labels and key in labels) or (annotations and key in annotations)) and _is_marked(meta, key):
                 yield from nodes_of(view, compiled, obj)
-    # The template of a representative pod.
+    # A pod's own, or those of the template of a representative; replicas have the same.
+    marked: dict[PodInstance, bool] = {}
     for pod in view.pods:
-        if pod.template is not None:
-            value = _mark(pod.labels, key) or _mark(pod.annotations, key)
-            if value is not None and value.lower() != "false":
-                yield from containers_of(pod)
+        first = pod.alike
+        known = marked.get(first)
+        if known is None:
+            known = marked[first] = _is_marked(first, key)
+        if known:
+            yield from containers_of(pod)
+
+
+def _is_marked(owner: ObjectMeta | PodInstance, key: str) -> bool:
+    value = _mark(owner.labels, key) or _mark(owner.annotations, key)
+    return value is not None and value.lower() != "false"
 
 
 def _mark(entries: Mapping[str, str | None] | None, key: str) -> str | None:

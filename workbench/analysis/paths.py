@@ -272,7 +272,7 @@ class PathSet:
             tree = self.trees[at]
             amounts = np.array([len(each) for each in self.compiled.condition_sets], np.int64)[tree.conditions]
             # Twins are equally open, for they are of one kind.
-            which = self.starts.which[np.searchsorted(self.starts.numbers, tree.leaders)]
+            which = self._exposure[tree.leaders]
             # Few combinations occur, so each risk is computed once.
             sizes = [int(part.max(initial=0)) + 1 for part in (tree.effort, tree.steps, amounts, which)]
             key = np.ravel_multi_index((tree.effort, tree.steps, amounts, which), sizes)
@@ -285,6 +285,13 @@ class PathSet:
                 table[place] = round(10 * risk_of(value, open_to[kind], effort, steps, conditions))
             found = self._risks[at, value] = table[key]
         return found
+
+    @cached_property
+    def _exposure(self) -> Ints:
+        """For each node that is an entry point the place of its exposure."""
+        out = np.zeros(len(self.compiled.nodes), np.int64)
+        out[self.starts.numbers] = self.starts.which
+        return out
 
     @cached_property
     def _ranked(self) -> _Ranked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -45,7 +45,7 @@ class Query:
 class _Parts:
     """What the default selection is made of, kept so that a what-if renews only what it touches."""
 
-    breached: frozenset[str]
+    breached: Set[str]
     holders: Holders
     labelled: tuple[str, ...]
     etcd: tuple[str, ...]
@@ -98,7 +98,7 @@ class Analysis:
         self.compiled = Compiled(graph, self.techniques)
         self.admins = admins(self.compiled)
         self._parts = _Parts(
-            breached=frozenset(breached(view)),
+            breached=breached(view),
             holders=holders(view, self.compiled),
             labelled=tuple(labelled(view, self.compiled, jewel_key)),
             etcd=tuple(etcd(view)),
@@ -132,8 +132,8 @@ class Analysis:
                 self.entries_changed = frozenset(before - after), frozenset(after - before)
         elif base is None:
             held = {self.compiled.nodes[number] for number in np.flatnonzero(self._parts.holders.which).tolist()}
-            started = self._parts.breached | (held - self.admins.direct)
-            self._entries = tuple(sorted({node_ids.INTERNET, *started}))
+            # Sources list pods by name, and what is sorted already is sorted in a fraction of the time.
+            self._entries = tuple(sorted([node_ids.INTERNET, *self._parts.breached, *(held - self.admins.direct)]))
         else:
             changed = {node for node in self._differing(base) if base._starts_at(node) != self._starts_at(node)}
             went = frozenset(node for node in changed if base._starts_at(node))

@@ -8,7 +8,7 @@ one needs no path.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +23,9 @@ UNAUTHENTICATED = frozenset({"Group:system:unauthenticated", "User:system:anonym
 """Whoever reaches the API server without credentials (Kubernetes documentation, Authenticating, anonymous requests)."""
 
 
-def breached(view: Inventory) -> set[str]:
-    """The running containers, but for those of mirror pods."""
-    return {container.id for pod in view.pods if not pod.mirror for container in pod.containers}
+def breached(view: Inventory) -> Set[str]:
+    """The running containers, but for those of mirror pods, in the order of the pods."""
+    return dict.fromkeys([container.id for pod in view.pods if not pod.mirror for container in pod.containers]).keys()
 
 
 _GRANTED = "PERMISSION_DISCOVER"
