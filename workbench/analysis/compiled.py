@@ -29,6 +29,7 @@ from workbench.analysis.arrays import (
     Arrays,
     Best,
     Bools,
+    Bytes,
     Floats,
     Int32s,
     Ints,
@@ -148,14 +149,14 @@ class Compiled:
         self._pairs = pairs
         best = pairs.order[pairs.starts[:-1]]
         lengths = np.array([len(each) for each in facts], np.int64)
-        from_hub = self.hub[pairs.source]
+        steps = np.repeat(np.where(self.hub, float(FROM_HUB), float(STEP)), np.diff(pairs.indptr))
         several = pairs.several()
         if len(several):
             counts = pairs.starts[several + 1] - pairs.starts[several]
             row, place = ranges(pairs.starts[several].astype(np.int64), counts)
             position = pairs.order[place]
             effort, missing = self._record_effort[position].astype(np.int64), self._record_missing[position]
-            weights = self._weights(effort, lengths[missing], from_hub[several][row])
+            weights = self._weights(effort, missing, lengths, steps[several][row])
             order = self.catalogue.order[self._record_technique[position]]
             best[several] = position[chosen(row, Records(effort, missing, order, weights), facts)]
         missing = self._record_missing[best]
@@ -163,15 +164,25 @@ class Compiled:
         self.arrays = Arrays(
             pairs.indptr,
             pairs.target,
-            self._weights(self._record_effort[best].astype(np.int64), lengths[missing], from_hub).astype(np.float64),
+            self._weights(self._record_effort[best], missing, lengths, steps),
             self._record_technique[best],
             numbers[missing],
         )
 
     @staticmethod
-    def _weights(effort: Ints, missing: Ints, from_hub: Bools) -> Ints:
-        """The weights of some records (:func:`weight`)."""
-        return effort * EFFORT + missing * MISSING + np.where(from_hub, FROM_HUB, STEP)
+    def _weights(effort: Ints | Bytes, missing: Int32s, lengths: Ints, steps: Floats) -> Floats:
+        """The weights of some records (:func:`weight`).
+
+        Args:
+            effort, missing: Of each record.
+            lengths: How many facts each set of missing ones has.
+            steps: What each record adds for the node that it starts at.
+        """
+        weights: Floats = steps + effort * float(EFFORT)
+        # Most records are proved.
+        some = np.flatnonzero(missing)
+        weights[some] += lengths[missing[some]] * MISSING
+        return weights
 
     def _kept(self) -> Ints | None:
         """The positions of the records that this search may use, ``None`` for all."""

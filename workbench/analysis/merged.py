@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from workbench.analysis.arrays import Bools, Int32s, Ints
+from workbench.analysis.arrays import Bools, Floats, Int32s, Ints
 from workbench.graph.graph import Fact
 
 
@@ -25,7 +26,7 @@ class Records:
     effort: Ints
     missing: Int32s
     order: Int32s
-    weight: Ints
+    weight: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +53,16 @@ class Pairs:
             source, target: The nodes of each record.
             size: How many nodes there are.
         """
-        order, _ = counted(target, size)
-        again, begins = counted(source[order], size)
-        order = order[again]
-        source, target = source[order], target[order]
+        order, source, _ = _sorted(target, size, source)
+        _, order, begins = _sorted(source, size, order)
+        target = target[order]
         fresh = np.ones(len(order), np.bool_)
-        fresh[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
+        fresh[1:] = target[1:] != target[:-1]
+        fresh[begins[:-1][np.diff(begins) > 0]] = True
         starts = np.flatnonzero(fresh).astype(np.int32)
         before = np.zeros(len(order) + 1, np.int32)
         np.cumsum(fresh, out=before[1:])
         return cls(order, np.append(starts, np.int32(len(order))), before[begins], target[starts])
-
-    @property
-    def source(self) -> Int32s:
-        """The first node of each pair."""
-        return np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int32), np.diff(self.indptr))
 
     def positions(self, place: int) -> list[int]:
         """The records of the pair at a place, in their own order."""
@@ -80,10 +76,15 @@ class Pairs:
 
 def counted(keys: Ints | Int32s, size: int) -> tuple[Int32s, Int32s]:
     """The order that sorts small numbers and keeps equal ones as they are, and where each number begins."""
-    ones = np.ones(len(keys), np.int8)
+    order, _, begins = _sorted(keys, size, np.ones(len(keys), np.int8))
+    return order, begins
+
+
+def _sorted(keys: Ints | Int32s, size: int, values: Any) -> tuple[Int32s, Any, Int32s]:
+    """The same, and a value of each number in that order."""
     # A sparse array with one entry a row: what is turned round is sorted by column, in linear time.
-    turned = csr_array((ones, keys, np.arange(len(keys) + 1, dtype=np.int32)), shape=(len(keys), size)).tocsc()
-    return turned.indices, turned.indptr
+    turned = csr_array((values, keys, np.arange(len(keys) + 1, dtype=np.int32)), shape=(len(keys), size)).tocsc()
+    return turned.indices, turned.data, turned.indptr
 
 
 def chosen(pair: Ints, records: Records, facts: Sequence[tuple[Fact, ...]]) -> Ints:
