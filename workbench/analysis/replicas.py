@@ -140,7 +140,8 @@ class Replicas:
         # Almost all are containers.
         container = view.containers.get
         found = [
-            (each.pod, each.name) if (each := container(name)) is not None else _pod_of(view, name) for name in names
+            (each.pod, each.spec.name or "") if (each := container(name)) is not None else _pod_of(view, name)
+            for name in names
         ]
         belongs = np.array([each is not None for each in found], np.bool_)
         nodes, parts = nodes[belongs], [each for each in found if each is not None]
