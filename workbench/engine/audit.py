@@ -188,7 +188,7 @@ class Audit:
         Raises:
             UsageError: A selector matches nothing, or a technique is unknown.
         """
-        with self._lock:
+        with self._lock, uncollected():
             found = self.analysis.paths(query.query)
             summary = found.summary
             return PathReport(
