@@ -136,8 +136,8 @@ class Compiled:
         self._record_technique, self._record_effort, self._record_missing = technique, effort, missing
         # The records stand in the order of their techniques unless somebody else built the graph.
         places = np.argsort(technique, kind="stable") if (technique[1:] < technique[:-1]).any() else None
-        ends = np.cumsum(np.bincount(technique, minlength=len(self.catalogue.ids)))
-        self._of_technique = (places, np.concatenate([[0], ends]))
+        numbers = np.arange(len(self.catalogue.ids) + 1, dtype=technique.dtype)
+        self._of_technique = (places, np.searchsorted(technique if places is None else technique[places], numbers))
 
     def _merge(self) -> None:
         size, facts = len(self.nodes), self.graph.facts
