@@ -8,7 +8,7 @@ effort, fewest missing facts). The edge goes when its last cause goes.
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, count, islice, pairwise
@@ -128,10 +128,11 @@ class Graph:
         _catch_up(self.nodes, self.numbers)
         return found
 
-    def add_nodes(self, nodes: Iterable[str]) -> None:
+    def add_nodes(self, nodes: Iterable[str]) -> list[int]:
         """Number many nodes in their order; those that are known keep their number."""
-        deque(map(self.numbers.__getitem__, nodes), maxlen=0)
+        found = list(map(self.numbers.__getitem__, nodes))
         _catch_up(self.nodes, self.numbers)
+        return found
 
     def fact_number(self, missing: tuple[Fact, ...]) -> int:
         """The number of a set of missing facts."""

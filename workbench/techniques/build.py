@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from workbench.graph import nodes
 from workbench.graph.graph import SURCHARGE, BlockedEdge, Columns, Graph
 from workbench.inventory.inventory import Inventory
+from workbench.inventory.pods import ContainerInstance, PodInstance
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Found, Technique
-from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
+from workbench.techniques.many import Many, ManyTechnique, Node, Record, RecordTechnique, id_of
 from workbench.techniques.registry import all_techniques
 from workbench.techniques.touched import key_of
 
@@ -26,9 +27,36 @@ def build(view: Inventory, techniques: Sequence[Technique] | None = None) -> Gra
     chosen = all_techniques() if techniques is None else techniques
     graph = Graph([technique.id for technique in chosen])
     graph.add_nodes(all_nodes(view))
+    known = _Numbers(graph, view)
     for number, technique in enumerate(chosen):
-        _add(graph, view, number, technique)
+        _add(graph, view, number, technique, known)
     return graph
+
+
+class _Numbers(dict[Node, int]):
+    """The numbers of pods and containers in a graph.
+
+    To find one takes a third of what the lookup of a text among all nodes does, of which most is not in the processor's
+    cache.
+    """
+
+    def __init__(self, graph: Graph, view: Inventory) -> None:
+        """Number the nodes of all pods of a view, in their order."""
+        of_pods: list[PodInstance | ContainerInstance] = []
+        for pod in view.pods:
+            of_pods.append(pod)
+            of_pods += pod.containers
+        super().__init__(zip(of_pods, graph.add_nodes([each.id for each in of_pods]), strict=True))
+        self._numbers = graph.numbers
+
+    def __missing__(self, node: Node) -> int:
+        # An overlay may share what leads to a pod that it holds another one in place of.
+        return self._numbers[id_of(node)]
+
+    def of(self, nodes: Sequence[Node]) -> list[int]:
+        """The numbers of some nodes, all given by their ids or none."""
+        numbers: dict[Any, int] = self._numbers if type(nodes[0]) is str else self
+        return list(map(numbers.__getitem__, nodes))
 
 
 _TOGETHER = 1_000
@@ -36,9 +64,9 @@ _TOGETHER = 1_000
 processor's cache until then."""
 
 
-def _add(graph: Graph, view: Inventory, number: int, technique: Technique) -> None:
+def _add(graph: Graph, view: Inventory, number: int, technique: Technique, known: _Numbers) -> None:
     """Add the records of one technique; a subject that has none gets no bucket."""
-    filling = _Filling(graph, technique)
+    filling = _Filling(graph, technique, known)
     subjects = technique.subjects(view)
     if isinstance(technique, ManyTechnique):
         filling.put((key_of(subject), technique.many(view, subject)) for subject in subjects)
@@ -74,8 +102,9 @@ class _Filling:
         starts: Where in the columns each bucket begins.
     """
 
-    def __init__(self, graph: Graph, technique: Technique) -> None:
+    def __init__(self, graph: Graph, technique: Technique, known: _Numbers) -> None:
         self._graph = graph
+        self._known = known
         self._technique = technique
         self.records: list[Record | Blocked] = []
         self.keys: list[str] = []
@@ -120,10 +149,9 @@ class _Filling:
         graph, columns = self._graph, self.columns
         sources, targets, efforts, missing, causes = zip(*found, strict=True)
         facts = list(map(graph.fact_numbers.__getitem__, missing)) if any(missing) else [0] * len(missing)
-        number = graph.numbers.__getitem__
         # An array takes a list at once, and anything else item by item, which is several times as long.
-        columns.source.fromlist(list(map(number, sources)))
-        columns.target.fromlist(list(map(number, targets)))
+        columns.source.fromlist(self._known.of(sources))
+        columns.target.fromlist(self._known.of(targets))
         if any(facts):
             efforts = tuple(
                 [effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)]
@@ -144,7 +172,8 @@ class _Filling:
     def put(self, buckets: Iterable[tuple[str, Iterable[Many | Blocked]]]) -> None:
         """Add buckets of which most edges have one source."""
         graph, columns = self._graph, self.columns
-        number = graph.numbers.__getitem__
+        of_text: Callable[[Any], int] = graph.numbers.__getitem__
+        of_object: Callable[[Any], int] = self._known.__getitem__
         sources: list[int] = []
         targets: list[int] = []
         efforts: list[int] = []
@@ -169,8 +198,8 @@ class _Filling:
                 if not count:
                     continue
                 fact = graph.fact_numbers[missing]
-                sources += [number(source)] * count
-                targets += map(number, reached)
+                sources += [of_text(source) if isinstance(source, str) else of_object(source)] * count
+                targets += map(of_text if isinstance(reached[0], str) else of_object, reached)
                 efforts += [effort + SURCHARGE if fact else effort] * count
                 facts += [fact] * count
                 columns.causes += [None] * count if causes is None else causes
@@ -199,14 +228,9 @@ class _Filling:
         return found
 
 
-def all_nodes(view: Inventory) -> Iterator[str]:
-    """The nodes that exist without any edge: the two ends, and every object of a kind that is a node."""
-    yield nodes.INTERNET
-    yield nodes.CLUSTER_ADMIN
-    yield from access.object_nodes(view)
-    for pod in view.pods:
-        yield pod.id
-        yield from [container.id for container in pod.containers]
+def all_nodes(view: Inventory) -> list[str]:
+    """The nodes that exist without any edge, those of pods aside: the two ends, and every object that is a node."""
+    return [nodes.INTERNET, nodes.CLUSTER_ADMIN, *access.object_nodes(view)]
 
 
 def blocked_edge(technique: Technique, found: Blocked) -> BlockedEdge:

@@ -94,7 +94,7 @@ class Escape(RecordTechnique):
             if answer.off is not None:
                 yield Blocked(container.id, pod.node, answer.off)
             else:
-                yield container.id, pod.node, self.declaration.effort, answer.missing, way.cause
+                yield container, pod.node, self.declaration.effort, answer.missing, way.cause
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)

@@ -83,7 +83,7 @@ class _ThroughMount(RecordTechnique):
                     else:
                         found = True
                         cause = mount.key, rest
-                        yield container.id, container.pod.node, effort, answer.missing, causes.setdefault(cause, cause)
+                        yield container, container.pod.node, effort, answer.missing, causes.setdefault(cause, cause)
             if blocked and not found:
                 yield Blocked(container.id, container.pod.node, blocked)
 
@@ -450,13 +450,13 @@ class HostTraverse(ManyTechnique):
             if base.off is not None:
                 yield Blocked(container.id, container.pod.node, base.off)
                 continue
-            source, effort, key = container.id, self.declaration.effort, mount.key
+            effort, key = self.declaration.effort, mount.key
             if known:
-                yield Many(source, accounts, effort, base.missing, [key] * len(accounts))
+                yield Many(container, accounts, effort, base.missing, [key] * len(accounts))
                 continue
             for account, holders in tokens.items():
                 _, shares = _nearest(container.pod, holders)
-                yield Many(source, [account], effort, all_of(base, shares).missing, [key])
+                yield Many(container, [account], effort, all_of(base, shares).missing, [key])
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)

@@ -79,7 +79,7 @@ class ImageBackdoor(ManyTechnique):
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         if subject != "Image:":
-            yield Many(subject, [container.id for container in view.index(CONTAINERS_BY_IMAGE)[subject]], 1)
+            yield Many(subject, view.index(CONTAINERS_BY_IMAGE)[subject], 1)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.target)

@@ -11,21 +11,31 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from workbench.graph.graph import Fact
 from workbench.inventory.inventory import Inventory
+from workbench.inventory.pods import ContainerInstance, PodInstance
 from workbench.techniques.api import Blocked, Found, Technique
 
-Record: TypeAlias = tuple[str, str, int, tuple[Fact, ...], Any]
+Node: TypeAlias = str | PodInstance | ContainerInstance
+"""A node of the graph: its id, or what it is the node of, of which a build knows the number in a third of the time.
+A technique gives either as all of its sources, and as all of its targets."""
+
+Record: TypeAlias = tuple[Node, Node, int, tuple[Fact, ...], Any]
 """The fields of a :class:`Found`: source, target, effort, missing, cause."""
 
 
 class Many(NamedTuple):
     """Edges from one source that differ in nothing but target and cause."""
 
-    source: str
-    targets: Sequence[str]
+    source: Node
+    targets: Sequence[Node]
     effort: int
     missing: tuple[Fact, ...] = ()
     causes: Sequence[Any] | None = None
     """One for each target; ``None``: they have none."""
+
+
+def id_of(node: Node) -> str:
+    """The id of a node."""
+    return node if isinstance(node, str) else node.id
 
 
 class RecordTechnique(Technique):
@@ -40,7 +50,11 @@ class RecordTechnique(Technique):
 
     def detect(self, view: Inventory, subject: Any) -> Iterator[Found | Blocked]:
         for record in self.records(view, (subject,)):
-            yield record if isinstance(record, Blocked) else Found(*record)
+            if isinstance(record, Blocked):
+                yield record
+            else:
+                source, target, effort, missing, cause = record
+                yield Found(id_of(source), id_of(target), effort, missing, cause)
 
 
 class ManyTechnique(Technique):
@@ -57,4 +71,4 @@ class ManyTechnique(Technique):
             else:
                 source, targets, effort, missing, causes = each
                 for target, cause in zip(targets, causes or [None] * len(targets), strict=True):
-                    yield Found(source, target, effort, missing, cause)
+                    yield Found(id_of(source), id_of(target), effort, missing, cause)

@@ -31,7 +31,7 @@ from workbench.rbac import MASTERS, Ability
 from workbench.rbac.subjects import ANONYMOUS, AUTHENTICATED
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
-from workbench.techniques.many import Many, ManyTechnique
+from workbench.techniques.many import Many, ManyTechnique, Node
 from workbench.techniques.pod_fields import ACCOUNT, IMAGE, REFERENCES
 from workbench.techniques.resolve import binding, permissions
 from workbench.techniques.resolve.nodes import node_ids
@@ -77,7 +77,7 @@ def beside(members: str, kind: type[KubernetesObject]) -> str:
 
 _BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
 
-Members: TypeAlias = Callable[[Inventory, str], Iterable[str]]
+Members: TypeAlias = Callable[[Inventory, str], Iterable[Node]]
 
 
 def _distroless_keys(container: ContainerInstance) -> Iterable[str]:
@@ -94,21 +94,21 @@ def is_distroless(container: ContainerInstance) -> bool:
     return "distroless" in (container.spec.image or "")
 
 
-def _containers(view: Inventory, namespace: str) -> Iterable[str]:
+def _containers(view: Inventory, namespace: str) -> Iterable[ContainerInstance]:
     pods = view.index(PODS_BY_NAMESPACE)[namespace]
     if namespace not in view.index(_DISTROLESS_BY_NAMESPACE):
-        return [container.id for pod in pods for container in pod.containers]
-    return [container.id for pod in pods for container in pod.containers if not is_distroless(container)]
+        return [container for pod in pods for container in pod.containers]
+    return [container for pod in pods for container in pod.containers if not is_distroless(container)]
 
 
-def _distroless(view: Inventory, namespace: str) -> Iterable[str]:
-    return [container.id for container in view.index(_DISTROLESS_BY_NAMESPACE)[namespace]]
+def _distroless(view: Inventory, namespace: str) -> Iterable[ContainerInstance]:
+    return view.index(_DISTROLESS_BY_NAMESPACE)[namespace]
 
 
-def _patchable(view: Inventory, namespace: str) -> Iterable[str]:
+def _patchable(view: Inventory, namespace: str) -> Iterable[ContainerInstance]:
     # The API server refuses changes of mirror pods: the kubelet's file decides.
     pods = view.index(PODS_BY_NAMESPACE)[namespace]
-    return [c.id for pod in pods if not pod.mirror for c in pod.containers]
+    return [c for pod in pods if not pod.mirror for c in pod.containers]
 
 
 def _controller_accounts(view: Inventory, namespace: str) -> Iterable[str]:

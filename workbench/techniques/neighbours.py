@@ -220,7 +220,7 @@ class _HostNamespace(RecordTechnique):
                     if apart.off is None:
                         missing = apart.missing if base is HOLDS else all_of(base, apart).missing
                         for other in others:
-                            yield container.id, other.id, effort, missing, None
+                            yield container, other, effort, missing, None
                 else:
                     yield from self._each(container, others, all_of(base, within), all_of(base, apart))
 
@@ -233,7 +233,7 @@ class _HostNamespace(RecordTechnique):
                 # No sandbox stands between the containers of one pod.
                 answer = all_of(within if other.pod is pod else apart, shares_node(pod, other.pod))
                 if answer.off is None:
-                    yield container.id, other.id, self.declaration.effort, answer.missing, None
+                    yield container, other, self.declaration.effort, answer.missing, None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)
@@ -401,7 +401,7 @@ class _SharedVolume(RecordTechnique):
                 for other, beside, where, missing in others:
                     if other is not container and (below.startswith(beside) or beside.startswith(below)):
                         cause = path, where
-                        yield container.id, other.id, effort, missing, causes.setdefault(cause, cause)
+                        yield container, other, effort, missing, causes.setdefault(cause, cause)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         own = view.containers.get(edge.source)

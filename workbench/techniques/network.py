@@ -87,9 +87,9 @@ class NetReach(RecordTechnique):
                 surely, maybe = hubs[name]
                 for container in pod.containers:
                     if surely is not None:
-                        yield container.id, surely, 1, (), None
+                        yield container, surely, 1, (), None
                     if maybe is not None:
-                        yield container.id, maybe, 1, reach.C_CNI, None
+                        yield container, maybe, 1, reach.C_CNI, None
 
     def denied(self, view: Inventory) -> Iterator[Blocked]:
         """One record for each group of pods and group of Endpoints that policies keep apart, by their hubs if any."""

@@ -49,9 +49,9 @@ class _OnNode(RecordTechnique):
             if answer is None or answer.off is not None or not on_linux(view, container.pod):
                 continue
             node_id = container.pod.node
-            yield container.id, hub(surely, node_id), effort, answer.missing, None
+            yield container, hub(surely, node_id), effort, answer.missing, None
             missing: tuple[Fact, ...] = all_of(answer, Answer(fact("C-NODE", node_id))).missing
-            yield container.id, hub(perhaps, node_id), effort, missing, None
+            yield container, hub(perhaps, node_id), effort, missing, None
 
     @abstractmethod
     def takes(self, view: Inventory, container: ContainerInstance) -> Answer | None:

@@ -85,7 +85,7 @@ class PodAttach(_NodeTechnique):
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         running = [pod for pod in view.index(PODS_BY_NODE)[subject] if pod.containers]
         for missing, pods in _by_sharing(subject, running):
-            yield Many(subject, [pod.id for pod in pods], 1, missing)
+            yield Many(subject, list(pods), 1, missing)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         pod = view.pods.get(edge.target)

@@ -50,7 +50,7 @@ class ContainerAttach(RecordTechnique):
     def records(self, view: Inventory, subjects: Iterable[PodInstance]) -> Iterator[Record | Blocked]:
         for pod in subjects:
             for container in pod.containers:
-                yield pod.id, container.id, 1, (), None
+                yield pod, container, 1, (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.target)
@@ -114,7 +114,7 @@ class IdentityAssume(RecordTechnique):
             if tokens:
                 facts = missing(pod) if missing is not None else ()
                 for token in tokens:
-                    yield container.id, token.account, 1, facts, None
+                    yield container, token.account, 1, facts, None
             elif not pod.mirror and not automount(view, pod):
                 yield Blocked(
                     container.id,

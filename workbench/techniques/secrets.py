@@ -77,14 +77,13 @@ class VolumeDiscover(RecordTechnique):
                 spec = container.alike.spec
                 seen = [each.name for each in (*(spec.volume_mounts or ()), *(spec.volume_devices or ()))]
                 names = known[container.alike] = [f"{name}" for name in dict.fromkeys(seen)]
-            source = container.id
             prefix = f"Volume:{pod.namespace}/{pod.name}/"
             # A token that the container cannot use against the API server is no way to its account by this volume.
             shut = missing(pod) if missing is not None else ()
             tokens = {name for name, _, _ in token_volumes(view, pod)} if shut else ()
             for each in names:
                 name = pod.own_volume(each) if pod.renamed else each
-                yield source, prefix + name, 1, shut if name in tokens else (), None
+                yield container, prefix + name, 1, shut if name in tokens else (), None
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)
@@ -126,9 +125,8 @@ class _Reads(RecordTechnique):
                 resolved = self._resolved(view, container.alike)
                 found = known[container.alike] = [(target, missing) for target, missing, _ in resolved]
             if found:
-                source = container.id
                 for target, missing in found:
-                    yield source, target, 1, missing, None
+                    yield container, target, 1, missing, None
 
     def _resolved(self, view: Inventory, container: ContainerInstance) -> Iterator[tuple[str, tuple[Fact, ...], Where]]:
         """What is there of the references, or may be: the object, what that takes, and the place."""
