@@ -14,6 +14,7 @@ from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import CONTAINERS_BY_TRAIT, PODS_BY_NODE, Inventory
 from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance, Trait
 from workbench.rbac.abilities import Ability
+from workbench.rbac.grants import Grant
 from workbench.techniques import access
 from workbench.techniques.api import Blocked, Declaration, Reason, SubjectType, Technique
 from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechnique
@@ -43,7 +44,7 @@ from workbench.techniques.resolve.isolation import (
     no_user_namespace,
     not_isolated,
 )
-from workbench.techniques.resolve.token import TokenMount, TokenSource, api_tokens, token_evidence
+from workbench.techniques.resolve.token import TokenMount, TokenSource, api_tokens, token_evidence, tokens_of_replicas
 from workbench.techniques.resolve.user import as_root, effective_user, user_evidence
 
 FAMILY = "host_path"
@@ -292,7 +293,7 @@ class VarLogSymlink(_ThroughMount):
         grant = access.grant(view, cause) if cause else None
         if grant is None:
             return ()
-        held = [ability for ability in (*_READS_LOGS, Ability.GET_PODS_LOG) if grant.has(ability)]
+        held = [ability for ability in _READS_ANY_LOGS if grant.has(ability)]
         out = access.grant_evidence(view, grant, *held)
         for token in api_tokens(view, container):
             out += token_evidence(view, container, token)
@@ -300,6 +301,7 @@ class VarLogSymlink(_ThroughMount):
 
 
 _READS_LOGS = (Ability.GET_NODES_LOG, Ability.GET_NODES_PROXY, Ability.CREATE_NODES_PROXY)
+_READS_ANY_LOGS = (*_READS_LOGS, Ability.GET_PODS_LOG)
 
 
 def _reader_of_logs(view: Inventory, container: ContainerInstance) -> tuple[str, bool]:
@@ -307,8 +309,13 @@ def _reader_of_logs(view: Inventory, container: ContainerInstance) -> tuple[str,
     pod = container.pod
     name = pod.name if pod.live else None
     line_wise = ""
-    for token in api_tokens(view, container):
-        for grant in access.effective(view, token.account).grants:
+    known: dict[str, list[Grant]] = view.memo("grants that read logs, by account", access.RBAC_KINDS)
+    for token in tokens_of_replicas(view, container):
+        grants = known.get(token.account)
+        if grants is None:
+            held = access.effective(view, token.account).grants
+            grants = known[token.account] = [each for each in held if each.compiled.has_any(_READS_ANY_LOGS)]
+        for grant in grants:
             # Only a cluster-wide permission set reaches nodes (R10).
             if not grant.namespace and grant.compiled.has_any(_READS_LOGS, pod.spec.node_name):
                 return grant.id, False
