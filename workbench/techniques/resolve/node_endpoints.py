@@ -59,6 +59,16 @@ def placed(view: Inventory, namespaces: Iterable[str]) -> Iterator[tuple[list[st
             targets = endpoint.targets
             if not targets or not (endpoint.loopback or listens(endpoint)):
                 continue
+            if len(targets) == 1:
+                # Most are those of single pods.
+                pod = targets[0].pod
+                node = pod.node
+                alone = node != UNKNOWN_NODE or on_every_node(pod)
+                if not endpoint.loopback:
+                    yield [(on_node if alone else on_node_if)[node]], endpoint.id
+                if endpoint.loopback or protected(pod):
+                    yield [(local if alone else local_if)[node]], endpoint.id
+                continue
             here = {target.pod.node: None for target in targets}
             alone = len(here) == 1
             if UNKNOWN_NODE in here:
