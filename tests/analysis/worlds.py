@@ -83,12 +83,12 @@ def graph_of(buckets: Mapping[tuple[str, str], Sequence[Edge]], nodes: Iterable[
     for node in nodes:
         graph.number(node)
     for number, technique in enumerate(TECHNIQUES):
-        columns, subjects, starts = Columns(), [], []
+        columns, subjects, starts = Columns(graph), [], []
         for (identifier, subject), edges in buckets.items():
             if identifier != technique.id:
                 continue
             subjects.append(subject)
-            starts.append(len(columns.source))
+            starts.append(len(columns.causes))
             for each in edges:
                 assert each.technique == technique.id
                 columns.source.append(graph.number(each.source))

@@ -6,7 +6,7 @@ from workbench.graph.graph import Columns, Graph
 
 
 def columns(graph: Graph, *edges: tuple[str, str, object]) -> Columns:
-    out = Columns()
+    out = Columns(graph)
     for source, target, cause in edges:
         out.source.append(graph.numbers[source])
         out.target.append(graph.numbers[target])
@@ -19,7 +19,7 @@ def columns(graph: Graph, *edges: tuple[str, str, object]) -> Columns:
 def test_buckets_of_edges_that_start_at_their_subject_follow_from_the_sources() -> None:
     graph = Graph(["NONE", "FROM", "GIVEN"])
     graph.add_nodes(["a", "b"])
-    graph.add(0, Columns())
+    graph.add(0, Columns(graph))
     graph.add(1, columns(graph, ("a", "x", None), ("a", "y", None), ("b", "x", None)))
     graph.add(2, columns(graph, ("b", "y", "why"), ("a", "z", 0)), ["one", "two"], [0, 1])
     assert graph.subjects(0) == []

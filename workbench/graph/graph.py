@@ -77,15 +77,15 @@ def _catch_up(items: list[_T], numbers: dict[_T, int]) -> None:
 
 
 class Columns:
-    """The records of one technique, as they are found."""
+    """The records of one technique, as they are found: the end of the columns of the graph, but for the causes."""
 
     __slots__ = ("causes", "effort", "missing", "source", "target")
 
-    def __init__(self) -> None:
-        self.source = array("i")
-        self.target = array("i")
-        self.effort = array("B")
-        self.missing = array("i")
+    def __init__(self, graph: Graph) -> None:
+        self.source = graph.source
+        self.target = graph.target
+        self.effort = graph.effort
+        self.missing = graph.missing
         self.causes: list[Any] = []
 
 
@@ -143,20 +143,16 @@ class Graph:
     def add(
         self, technique: int, columns: Columns, subjects: list[str] | None = None, starts: Iterable[int] = ()
     ) -> None:
-        """Append all records of a technique.
+        """Take the records at the end of the columns, which no technique has yet, for those of a technique.
 
         Args:
             technique: Its number.
             columns: The records, bucket after bucket.
             subjects: The keys of the buckets; ``None``: each record starts at its subject.
-            starts: Where in the columns each bucket begins.
+            starts: At which of these records each bucket begins.
         """
-        before = len(self.source)
-        self.source += columns.source
-        self.target += columns.target
-        self.technique += array("H", (technique,)) * len(columns.source)
-        self.effort += columns.effort
-        self.missing += columns.missing
+        before = len(self.technique)
+        self.technique += array("H", (technique,)) * (len(self.source) - before)
         _catch_up(self.nodes, self.numbers)
         _catch_up(self.facts, self.fact_numbers)
         self._positions[technique] = range(before, len(self.source))

@@ -109,7 +109,7 @@ class _Filling:
         self.records: list[Record | Blocked] = []
         self.keys: list[str] = []
         self.ends: list[int] = []
-        self.columns = Columns()
+        self.columns = Columns(graph)
         self.subjects: list[str] = []
         self.starts: list[int] = []
 
@@ -131,7 +131,7 @@ class _Filling:
         """Move the records to the columns, each column by one call: a loop over them takes several times as long."""
         if not self.records:
             return
-        before = len(self.columns.source)
+        before = len(self.columns.causes)
         found: list[Any] = self.records
         if set(map(type, found)) <= _EDGES:
             self.subjects += self.keys
@@ -148,16 +148,18 @@ class _Filling:
             return
         graph, columns = self._graph, self.columns
         sources, targets, efforts, missing, causes = zip(*found, strict=True)
-        facts = list(map(graph.fact_numbers.__getitem__, missing)) if any(missing) else [0] * len(missing)
+        facts = list(map(graph.fact_numbers.__getitem__, missing)) if any(missing) else []
         # An array takes a list at once, and anything else item by item, which is several times as long.
         columns.source.fromlist(self._known.of(sources))
         columns.target.fromlist(self._known.of(targets))
-        if any(facts):
+        if facts:
+            columns.missing.fromlist(facts)
             efforts = tuple(
                 [effort + SURCHARGE if fact else effort for effort, fact in zip(efforts, facts, strict=True)]
             )
-        columns.effort.fromlist(list(efforts))
-        columns.missing.fromlist(facts)
+        else:
+            columns.missing.frombytes(bytes(columns.missing.itemsize * len(missing)))
+        columns.effort.frombytes(bytes(efforts))
         columns.causes += causes
 
     def take(self, records: Iterator[Record | Blocked]) -> None:
@@ -176,13 +178,13 @@ class _Filling:
         of_object: Callable[[Any], int] = self._known.__getitem__
         sources: list[int] = []
         targets: list[int] = []
-        efforts: list[int] = []
+        efforts = bytearray()
         facts: list[int] = []
 
         def pour() -> None:
             columns.source.fromlist(sources)
             columns.target.fromlist(targets)
-            columns.effort.fromlist(efforts)
+            columns.effort.frombytes(efforts)
             columns.missing.fromlist(facts)
             for moved in (sources, targets, efforts, facts):
                 moved.clear()
@@ -200,7 +202,7 @@ class _Filling:
                 fact = graph.fact_numbers[missing]
                 sources += [of_text(source) if isinstance(source, str) else of_object(source)] * count
                 targets += map(of_text if isinstance(reached[0], str) else of_object, reached)
-                efforts += [effort + SURCHARGE if fact else effort] * count
+                efforts += bytes((effort + SURCHARGE if fact else effort,)) * count
                 facts += [fact] * count
                 columns.causes += [None] * count if causes is None else causes
             if len(columns.causes) != before:

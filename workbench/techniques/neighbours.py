@@ -23,6 +23,7 @@ from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs,
 from workbench.techniques.resolve.capabilities import (
     Capabilities,
     capabilities_evidence,
+    capabilities_on,
     effective_capabilities,
 )
 from workbench.techniques.resolve.confinement import host_files_evidence, other_processes_open
@@ -82,7 +83,9 @@ def _targets(view: Inventory, node: str) -> Callable[[ContainerInstance], _Targe
         found = known.get(alike)
         if found is None:
             pod = container.pod
-            parts = _Processes.of(view, container), no_sandbox(view, pod), no_user_namespace(view, pod)
+            held = effective_capabilities(view, container) if runtime is None else capabilities_on(runtime, container)
+            own = _Processes(container.image, effective_user(container), held)
+            parts = own, no_sandbox(view, pod), no_user_namespace(view, pod)
             found = equal.get(parts)
             if found is None:
                 found = equal[parts] = _Target(*parts)

@@ -98,10 +98,15 @@ _ALL = Capabilities(ALL, ALL)
 
 def effective_capabilities(view: Inventory, container: ContainerInstance) -> Capabilities:
     """The capabilities of a container's root user; processes of other users hold none (no ambient set)."""
+    return capabilities_on(runtime_of(view, container), container)
+
+
+def capabilities_on(runtime: str | None, container: ContainerInstance) -> Capabilities:
+    """The same on a runtime, ``None`` for an unknown one."""
     if container.privileged:
         return _ALL
     spec = container.capabilities
-    return resolve(False, tuple(spec.add or ()), tuple(spec.drop or ()), runtime_of(view, container))
+    return resolve(False, tuple(spec.add or ()), tuple(spec.drop or ()), runtime)
 
 
 @lru_cache(maxsize=4096)
