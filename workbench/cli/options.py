@@ -164,12 +164,12 @@ def needed(args: argparse.Namespace) -> SourceRequest:
     Raises:
         UsageError: As ``request_of``; or no source is named and there is no kubeconfig either.
     """
-    from workbench.kube import kubeconfig
-    from workbench.sources import SourceRequest
-
     request = request_of(args)
     if request is not None:
         return request
+    from workbench.kube import kubeconfig
+    from workbench.sources import SourceRequest
+
     if kubeconfig.is_absent() and not kubeconfig.in_cluster():
         looked = " and ".join(kubeconfig.default_paths())
         raise UsageError(

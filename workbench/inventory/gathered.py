@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from workbench.errors import Fault, InputError
 from workbench.inventory.evidence import Origin, Places
-from workbench.inventory.objects import KINDS, KubernetesObject, Pod
+from workbench.inventory.objects import KINDS, KubernetesObject
 from workbench.inventory.pods import Renamed
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -23,8 +23,8 @@ class Gathered:
 
     Attributes:
         tables: The objects by id, by the name of their kind.
-        replicas: Of pods that were read as replicas of another one, by id: that one, and what its volume with the token
-            is called there and here.
+        replicas: Of pods that were read as replicas, by the identity of the object: that of the first replica, and what
+            the volume with the token is called there and here.
     """
 
     def __init__(self, objects: Iterable[tuple[KubernetesObject, Origin | None]] = ()) -> None:
@@ -34,7 +34,7 @@ class Gathered:
             InputError: Two objects share one kind, namespace and name.
         """
         self.tables: dict[str, dict[str, KubernetesObject]] = {kind: {} for kind in KINDS}
-        self.replicas: dict[str, tuple[Pod, Renamed]] = {}
+        self.replicas: dict[int, tuple[int, Renamed]] = {}
         self._origins: dict[str, list[Origin | Places | None]] = {kind: [] for kind in KINDS}
         self._indexes: dict[str, array[int]] = {kind: array("q") for kind in KINDS}
         self._columns = {

@@ -373,26 +373,31 @@ class Inventory:
         owners: dict[tuple[str | None, ...], tuple[str, bool]] = {}
         firsts: dict[tuple[str | None, ...], PodInstance] = {}
         replicas = self._read.replicas
+        # The first replicas, whose owner is that of all.
+        of_object: dict[int, PodInstance] = {}
         for node, pod in cast("dict[str, Pod]", self._read.tables[Pod.__name__]).items():
-            reference = _controller(pod)
-            first = key = None
-            if reference is None:
-                owner, known = node, True
-                owning.add(owner)
+            read, key = replicas.get(id(pod)), None
+            alike: tuple[PodInstance, Renamed] | None
+            first = of_object.get(read[0]) if read is not None else None
+            if read is not None and first is not None:
+                owner, known, alike = first.owner, first.owner_known, (first, read[1])
             else:
-                key = (pod.metadata.namespace, reference.kind, reference.name, reference.uid)
-                if key not in owners:
-                    owners[key] = found = self.owner_of(pod)
-                    owning.update((found[0], f"{reference.kind}:{pod.namespace}/{reference.name}"))
-                owner, known = owners[key] if reference.kind != "Node" else (node, True)
-                first = firsts.get(key)
-            read = replicas.get(node)
-            alike = (first, read[1]) if read and first and first.obj is read[0] else _alike(pod, first)
+                reference = _controller(pod)
+                if reference is None:
+                    owner, known = node, True
+                    owning.add(owner)
+                else:
+                    key = (pod.metadata.namespace, reference.kind, reference.name, reference.uid)
+                    if key not in owners:
+                        owners[key] = found = self.owner_of(pod)
+                        owning.update((found[0], f"{reference.kind}:{pod.namespace}/{reference.name}"))
+                    owner, known = owners[key] if reference.kind != "Node" else (node, True)
+                alike = _alike(pod, firsts.get(key) if key is not None else None)
             instance = _instance(pod, pod.name, owner, known, alike, node=node if pod.namespace else "")
             if instance is not None:
-                if key is not None:
-                    firsts.setdefault(key, instance)
                 made[instance.id] = instance
+                if key is not None and firsts.setdefault(key, instance) is instance and owner != node:
+                    of_object[id(pod)] = instance
         standing: list[KubernetesObject] = [
             workload
             for kind in WORKLOADS

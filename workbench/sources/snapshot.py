@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import zlib
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -303,7 +303,7 @@ class _Reader:
                 continue
             if line.object is None and line.like is not None:
                 sharer.share_replica(pod)
-                self.objects.replicas[pod.id] = cast("Pod", pods[line.like]), line.volume or ()
+                self.objects.replicas[id(pod)] = id(pods[line.like]), line.volume or ()
             elif line.pod_spec is not None:
                 sharer.share_made(pod)
             else:
