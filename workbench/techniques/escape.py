@@ -24,7 +24,7 @@ from workbench.techniques.resolve.confinement import (
     seccomp_evidence,
     system_calls_of_capabilities_open,
 )
-from workbench.techniques.resolve.container import node_evidence, on_linux
+from workbench.techniques.resolve.container import FactsOfReplicas, kinds_of_nodes, node_evidence, on_linux
 from workbench.techniques.resolve.isolation import isolation_evidence, not_isolated
 from workbench.techniques.resolve.user import as_root, user_evidence
 
@@ -85,16 +85,31 @@ class Escape(RecordTechnique):
         return with_traits(view, self._traits)
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
+        effort = self.declaration.effort
+        kind_of = kinds_of_nodes(view)
+        known: dict[tuple[ContainerInstance, int | None], tuple[Way, FactsOfReplicas] | None] = {}
         for container in subjects:
-            way = self._way(view, container)
             pod = container.pod
-            if way is None or not on_linux(view, pod):
+            kind = kind_of(pod)
+            key = container if kind is None else container.alike, kind
+            if key not in known:
+                found = self._decided(view, container)
+                known[key] = None if found is None else (found, FactsOfReplicas(pod, found.answer.missing))
+            decided = known[key]
+            if decided is None:
                 continue
-            answer = all_of(not_isolated(view, pod), way.answer)
-            if answer.off is not None:
-                yield Blocked(container.id, pod.node, answer.off)
+            way, facts = decided
+            if way.answer.off is not None:
+                yield Blocked(container.id, pod.node, way.answer.off)
             else:
-                yield container, pod.node, self.declaration.effort, answer.missing, way.cause
+                yield container, pod.node, effort, facts.of(pod), way.cause
+
+    def _decided(self, view: Inventory, container: ContainerInstance) -> Way | None:
+        """The way out of a container with all that it takes."""
+        way = self._way(view, container)
+        if way is None or not on_linux(view, container.pod):
+            return None
+        return Way(all_of(not_isolated(view, container.pod), way.answer), way.cause)
 
     def evidence(self, view: Inventory, edge: Edge) -> list[Evidence]:
         container = view.containers.get(edge.source)

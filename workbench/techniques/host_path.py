@@ -6,8 +6,9 @@ EXPLOIT_HOST_* and CE_VAR_LOG_SYMLINK ignore user namespaces and sandboxes: the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import ClassVar, TypeAlias
 
 from workbench.graph.graph import Edge, Fact
 from workbench.inventory.evidence import Evidence
@@ -21,7 +22,14 @@ from workbench.techniques.many import Many, ManyTechnique, Record, RecordTechniq
 from workbench.techniques.pod_fields import ESCAPE, TOKENS
 from workbench.techniques.resolve import HOLDS, Answer, all_of, distinct, needs, ruled_out
 from workbench.techniques.resolve.confinement import host_files_evidence, host_files_open
-from workbench.techniques.resolve.container import node_evidence, node_of, on_linux, shares_node
+from workbench.techniques.resolve.container import (
+    FactsOfReplicas,
+    kinds_of_nodes,
+    node_evidence,
+    on_linux,
+    on_microk8s,
+    shares_node,
+)
 from workbench.techniques.resolve.host_paths import (
     INIT_SOCKETS,
     KUBELET_PODS,
@@ -62,31 +70,60 @@ HOST_PATH_DOCS = "https://kubernetes.io/docs/concepts/storage/volumes/#hostpath"
 _FIXES = ("F-HP-DEL", "F-HP-RO", "F-NONROOT")
 
 
+_Way: TypeAlias = tuple[int, FactsOfReplicas, tuple[str, str]]
+"""Effort, missing facts, and the cause: the mount, and what the technique says beside."""
+
+
+def _by_status(container: ContainerInstance) -> bool:
+    """Whether it depends on the status of each replica what is mounted read-only."""
+    return any(mount.recursive_read_only for mount in container.spec.volume_mounts or ())
+
+
 class _ThroughMount(RecordTechnique):
     """A step from a container to its node through one of its mounts; ``cause`` names the mount."""
 
     from_subject = True
+    of_replicas: ClassVar[bool] = True
+    """Whether the ways of replicas on like nodes are the same, and not only whether there are some."""
 
     def subjects(self, view: Inventory) -> Iterable[ContainerInstance]:
         return view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_PATH]
 
     def records(self, view: Inventory, subjects: Iterable[ContainerInstance]) -> Iterator[Record | Blocked]:
         causes: dict[tuple[str, str], tuple[str, str]] = {}
+        kind_of = kinds_of_nodes(view)
+        known: dict[tuple[ContainerInstance, int | None], tuple[list[_Way], str]] = {}
         for container in subjects:
-            blocked = ""
-            found = False
-            for mount in host_mounts(view, container):
-                for effort, answer, rest in self.ways(view, container, mount):
-                    if not on_linux(view, container.pod):
-                        continue
-                    if answer.off is not None:
-                        blocked = blocked or answer.off
-                    else:
-                        found = True
-                        cause = mount.key, rest
-                        yield container, container.pod.node, effort, answer.missing, causes.setdefault(cause, cause)
-            if blocked and not found:
-                yield Blocked(container.id, container.pod.node, blocked)
+            pod = container.pod
+            kind = kind_of(pod)
+            decided = known.get((container.alike, kind))
+            if decided is None:
+                decided = ways, blocked = self._decided(view, container, causes)
+                if kind is not None and not _by_status(container) and (self.of_replicas or not (ways or blocked)):
+                    known[container.alike, kind] = decided
+            ways, blocked = decided
+            for effort, facts, cause in ways:
+                yield container, pod.node, effort, facts.of(pod), cause
+            if blocked and not ways:
+                yield Blocked(container.id, pod.node, blocked)
+
+    def _decided(
+        self, view: Inventory, container: ContainerInstance, causes: dict[tuple[str, str], tuple[str, str]]
+    ) -> tuple[list[_Way], str]:
+        """The ways of a container, and what turns off the first one that is turned off."""
+        blocked = ""
+        ways: list[_Way] = []
+        for mount in host_mounts(view, container):
+            for effort, answer, rest in self.ways(view, container, mount):
+                if not on_linux(view, container.pod):
+                    continue
+                if answer.off is not None:
+                    blocked = blocked or answer.off
+                else:
+                    cause = mount.key, rest
+                    facts = FactsOfReplicas(container.pod, answer.missing)
+                    ways.append((effort, facts, causes.setdefault(cause, cause)))
+        return ways, blocked
 
     def ways(
         self, view: Inventory, container: ContainerInstance, mount: HostMount
@@ -264,6 +301,9 @@ class CorePattern(_ThroughMount):
 class VarLogSymlink(_ThroughMount):
     """CE_VAR_LOG_SYMLINK: the kubelet follows a link out of the directory of logs."""
 
+    # Rights may be limited to the name of a pod or node.
+    of_replicas = False
+
     declaration = _declare(
         "CE_VAR_LOG_SYMLINK",
         "reads the node's files through the kubelet's logs",
@@ -364,7 +404,7 @@ class RuntimeSocket(_ThroughMount):
         if not socket:
             yield self.declaration.effort, all_of(base, as_root(container), unsure), init_socket
             return
-        if socket.startswith(MICROK8S) and not path.startswith(MICROK8S) and not _is_microk8s(view, pod):
+        if socket.startswith(MICROK8S) and not path.startswith(MICROK8S) and not on_microk8s(view, pod):
             base = all_of(base, unsure)
         root = as_root(container)
         if root.off is None:
@@ -405,11 +445,6 @@ def owns_socket(container: ContainerInstance) -> Answer:
     return needs("C-GID", container.pod.node)
 
 
-def _is_microk8s(view: Inventory, pod: PodInstance) -> bool:
-    node = node_of(view, pod)
-    return node is not None and "microk8s.io/cluster" in (node.metadata.labels or {})
-
-
 class HostTraverse(ManyTechnique):
     """EXPLOIT_HOST_TRAVERSE: the tokens of the node's other pods."""
 
@@ -430,20 +465,22 @@ class HostTraverse(ManyTechnique):
 
     def subjects(self, view: Inventory) -> Iterable[str]:
         found: dict[str, None] = {}
+        reaching = _reaching_pods(view)
         for container in view.index(CONTAINERS_BY_TRAIT)[Trait.HOST_PATH]:
             node = container.pod.node
-            if node not in found and any(_holds_pods(mount) for mount in host_mounts(view, container)):
+            if node not in found and reaching(container):
                 found[node] = None
         return list(found)
 
     def many(self, view: Inventory, subject: str) -> Iterator[Many | Blocked]:
         pods = view.index(PODS_BY_NODE)[subject]
         mounts_host_path = Trait.HOST_PATH
+        reaching = _reaching_pods(view)
         starts = [
             (container, mount)
             for pod in pods
             for container in pod.containers
-            if mounts_host_path in container.traits
+            if mounts_host_path in container.traits and reaching(container)
             for mount in host_mounts(view, container)
             if _holds_pods(mount) and on_linux(view, pod)
         ]
@@ -490,6 +527,19 @@ class HostTraverse(ManyTechnique):
 
 def _holds_pods(mount: HostMount) -> bool:
     return mount.path is not None and at_or_above(mount.path, KUBELET_PODS)
+
+
+def _reaching_pods(view: Inventory) -> Callable[[ContainerInstance], bool]:
+    """Whether a container mounts the kubelet's directory of pods; once for all replicas."""
+    memo: dict[ContainerInstance, bool] = view.memo("containers that mount the kubelet's pods", READS)
+
+    def reaching(container: ContainerInstance) -> bool:
+        found = memo.get(container.alike)
+        if found is None:
+            found = memo[container.alike] = any(map(_holds_pods, host_mounts(view, container)))
+        return found
+
+    return reaching
 
 
 def _on_disk(view: Inventory, container: ContainerInstance) -> list[TokenMount]:

@@ -207,15 +207,16 @@ class _HostNamespace(RecordTechnique):
                         alike[target] = [container]
                     else:
                         others.append(container)
-        memo = view.memo("reach of processes", _READS_NODE)
+        memo: dict[_Target, dict[_Target, tuple[Answer, Answer]]] = view.memo("reach of processes", _READS_NODE)
         effort = self.declaration.effort
         for container, base in starts:
             own = target_of(container)
             beside = {target_of(other) for other in container.pod.containers}
+            known = memo.setdefault(own, {})
             for target, others in alike.items():
-                answers = memo.get((own, target))
+                answers = known.get(target)
                 if answers is None:
-                    answers = memo[own, target] = _to(own.processes, target)
+                    answers = known[target] = _to(own.processes, target)
                 within, apart = answers
                 if within.off is not None:
                     continue

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Callable
+
+import msgspec
+
+from workbench.graph.graph import Fact
 from workbench.inventory.evidence import Evidence
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import Node, NodeInfo
+from workbench.inventory.objects import Node, NodeInfo, ObjectMeta
 from workbench.inventory.pods import UNKNOWN_NODE, ContainerInstance, PodInstance
 from workbench.techniques.resolve import HOLDS, Answer, needs
 
@@ -70,6 +76,79 @@ def _version_on(view: Inventory, node: str) -> str | None:
 
 def _runtime(version: str | None) -> str | None:
     return version.partition("://")[0] if version and "://" in version else None
+
+
+_MICROK8S = "microk8s.io/cluster"
+_HOSTNAME = "kubernetes.io/hostname"
+
+
+def on_microk8s(view: Inventory, pod: PodInstance) -> bool:
+    """Whether the node of a pod is one of MicroK8s."""
+    node = node_of(view, pod)
+    return node is not None and _MICROK8S in (node.metadata.labels or {})
+
+
+def kinds_of_nodes(view: Inventory) -> Callable[[PodInstance], int | None]:
+    """A number for the node of a pod, the same for nodes that differ in nothing but their names and addresses.
+
+    What is said of a container is said of its replicas on all nodes of a kind (:class:`FactsOfReplicas`). ``None``: the
+    node does not name its runtime, so that the status of each container may.
+    """
+    known: dict[str, int | None] = view.memo("kinds of nodes by id", _NODES)
+    kinds: dict[bytes, int] = view.memo("kinds of nodes", _NODES)
+
+    def kind(pod: PodInstance) -> int | None:
+        found = known.get(pod.node, -1)
+        if found == -1:
+            node = node_of(view, pod)
+            named = _runtime(node_info(node).container_runtime_version) is not None
+            found = known[pod.node] = kinds.setdefault(_nameless(node), len(kinds)) if node and named else None
+        return found
+
+    return kind
+
+
+def _nameless(node: Node) -> bytes:
+    """What is said of a node beside its name and addresses."""
+    said = node.__copy__()
+    labels = {key: value for key, value in sorted((node.metadata.labels or {}).items()) if key != _HOSTNAME}
+    said.metadata = ObjectMeta(labels=labels, annotations=node.metadata.annotations)
+    if said.spec is not None:
+        said.spec = said.spec.__copy__()
+        said.spec.provider_id = None
+    if said.status is not None:
+        said.status = said.status.__copy__()
+        said.status.addresses = None
+    return msgspec.json.encode(said)
+
+
+class _Own(enum.Enum):
+    """What of a pod a fact is about."""
+
+    NODE = enum.auto()
+    POD = enum.auto()
+
+
+class FactsOfReplicas:
+    """Missing facts of a pod, and so those of its replicas, which are about their own nodes and themselves."""
+
+    __slots__ = ("_own", "missing")
+
+    def __init__(self, pod: PodInstance, missing: tuple[Fact, ...]) -> None:
+        self.missing = missing
+        names = {pod.obj.id: _Own.POD, pod.node: _Own.NODE} if missing else {}
+        own = [(condition, names.get(about, about)) for condition, about in missing]
+        self._own = own if any(isinstance(about, _Own) for _, about in own) else None
+
+    def of(self, pod: PodInstance) -> tuple[Fact, ...]:
+        """The facts of a replica."""
+        if self._own is None:
+            return self.missing
+        found = [
+            (condition, about if isinstance(about, str) else pod.node if about is _Own.NODE else pod.obj.id)
+            for condition, about in self._own
+        ]
+        return tuple(sorted(found)) if len(found) > 1 else (found[0],)
 
 
 def on_every_node(pod: PodInstance) -> bool:
