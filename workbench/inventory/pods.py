@@ -249,7 +249,7 @@ class PodInstance:
 class ContainerInstance:
     """One running container."""
 
-    __slots__ = ("alike", "id", "pod", "spec", "status", "traits", "type")
+    __slots__ = ("alike", "id", "image", "pod", "spec", "status", "traits", "type")
 
     def __init__(self, pod: PodInstance, spec: Container, which: ContainerType, status: ContainerStatus | None) -> None:
         self.pod = pod
@@ -261,6 +261,9 @@ class ContainerInstance:
         self.alike = alike or self
         """The same container of the pod's first replica, itself if there is none (:attr:`PodInstance.alike`)."""
         self.traits: frozenset[Trait] = _traits(pod.spec, spec) if alike is None else alike.traits
+        # One text for all containers of it.
+        self.image: str = sys.intern(f"Image:{spec.image or ''}") if alike is None else alike.image
+        """The id of the image as written."""
 
     @property
     def name(self) -> str:
@@ -277,12 +280,6 @@ class ContainerInstance:
     @property
     def privileged(self) -> bool:
         return self.security_context.privileged is True
-
-    @property
-    def image(self) -> str:
-        """The id of the image as written."""
-        # One text for all containers of it.
-        return sys.intern(f"Image:{self.spec.image or ''}")
 
     def field(self, path: str = "") -> str:
         """A path within the container as a path within the object as read."""

@@ -188,7 +188,9 @@ class _Reader:
         begin = 0
         while begin < len(text):
             if self._left and not self.ended:
-                end = text.find(_NEXT, begin) + 1 or len(text)
+                end = len(text)
+                if text.count(b"\n", begin) > self._left:
+                    end = text.find(_NEXT, begin) + 1 or end
                 self._take_block(text[begin:end])
             else:
                 end = text.index(b"\n", begin) + 1
