@@ -173,11 +173,19 @@ def endpoint_of(view: Inventory, namespace: str, identifier: str) -> EndpointNod
 def find_endpoint(view: Inventory, identifier: str) -> EndpointNode | None:
     """An Endpoint by its id alone; of a Gateway, whose Services may be in several namespaces, one in its own."""
     namespace = nodes.namespace(identifier)
-    for each in [namespace] if namespace else namespaces(view):
-        endpoint = endpoint_of(view, each, identifier)
-        if endpoint is not None:
-            return endpoint
-    return None
+    if namespace:
+        return endpoint_of(view, namespace, identifier)
+    return view.derived("endpoints of nodes by id", ALL_READS, _of_nodes).get(identifier)
+
+
+def _of_nodes(view: Inventory) -> dict[str, EndpointNode]:
+    """The ports of nodes, which have no namespace; what pods of several claim belongs to the first of them."""
+    found: dict[str, EndpointNode] = {}
+    for namespace in reversed(namespaces(view)):
+        for endpoint in endpoints_of(view, namespace):
+            if endpoint.type is EndpointType.HOST_PORT:
+                found[endpoint.id] = endpoint
+    return found
 
 
 def declaration_evidence(view: Inventory, endpoint: EndpointNode) -> Evidence:
