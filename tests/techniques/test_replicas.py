@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -32,11 +32,13 @@ from tests.builders import (
 from workbench.graph.graph import SURCHARGE, BlockedEdge, Edge
 from workbench.inventory.inventory import Inventory
 from workbench.inventory.objects import KubernetesObject
+from workbench.inventory.pods import PodInstance
 from workbench.techniques import escape, position, secrets
 from workbench.techniques import host_path as host_paths
 from workbench.techniques import node as of_nodes
-from workbench.techniques.api import Found, SubjectType, Technique
+from workbench.techniques.api import Blocked, Found, SubjectType, Technique
 from workbench.techniques.build import build
+from workbench.techniques.many import Record
 from workbench.techniques.registry import all_techniques
 from workbench.techniques.touched import key_of
 
@@ -326,3 +328,17 @@ def test_a_pod_that_an_overlay_replaces_is_one_node_whoever_leads_to_it() -> Non
     assert all(isinstance(each, str) for each in graph.nodes)
     reached = {edge.target for edge in graph.edges() if edge.source == "Endpoint:default/out/80"}
     assert reached == {"Container:there/web/app"}
+
+
+class _Mixed(position.ContainerAttach):
+    """Gives the id of one target and another one itself."""
+
+    def records(self, view: Inventory, subjects: Iterable[PodInstance]) -> Iterator[Record | Blocked]:
+        for at, each in enumerate(subjects):
+            yield each, each.containers[0].id if at == 0 else each.containers[0], 1, (), None
+
+
+def test_a_technique_that_mixes_ids_and_objects_is_told_so() -> None:
+    view = inventory(pod("one"), pod("two"), *NODES)
+    with pytest.raises(TypeError, match="CONTAINER_ATTACH: a record has no id for a node"):
+        build(view, [_Mixed()])

@@ -150,10 +150,15 @@ class Graph:
             columns: The records, bucket after bucket.
             subjects: The keys of the buckets; ``None``: each record starts at its subject.
             starts: At which of these records each bucket begins.
+
+        Raises:
+            TypeError: A node of a record is no id.
         """
-        before = len(self.technique)
+        before, known = len(self.technique), len(self.nodes)
         self.technique += array("H", (technique,)) * (len(self.source) - before)
         _catch_up(self.nodes, self.numbers)
+        if not set(map(type, self.nodes[known:])) <= {str}:
+            raise TypeError(f"{self.techniques[technique]}: a record has no id for a node")
         _catch_up(self.facts, self.fact_numbers)
         self._positions[technique] = range(before, len(self.source))
         self._laid_out[technique] = None if subjects is None else (subjects, array("i", starts))
