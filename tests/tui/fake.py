@@ -22,7 +22,7 @@ from workbench.inventory.changes import Op, Target
 from workbench.inventory.evidence import Evidence, Gap, Problem
 from workbench.inventory.inventory import Inventory
 from workbench.remediation.effects import Ranked
-from workbench.remediation.records import Effect, Fix, Need, Risk, RiskLevel, Status
+from workbench.remediation.records import Effect, Fix, Need, Risk, RiskLevel, Status, Turn
 from workbench.techniques.api import Declaration, Reason, SubjectType
 from workbench.techniques.registry import all_techniques
 
@@ -330,7 +330,7 @@ class FakeAudit:
             )
         return [Neighbour(f"Container:shop/pod-{number}/main", "NODE_PODS", True) for number in range(25)]
 
-    def fixes(self, progress: Ranked | None = None, turn: Callable[[], None] | None = None) -> list[Fix]:
+    def fixes(self, progress: Ranked | None = None, turn: Turn | None = None) -> list[Fix]:
         self._enter("fixes")
         return sorted(self.known_fixes, key=lambda one: -one.paths_cut)
 

@@ -43,3 +43,18 @@ def test_a_long_job_does_not_stand_still_for_a_short_one_that_takes_long(monkeyp
     turns = Turns()
     with turns.taken():
         turns.step_back()
+
+
+def test_a_long_job_lets_the_screen_answer_a_key_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_ANSWER", 20.0)
+    slept: list[float] = []
+    monkeypatch.setattr(jobs, "sleep", slept.append)
+    turns = Turns()
+    turns.step_back()
+    assert slept == []
+    turns.pressed()
+    turns.step_back()
+    with turns.taken():
+        turns.step_back(awaited=True)  # for the short job waits for this one
+    assert len(slept) == 2
+    assert all(19 < seconds <= 20 for seconds in slept)

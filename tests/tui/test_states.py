@@ -21,7 +21,7 @@ from workbench.engine import WhatIfReport
 from workbench.errors import Fault, InputError, UsageError
 from workbench.inventory.evidence import Evidence
 from workbench.remediation.effects import Ranked
-from workbench.remediation.records import Fix
+from workbench.remediation.records import Fix, Turn
 from workbench.sources import SourceKind, SourceRequest
 from workbench.tui import state
 from workbench.tui.app import WorkbenchApp
@@ -237,7 +237,7 @@ class Ranking(fake.FakeAudit):
         self.released = threading.Event()
         self.following: list[bool] = []
 
-    def fixes(self, progress: Ranked | None = None, turn: Callable[[], None] | None = None) -> list[Fix]:
+    def fixes(self, progress: Ranked | None = None, turn: Turn | None = None) -> list[Fix]:
         found = super().fixes()
         assert progress is not None
         progress(found[:2], 2, len(found))
@@ -294,7 +294,7 @@ class Telling(Ranking):
         super().__init__()
         self.ended = threading.Event()
 
-    def fixes(self, progress: Ranked | None = None, turn: Callable[[], None] | None = None) -> list[Fix]:
+    def fixes(self, progress: Ranked | None = None, turn: Turn | None = None) -> list[Fix]:
         found = fake.FakeAudit.fixes(self)
         assert progress is not None
         try:

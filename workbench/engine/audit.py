@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import gc
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path as FilePath
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from workbench.analysis.relations import Relation
     from workbench.analysis.through import Through
     from workbench.remediation.effects import Effects, Ranked
-    from workbench.remediation.records import Fix
+    from workbench.remediation.records import Fix, Turn
     from workbench.sources import Live
 
 _EXPOSING = frozenset({"gateway.networking.k8s.io", "route.openshift.io"})
@@ -434,27 +434,30 @@ class Audit:
 
     @property
     def _effects(self) -> Effects:
+        return self._all_effects()
+
+    def _all_effects(self, turn: Turn | None = None) -> Effects:
         from workbench.remediation.catalogue import all_fixes
         from workbench.remediation.effects import effects
 
         with self._finding_fixes:
             if self._known_effects is None:
                 with uncollected():
-                    fixes = all_fixes(self.inventory, deny_unobserved=self.deny_unobserved)
+                    fixes = all_fixes(self.inventory, deny_unobserved=self.deny_unobserved, turn=turn)
                     self._known_effects = effects(self.analysis, fixes)
                     # They stay, so that no later search for garbage stops the screen for their sake.
                     gc.freeze()
             return self._known_effects
 
-    def fixes(self, progress: Ranked | None = None, turn: Callable[[], None] | None = None) -> list[Fix]:
+    def fixes(self, progress: Ranked | None = None, turn: Turn | None = None) -> list[Fix]:
         """Every fix that applies, those that cut most first.
 
         Args:
             progress: Hears now and then the fixes that are ranked so far, how many they are, and how many there are
                 in all; what it raises ends the ranking.
-            turn: Called before each fix is measured; it may wait while there is something more urgent.
+            turn: Called for each fix that is found, and again before it is measured.
         """
-        return [effect.fix for effect in self._effects.ranked(progress, turn)]
+        return [effect.fix for effect in self._all_effects(turn).ranked(progress, turn)]
 
     def fixes_for(self, step: PathStep) -> list[Fix]:
         """The fixes that take a step away, the best recommendation first."""

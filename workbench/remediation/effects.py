@@ -18,7 +18,7 @@ from workbench.analysis.paths import Path, PathStep
 from workbench.analysis.session import Analysis
 from workbench.remediation.measure import Effect, Measure
 from workbench.remediation.nearby import Nearby
-from workbench.remediation.records import RISK_WEIGHT, Fix, Status
+from workbench.remediation.records import RISK_WEIGHT, Fix, Status, Turn
 
 Ranked: TypeAlias = Callable[[Sequence[Fix], int, int], None]
 """Hears fixes that are measured, how many are, and how many there are in all."""
@@ -50,20 +50,20 @@ class Effects:
         # One thread ranks while others ask: for a moment each, so that nobody waits for the ranking.
         self._lock = threading.RLock()
 
-    def ranked(self, progress: Ranked | None = None, turn: Callable[[], None] | None = None) -> list[Effect]:
+    def ranked(self, progress: Ranked | None = None, turn: Turn | None = None) -> list[Effect]:
         """All of them, those that cut most first, then those that take most of the worst paths a step for their risk.
 
         Args:
             progress: Hears now and then what is measured so far, in this order too. What most paths need, and the
                 best paths, come first.
-            turn: Called before each; it may wait.
+            turn: Called before each; nobody waits for all of them.
         """
         if self._ranked is None:
             told = monotonic()
             effects: list[Effect] = []
             for fix in self._in_turn():
                 if turn is not None:
-                    turn()
+                    turn(False)
                 effects.append(self._of(fix))
                 if monotonic() - told > _EVERY:
                     if progress is not None:

@@ -6,10 +6,10 @@ import enum
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from workbench.errors import FixError
 from workbench.inventory.changes import Change, Op, Target, contradicts
@@ -56,6 +56,10 @@ class Effect(enum.StrEnum):
     NONE = "none"
     ROLLOUT = "rollout"
     RECREATE = "recreate"
+
+
+Turn: TypeAlias = Callable[[bool], None]
+"""Called in the course of a long job, with whether others wait for what it finds; it may wait for what is urgent."""
 
 
 class Status(enum.StrEnum):

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
+from time import monotonic, sleep
 from typing import TypeVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import App
 from textual.worker import Worker, WorkerCancelled, get_current_worker
 
@@ -22,7 +23,9 @@ from workbench.tui.text import shown
 T = TypeVar("T")
 
 _PATIENCE = 1.0
-"""Seconds for which a long job steps back at most, before it goes on for a moment."""
+"""Seconds for which a long job steps back for short ones at most, before it goes on for a moment."""
+_ANSWER = 0.1
+"""Seconds within which the screen has answered a key."""
 
 
 def kept(result: T) -> T:
@@ -35,11 +38,12 @@ def kept(result: T) -> T:
 
 
 class Turns:
-    """Lets a long job step back while somebody waits for a short one: in Python one of them runs at a time."""
+    """Lets a long job step back for short ones, and for keys: in Python one of them runs at a time."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting = 0
+        self._answered = 0.0
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -53,14 +57,32 @@ class Turns:
                 self._waiting -= 1
                 self._changed.notify_all()
 
-    def step_back(self) -> None:
-        """Wait, in a long job, until no short one runs, but never for long."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._waiting, _PATIENCE)
+    def pressed(self) -> None:
+        """A key was pressed, or the mouse was used; the screen will soon have answered."""
+        self._answered = monotonic() + _ANSWER
+
+    def step_back(self, awaited: bool = False) -> None:
+        """Wait, in a long job, until the screen has answered and no short job runs, but never for long.
+
+        Args:
+            awaited: Whether short jobs wait for this one; then it does not wait for them.
+        """
+        if not awaited:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._waiting, _PATIENCE)
+        left = self._answered - monotonic()
+        if left > 0:
+            sleep(left)
 
 
 class JobsApp(App[None]):
     """An app that runs jobs, and lives on when one of them fails."""
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note when a person does something."""
+        if isinstance(event, events.InputEvent):
+            self.turns.pressed()
+        await super().on_event(event)
 
     @cached_property
     def turns(self) -> Turns:

@@ -171,8 +171,9 @@ class WorkbenchScreen(Screen[None]):
 
     def _mark_pane(self, pane: Pane) -> None:
         self.pane = pane
-        for one in self.PANES:
-            self.set_class(one is pane, f"-pane-{one.id}")
+        # All classes at once: each change looks at the styles of everything on the screen again.
+        self.remove_class(*(f"-pane-{one.id}" for one in self.PANES if one is not pane), update=False)
+        self.add_class(f"-pane-{pane.id}")
         if len(self.PANES) > 1:
             self.query_one("#pane-tabs", TabStrip).active = self.PANES.index(pane)
 
