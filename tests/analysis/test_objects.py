@@ -9,11 +9,11 @@ import pytest
 from tests import builders as b
 from workbench.analysis.object_tables import kind_counts, labels_match, object_table, sorted_rows
 from workbench.analysis.relations import relations
-from workbench.analysis.session import Analysis
+from workbench.analysis.session import Analysis, Query
 from workbench.analysis.through import Through
 from workbench.inventory.evidence import Gap, Problem
 from workbench.inventory.inventory import Inventory
-from workbench.inventory.objects import KINDS
+from workbench.inventory.objects import KINDS, KubernetesObject
 from workbench.techniques.build import build
 
 
@@ -53,6 +53,33 @@ def shop() -> Inventory:
         b.service("web", address="203.0.113.7", uid="6", type="LoadBalancer"),
         b.obj("Namespace", "default", labels={"pod-security.kubernetes.io/enforce": "baseline"}),
     )
+
+
+def test_the_volume_with_the_token_is_that_of_one_replica_alone() -> None:
+    """It has a name of its own in each, so that a path to it goes through this pod and its owner, and no other pod."""
+
+    def replica(number: int) -> KubernetesObject:
+        name = f"kube-api-access-{number}"
+        mounted = b.container("web", volumeMounts=[b.token_mount(name)])
+        owners = [b.owner("ReplicaSet", "web", "1")]
+        volumes = [b.token_volume(name)]
+        return b.pod(f"web-{number}", mounted, node=f"n{number}", owners=owners, uid=f"w{number}", volumes=volumes)
+
+    bad = b.container("bad", securityContext={"privileged": True, "runAsUser": 0})
+    view = b.inventory(
+        *(b.node(f"n{number}") for number in range(3)),
+        *map(replica, range(3)),
+        b.pod("bad", bad, node="n1", uid="bad", automountServiceAccountToken=False),
+        b.account("default"),
+        b.workload("ReplicaSet", "web", b.container("web"), uid="1"),
+    )
+    assert [pod.alike.id for pod in view.pods][:3] == ["Pod:default/web-0"] * 3
+    analysis = Analysis(view, build(view))
+    paths = analysis.paths(Query(targets=("Volume:default/web-1/*",), sources=("Container:default/bad/*",))).paths()
+    assert [path.nodes[1:] for path in paths] == [("Node:n1", "Volume:default/web-1/kube-api-access-1")]
+    through = Through(analysis, paths)
+    assert [through.of(f"Pod:default/web-{number}") for number in range(3)] == [(), (0,), ()]
+    assert through.of("ReplicaSet:default/web") == (0,)
 
 
 def test_a_path_goes_through_all_that_its_nodes_stand_for() -> None:

@@ -37,6 +37,9 @@ class Through:
         self._objects: dict[str, set[int]] = {}
         self._of_classes: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._of_alike: dict[tuple[PodInstance | ContainerInstance, ...], tuple[int, ...]] = {}
+        # The volume with the token has a name of its own in each replica, and so is no replica of another one.
+        self._renamed = {pod.alike: pod.renamed[0] for pod in self._view.pods if pod.renamed}
+        self._volumes: set[int] = set()
         for at, path in enumerate(paths):
             for node in {*path.nodes, *_own_nodes(analysis, path)}:
                 self._add(node, at)
@@ -58,6 +61,7 @@ class Through:
         if node_ids.kind(node) in _PODS:
             number = self._analysis.compiled.number(node)
             if number is not None:
+                self._volumes.add(number)
                 self._classes.setdefault(self._classes_of([number])[0], set()).add(at)
             if node_ids.kind(node) == "Volume" and not namespace:
                 self._objects.setdefault(f"PersistentVolume:{node_ids.name(node)}", set()).add(at)
@@ -66,23 +70,33 @@ class Through:
             self._objects.setdefault(about, set()).add(at)
 
     def _of_pod(self, pod: PodInstance) -> tuple[int, ...]:
-        """The paths through the nodes of a pod, one tuple for all of its replicas."""
+        """The paths through the nodes of a pod, one tuple for all pods with the same ones."""
+        key = self._classes_of_replicas(pod)
+        first = self._renamed.get(pod.alike)
+        if first is not None:
+            number = self._analysis.compiled.number(pod.volume_id(pod.own_volume(first)))
+            if number is not None and number in self._volumes:
+                key = tuple(sorted({*key, *self._classes_of([number])}))
+        found = self._of_classes.get(key)
+        if found is None:
+            found = self._of_classes[key] = tuple(sorted(set[int]().union(*(self._classes[one] for one in key))))
+        return found
+
+    def _classes_of_replicas(self, pod: PodInstance) -> tuple[int, ...]:
+        """The classes of the nodes of a pod that have paths, but for the volume that each replica calls otherwise."""
         alike: tuple[PodInstance | ContainerInstance, ...] = (
             pod.alike,
             *(container.alike for container in pod.containers),
         )
         known = self._of_alike.get(alike)
-        if known is not None:
-            return known
-        nodes = (pod.id, *(container.id for container in pod.containers), *map(pod.volume_id, pod.volumes))
-        found_at = map(self._analysis.compiled.number, nodes)
-        places = [place for place in found_at if place is not None]
-        key = tuple(sorted(set(self._classes_of(places)) & self._classes.keys()))
-        found = self._of_classes.get(key)
-        if found is None:
-            found = self._of_classes[key] = tuple(sorted(set[int]().union(*(self._classes[one] for one in key))))
-        self._of_alike[alike] = found
-        return found
+        if known is None:
+            own = self._renamed.get(pod.alike)
+            own = None if own is None else pod.own_volume(own)
+            volumes = [pod.volume_id(name) for name in pod.volumes if name != own]
+            nodes = (pod.id, *(container.id for container in pod.containers), *volumes)
+            places = [place for place in map(self._analysis.compiled.number, nodes) if place is not None]
+            known = self._of_alike[alike] = tuple(sorted(set(self._classes_of(places)) & self._classes.keys()))
+        return known
 
     def _classes_of(self, places: list[int]) -> list[int]:
         """What replicas of one another share, of each of some nodes."""
