@@ -52,9 +52,22 @@ def test_a_long_job_lets_the_screen_answer_a_key_first(monkeypatch: pytest.Monke
     turns = Turns()
     turns.step_back()
     assert slept == []
+    monkeypatch.setattr(jobs, "_WORK", 0.0)
     turns.pressed()
     turns.step_back()
     with turns.taken():
         turns.step_back(awaited=True)  # for the short job waits for this one
     assert len(slept) == 2
     assert all(19 < seconds <= 20 for seconds in slept)
+
+
+def test_a_long_job_gets_on_while_keys_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_ANSWER", 20.0)
+    slept: list[float] = []
+    monkeypatch.setattr(jobs, "sleep", slept.append)
+    monkeypatch.setattr(jobs, "_WORK", 1000.0)
+    turns = Turns()
+    for _ in range(50):
+        turns.pressed()
+        turns.step_back(awaited=True)
+    assert len(slept) == 1

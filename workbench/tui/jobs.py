@@ -26,6 +26,8 @@ _PATIENCE = 1.0
 """Seconds for which a long job steps back for short ones at most, before it goes on for a moment."""
 _ANSWER = 0.1
 """Seconds within which the screen has answered a key."""
+_WORK = 0.1
+"""Seconds for which a long job works between two times that it steps back."""
 
 
 def kept(result: T) -> T:
@@ -44,6 +46,7 @@ class Turns:
         self._changed = threading.Condition()
         self._waiting = 0
         self._answered = 0.0
+        self._working = 0.0
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -62,25 +65,33 @@ class Turns:
         self._answered = monotonic() + _ANSWER
 
     def step_back(self, awaited: bool = False) -> None:
-        """Wait, in a long job, until the screen has answered and no short job runs, but never for long.
+        """Wait, in a long job, until the screen has answered and no short job runs, but neither long nor always.
 
         Args:
             awaited: Whether short jobs wait for this one; then it does not wait for them.
         """
+        if monotonic() < self._working:
+            return
         if not awaited:
             with self._changed:
+                waited = bool(self._waiting)
                 self._changed.wait_for(lambda: not self._waiting, _PATIENCE)
+        else:
+            waited = False
         left = self._answered - monotonic()
         if left > 0:
             sleep(left)
+        if waited or left > 0:
+            # Somebody may go on pressing keys, or wait for a server.
+            self._working = monotonic() + _WORK
 
 
 class JobsApp(App[None]):
     """An app that runs jobs, and lives on when one of them fails."""
 
     async def on_event(self, event: events.Event) -> None:
-        """Note when a person does something."""
-        if isinstance(event, events.InputEvent):
+        """Note when a person does something that the screen answers."""
+        if isinstance(event, events.InputEvent) and not isinstance(event, events.MouseMove):
             self.turns.pressed()
         await super().on_event(event)
 
