@@ -288,6 +288,9 @@ def test_the_template_of_a_cron_job_is_one_with_that_of_its_jobs(tmp_path: Path)
         ("Pod/1", {"name": ""}, 1),
         ("Pod/1", {"nodeName": None}, 1),
         ("Pod/1", {"like": "0"}, 1),
+        ("Pod/1", {"volume": ["config", "other"]}, 1),
+        ("Pod/1", {"volume": ["absent", "other"]}, 1),
+        ("Pod/1", {"volume": ["kube-api-access-00000", "config"]}, 1),
         ("Pod/0", {"object": {"metadata": {"name": "p"}}, "podSpec": None}, 3),  # and its replicas
         ("Pod/0", {"object": {"metadata": {}}}, 3),
         ("Pod/0", {"podSpec": 99}, 3),
@@ -347,6 +350,38 @@ def test_a_few_lines_cannot_stand_for_more_than_a_cluster_holds(
     path = tmp_path / "small.gz"
     write_snapshot(inventory(family(replicas=2)), str(path))
     loaded(path)
+
+
+def test_the_statuses_of_replicas_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = family(replicas=2)
+    statuses = objects[3]["status"]["containerStatuses"]
+    statuses += [{"name": f"gone-{number}"} for number in range(90)]
+    objects[4]["status"]["containerStatuses"] += statuses[1:]
+    path = tmp_path / "s.gz"
+    write_snapshot(inventory(objects), str(path))
+    assert "like" in section(lines(path), "Pod")[1]
+    monkeypatch.setattr("workbench.sources.snapshot_lines.MOST", 60)
+    with pytest.raises(SnapshotError, match="too large"):
+        loaded(path)
+
+
+def test_a_replica_of_a_pod_that_does_not_run_is_a_gap(snapshot: Path, tmp_path: Path) -> None:
+    """What the first replica is not, no other one may be taken for."""
+    found = lines(snapshot)
+    del section(found, "Pod")[0]["object"]["spec"]["nodeName"]
+    view = loaded(written(found, tmp_path / "x.gz"))
+    assert [gap.kind for gap in view.coverage if gap.problem is Problem.INVALID] == ["Pod", "Pod"]
+
+
+def test_true_is_not_one(tmp_path: Path) -> None:
+    objects = family(replicas=2)
+    for each, value in ((objects[3], 1), (objects[4], True)):
+        each["spec"]["affinity"] = {"nodeAffinity": {"x": value}}
+    before = inventory(objects)
+    path = tmp_path / "s.gz"
+    write_snapshot(before, str(path))
+    read = [json.dumps(obj.spec.affinity) for obj in contents(loaded(path))["Pod"]]
+    assert read == ['{"nodeAffinity": {"x": 1}}', '{"nodeAffinity": {"x": true}}']
 
 
 def test_the_first_version_had_no_parts_and_may_hold_addresses_of_strangers(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ class PodInstance:
     """One pod of the graph: a live Pod, a Pod object not yet admitted, or a workload's representative."""
 
     __slots__ = (
+        "_named",
         "_volumes",
         "account",
         "account_name",
@@ -157,6 +158,7 @@ class PodInstance:
         self.mirror = self.template is None and _is_mirror(obj)
         self.node: str = _node_id(spec.node_name) if spec.node_name else UNKNOWN_NODE
         self._volumes: dict[str, Volume] | None = None
+        self._named: dict[tuple[str | None, ContainerType], ContainerInstance] | None = None
         self.containers: tuple[ContainerInstance, ...] = tuple(self._made_containers())
         """The containers that run (R1); a representative's plain init containers are not among them."""
 
@@ -189,6 +191,13 @@ class PodInstance:
         phase: str | None,
     ) -> None:
         """Add the containers of one list that run."""
+        if statuses and len(statuses) > _FEW:
+            # So many that to look for the one of a name would take long: the first of each.
+            named = {status.name: status for status in reversed(statuses)}
+            for container in containers or ():
+                if (found := named.get(container.name)) is not None:
+                    self._add_running(made, [container], [found], which, phase)
+            return
         for container in containers or ():
             if not statuses:
                 # A collector that drops the statuses must not make running pods disappear.
@@ -205,12 +214,12 @@ class PodInstance:
 
     def container_alike(self, container: Container, which: ContainerType) -> ContainerInstance | None:
         """The same container of the pod that this one is a replica of, if it runs there."""
-        if self.alike is not self:
-            name = container.name
-            for known in self.alike.containers:
-                if known.spec.name == name and known.type is which:
-                    return known
-        return None
+        first = self.alike
+        if first is self:
+            return None
+        if first._named is None:
+            first._named = {(each.spec.name, each.type): each for each in reversed(first.containers)}
+        return first._named.get((container.name, which))
 
     @property
     def annotations(self) -> Labels:
@@ -371,6 +380,7 @@ def _alike_containers(containers: Sequence[Container], others: Sequence[Containe
     return True
 
 
+_FEW = 16
 _NO_CONTEXT = SecurityContext()
 _NO_CAPABILITIES = Capabilities()
 

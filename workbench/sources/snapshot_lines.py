@@ -24,10 +24,11 @@ from workbench.inventory.objects import (
     ManagedField,
     Pod,
     PodSpec,
+    PodStatus,
     RunningState,
     VolumeMount,
 )
-from workbench.inventory.pods import template_of
+from workbench.inventory.pods import is_live, template_of
 
 MANAGED_FIELDS, POD_SPECS = "managedFields", "podSpecs"
 PARTS: dict[str, type[msgspec.Struct]] = {MANAGED_FIELDS: ManagedField, POD_SPECS: PodSpec}
@@ -38,8 +39,9 @@ STATED = tuple(
 )
 """The fields of a pod spec that admission and the scheduler set."""
 
-MOST = 1 << 25
-"""How many containers, mounts and volumes are put together at most: twenty times those of the largest clusters."""
+MOST = 1 << 23
+"""How many containers, statuses, mounts and volumes are put together at most: twice those of the largest clusters, of
+150,000 pods (Kubernetes documentation, "Considerations for large clusters")."""
 
 
 class TooMuch(Exception):
@@ -107,12 +109,12 @@ def replica(line: PodLine, first: Pod) -> Pod:
     """A pod by its difference to another one.
 
     Raises:
-        DecodeError: It has no name or no node, or that one no spec or no status.
+        DecodeError: It has no name or no node, that one is no live pod, or has no such volume with a token.
     """
     if not line.name:
         raise DecodeError("an object without a name")
-    if first.spec is None or first.status is None or not line.node_name:
-        raise DecodeError("a replica without a node, or of a pod without spec or status")
+    if first.spec is None or first.status is None or not is_live(first) or not line.node_name:
+        raise DecodeError("a replica that has no node, or one of a pod that does not run")
     meta, spec, status = first.metadata.__copy__(), first.spec.__copy__(), first.status.__copy__()
     meta.name, meta.uid, meta.resource_version = line.name, line.uid, line.resource_version
     spec.node_name = line.node_name
@@ -169,12 +171,18 @@ def _with_own(
 
 
 def _rename(spec: PodSpec, old: str, new: str) -> None:
-    """Call a volume of a spec, and where it is mounted, by another name; what is not concerned stays shared."""
+    """Call the volume with the token, and where it is mounted, by another name; what is not concerned stays shared."""
     volumes = list(spec.volumes or ())
+    renamed = 0
     for at, volume in enumerate(volumes):
-        if volume.name == old:
+        if volume.name == old and volume.projected is not None:
             volumes[at] = own = volume.__copy__()
             own.name = new
+            renamed += 1
+        elif volume.name in (old, new):
+            renamed += 2
+    if renamed != 1:
+        raise DecodeError("a replica calls a volume otherwise that is not the one with the token")
     spec.volumes = volumes
     spec.containers = _remounted(spec.containers, old, new)
     spec.init_containers = _remounted(spec.init_containers, old, new)
@@ -224,7 +232,7 @@ class Assembly:
             first = pods[like] if like is not None and 0 <= like < len(pods) else None
             if first is None:
                 raise DecodeError("a replica of a pod that is not there")
-            self._count(first.spec)
+            self._count(first, first.spec, first.status)
             return replica(line, first)
         if line.pod_spec is not None:
             if pod.spec is None:
@@ -251,7 +259,7 @@ class Assembly:
 
     def _pod_spec(self, number: int) -> PodSpec:
         spec: PodSpec = self._part(POD_SPECS, number)
-        self._count(spec)
+        self._count(spec, spec)
         return spec
 
     def _part(self, name: str, number: int) -> Any:
@@ -260,19 +268,21 @@ class Assembly:
             raise DecodeError(f"there is no part {number} in {name}")
         return known[number]
 
-    def _count(self, spec: PodSpec | None) -> None:
+    def _count(self, what: object, spec: PodSpec | None, status: PodStatus | None = None) -> None:
         """Bound what a short line can stand for."""
-        size = self._sizes.get(id(spec))
+        size = self._sizes.get(id(what))
         if size is None:
-            size = self._sizes[id(spec)] = _size(spec)
+            size = self._sizes[id(what)] = _size(spec, status)
         self._made += size
         if self._made > MOST:
             raise TooMuch
 
 
-def _size(spec: PodSpec | None) -> int:
-    """How many structures of a spec are made anew for each pod that has it, or may be."""
+def _size(spec: PodSpec | None, status: PodStatus | None) -> int:
+    """How many structures are made anew, or may be, for each pod that has a spec and the statuses of its containers."""
     size = 1
+    if status is not None:
+        size += len(status.container_statuses or ()) + len(status.init_container_statuses or ())
     if spec is not None:
         size += len(spec.volumes or ())
         for containers in (spec.containers, spec.init_containers, spec.ephemeral_containers):

@@ -257,7 +257,7 @@ def _replica_line(pod: Pod, like: int, first: Pod, at: Place | None) -> PodLine 
         uid=pod.metadata.uid,
         resource_version=pod.metadata.resource_version,
         node_name=spec.node_name,
-        affinity=None if spec.affinity == other.affinity else spec.affinity,
+        affinity=None if _encode(spec.affinity) == _encode(other.affinity) else spec.affinity,
         volume=renamed or None,
         pod_ip=status.pod_ip,
         host_ip=status.host_ip,
@@ -265,7 +265,7 @@ def _replica_line(pod: Pod, like: int, first: Pod, at: Place | None) -> PodLine 
         started_at=None if since == other_since else since,
         at=at,
     )
-    return line if replica(line, first) == pod else None
+    return line if _same(replica(line, first), pod) else None
 
 
 def _made_line(pod: Pod, number: int, parts: Sequence[PodSpec], at: Place | None) -> PodLine | None:
@@ -276,7 +276,7 @@ def _made_line(pod: Pod, number: int, parts: Sequence[PodSpec], at: Place | None
     own = PodSpec(volumes=(spec.volumes or [])[len(template.volumes or ()) :] or None)
     for field in STATED:
         value = getattr(spec, field)
-        if value != getattr(template, field):
+        if _encode(value) != _encode(getattr(template, field)):
             setattr(own, field, value)
     added = {volume.name for volume in own.volumes or ()}
     mounts = spec.containers[0].volume_mounts
@@ -287,7 +287,15 @@ def _made_line(pod: Pod, number: int, parts: Sequence[PodSpec], at: Place | None
         mount=last if last is not None and last.name in added else None,
         at=at,
     )
-    return line if made_of(line, own, template) == spec else None
+    return line if _same(made_of(line, own, template), spec) else None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _same(one: msgspec.Struct, other: msgspec.Struct) -> bool:
+    """Whether two objects are written alike; to Python, true equals 1."""
+    return _encode(one) == _encode(other)
 
 
 def _own(status: PodStatus) -> tuple[list[str | None], list[str | None]]:
