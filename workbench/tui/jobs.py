@@ -26,7 +26,7 @@ _PATIENCE = 1.0
 """Seconds for which a long job steps back for short ones at most, before it goes on for a moment."""
 _ANSWER = 0.1
 """Seconds within which the screen has answered a key."""
-_WORK = 0.1
+_WORK = 0.05
 """Seconds for which a long job works between two times that it steps back."""
 
 
