@@ -39,7 +39,7 @@ class Through:
         self._of_alike: dict[tuple[PodInstance | ContainerInstance, ...], tuple[int, ...]] = {}
         # The volume with the token has a name of its own in each replica, and so is no replica of another one.
         self._renamed = {pod.alike: pod.renamed[0] for pod in self._view.pods if pod.renamed}
-        self._volumes: set[int] = set()
+        self._on_paths: set[int] = set()
         for at, path in enumerate(paths):
             for node in {*path.nodes, *_own_nodes(analysis, path)}:
                 self._add(node, at)
@@ -61,7 +61,7 @@ class Through:
         if node_ids.kind(node) in _PODS:
             number = self._analysis.compiled.number(node)
             if number is not None:
-                self._volumes.add(number)
+                self._on_paths.add(number)
                 self._classes.setdefault(self._classes_of([number])[0], set()).add(at)
             if node_ids.kind(node) == "Volume" and not namespace:
                 self._objects.setdefault(f"PersistentVolume:{node_ids.name(node)}", set()).add(at)
@@ -75,7 +75,7 @@ class Through:
         first = self._renamed.get(pod.alike)
         if first is not None:
             number = self._analysis.compiled.number(pod.volume_id(pod.own_volume(first)))
-            if number is not None and number in self._volumes:
+            if number is not None and number in self._on_paths:
                 key = tuple(sorted({*key, *self._classes_of([number])}))
         found = self._of_classes.get(key)
         if found is None:

@@ -381,6 +381,7 @@ def _alike_containers(containers: Sequence[Container], others: Sequence[Containe
 
 
 _FEW = 16
+"""So many statuses are looked through for each container; of more there is a table first."""
 _NO_CONTEXT = SecurityContext()
 _NO_CAPABILITIES = Capabilities()
 

@@ -88,8 +88,8 @@ class PodLine(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, 
 @cache
 def line_type(kind: type[KubernetesObject]) -> type[msgspec.Struct]:
     """The line of an object of a kind, but for Pods: the object, without what is a part, and the numbers of these."""
-    fields: list[tuple[str, Any, Any]] = [
-        ("object", kind),  # type: ignore[list-item]
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+        ("object", kind),
         ("pod_spec", int | None, None),
         ("managed_fields", list[int] | None, None),
         ("at", Place | None, None),

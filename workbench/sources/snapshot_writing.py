@@ -43,6 +43,7 @@ from workbench.sources.snapshot_lines import (
 from workbench.text import shown
 
 _LEVEL = 6
+_encode = msgspec.json.Encoder().encode
 
 
 def write(inventory: Inventory, path: str, *, collected: str | None = None) -> int:
@@ -93,11 +94,10 @@ def _write(inventory: Inventory, stream: gzip.GzipFile, collected: str | None) -
                 files.setdefault(origin.file, len(files))
     lines = Lines([obj for items in groups.values() for obj, _ in items], inventory)
     version = inventory.server_version
-    encode = msgspec.json.Encoder().encode
     digest = hashlib.sha256()
 
     def put(item: Any) -> None:
-        line = encode(item) + b"\n"
+        line = _encode(item) + b"\n"
         digest.update(line)
         stream.write(line)
 
@@ -125,7 +125,7 @@ def _write(inventory: Inventory, stream: gzip.GzipFile, collected: str | None) -
         for obj, origin in items:
             put(lines.line(obj, place(origin, files)))
     total = sum(len(items) for items in groups.values())
-    stream.write(encode(Trailer(End(total, digest.hexdigest()))) + b"\n")
+    stream.write(_encode(Trailer(End(total, digest.hexdigest()))) + b"\n")
     return total
 
 
@@ -143,7 +143,6 @@ class Lines:
             objects: All that will be written.
             view: Where the controllers of pods are looked up.
         """
-        self._encode = msgspec.json.Encoder().encode
         self._view = view
         # Objects share much of what is equal, so that it is encoded once.
         self._known: dict[int, bytes] = {}
@@ -182,7 +181,7 @@ class Lines:
         known = self._known.get(id(part))
         if known is None:
             # Not the text itself, of which there may be as much as of all objects.
-            known = self._known[id(part)] = hashlib.blake2b(self._encode(part), digest_size=20).digest()
+            known = self._known[id(part)] = hashlib.blake2b(_encode(part), digest_size=20).digest()
         return known
 
     def line(self, obj: KubernetesObject, at: Place | None) -> msgspec.Struct:
@@ -288,9 +287,6 @@ def _made_line(pod: Pod, number: int, parts: Sequence[PodSpec], at: Place | None
         at=at,
     )
     return line if _same(made_of(line, own, template), spec) else None
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 def _same(one: msgspec.Struct, other: msgspec.Struct) -> bool:
