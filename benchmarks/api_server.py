@@ -45,6 +45,7 @@ class Store:
     Attributes:
         lists: The JSON of the objects by the path of their list, each with the type that Secrets are selected by.
         single: ConfigMaps by their path.
+        kinds: The kind of the objects of each list.
     """
 
     def __init__(self, data: Path) -> None:

@@ -17,12 +17,9 @@ from typing import Any
 
 from benchmarks.interactive import fixes, interactive
 from benchmarks.live import live, live_far
-from benchmarks.measure import Result, run_command
+from benchmarks.measure import PATHS, Result, run_paths
 from benchmarks.network import network
 from benchmarks.startup import keys, startup
-
-PATHS = 50
-"""How many paths the first answer shows; the table of ``workbench paths`` does."""
 
 SEARCHES = 10
 """How often the search of the graph runs in one phase, for one alone is over within a tick of some clocks."""
@@ -157,16 +154,6 @@ def answer(data: Path) -> Result:
     return result
 
 
-def command(source: str, path: Path) -> Result:
-    """The whole command, from the interpreter's start to its end, as a script would run it."""
-    done = run_command(["paths", f"--{source}", str(path), "--limit", str(PATHS), "-o", "json"])
-    result = Result(f"paths --{source}", {"command": (done.wall, done.cpu)}, done.peak_rss)
-    summary = json.loads(done.output)["summary"]
-    result.counts = {key: value for key, value in summary.items() if isinstance(value, int)}
-    result.digest = dict(result.counts)
-    return result
-
-
 def _hash(ids: list[str]) -> str:
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
 
@@ -177,8 +164,8 @@ CASES: dict[str, Callable[[Path], Result]] = {
     "phases": phases,
     "networkx": networkx_baseline,
     "answer": answer,
-    "paths-manifests": lambda data: command("manifests", data),
-    "paths-snapshot": lambda data: command("snapshot", data),
+    "paths-manifests": lambda data: run_paths("paths --manifests", "--manifests", str(data)),
+    "paths-snapshot": lambda data: run_paths("paths --snapshot", "--snapshot", str(data)),
     "live": live,
     "live-far": live_far,
     "interactive": interactive,

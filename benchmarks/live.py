@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.measure import ROOT, CaseFailed, Result, run_command
+from benchmarks.measure import ROOT, CaseFailed, Result, run_paths
 
-_PATHS = 50
 FAR = 0.1
 """Seconds before each answer of a server that is far away."""
 
@@ -32,12 +31,7 @@ def _paths(name: str, data: Path, latency: float) -> Result:
         config = Path(home) / "config"
         config.write_text(json.dumps(_kubeconfig(port)), encoding="utf-8")
         chosen = ["--kubeconfig", str(config), "--context", "benchmark"]
-        done = run_command(["paths", *chosen, "--limit", str(_PATHS), "-o", "json"])
-    result = Result(name, {"command": (done.wall, done.cpu)}, done.peak_rss)
-    summary = json.loads(done.output)["summary"]
-    result.counts = {key: value for key, value in summary.items() if isinstance(value, int)}
-    result.digest = dict(result.counts)
-    return result
+        return run_paths(name, *chosen)
 
 
 @contextmanager

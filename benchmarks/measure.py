@@ -19,6 +19,8 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """``ru_maxrss`` counts bytes on macOS and kibibytes elsewhere."""
 
 
+PATHS = 50
+"""How many paths the first answer shows; the table of ``workbench paths`` does."""
 PATIENCE = 600.0
 """Seconds that a case may take."""
 
@@ -128,3 +130,21 @@ def run_command(arguments: Sequence[str]) -> Command:
         raise _failed(f"workbench {arguments[0]}", process.returncode, said.decode(errors="replace"))
     cpu = usage.ru_utime + usage.ru_stime
     return Command(time.perf_counter() - begin, cpu, usage.ru_maxrss * _RSS_UNIT / 1e6, output)
+
+
+def run_paths(case: str, *source: str) -> Result:
+    """Run ``workbench paths`` from the interpreter's start to its end, as a script would.
+
+    Args:
+        case: What the result is called.
+        source: The flags that name what is read.
+
+    Raises:
+        CaseFailed: The command's status is not 0.
+    """
+    done = run_command(["paths", *source, "--limit", str(PATHS), "-o", "json"])
+    result = Result(case, {"command": (done.wall, done.cpu)}, done.peak_rss)
+    summary = json.loads(done.output)["summary"]
+    result.counts = {key: value for key, value in summary.items() if isinstance(value, int)}
+    result.digest = dict(result.counts)
+    return result
