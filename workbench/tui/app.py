@@ -429,7 +429,7 @@ def run_app(
     if os.environ.get("NO_COLOR") == "":
         # Set to nothing means not set (no-color.org); Textual only looks whether it is there.
         del os.environ["NO_COLOR"]
-    # Jobs in threads give way to the screen five times as often as Python has them do, and lose nothing by it.
+    # Jobs in threads give way to the screen five times as often as Python has them do.
     sys.setswitchinterval(0.001)
     app = WorkbenchApp(request, theme=theme, read_only=read_only)
     app.run(mouse=mouse)

@@ -72,12 +72,11 @@ class Turns:
         """
         if monotonic() < self._working:
             return
+        waited = False
         if not awaited:
             with self._changed:
-                waited = bool(self._waiting)
+                waited = self._waiting > 0
                 self._changed.wait_for(lambda: not self._waiting, _PATIENCE)
-        else:
-            waited = False
         left = self._answered - monotonic()
         if left > 0:
             sleep(left)
