@@ -56,6 +56,13 @@ def test_help_and_version_load_nothing_heavy(argument: str) -> None:
     assert printed.strip()
 
 
+@pytest.mark.parametrize("arguments", [["samples"], ["samples", "-o", "json"]])
+def test_what_reads_no_cluster_loads_what_it_prints_with_alone(arguments: list[str]) -> None:
+    loaded, printed = loaded_by(HELP.format(arguments=arguments))
+    assert loaded == ["rich"]
+    assert "shop" in printed
+
+
 def imported_distributions() -> dict[str, set[str]]:
     """Every third-party distribution that the code imports, anywhere in a module, and the files that do."""
     providers = importlib.metadata.packages_distributions()

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
+_SHORT = 1 << 16
+"""Of shorter JSON no library has to be loaded: commands that read nothing start without one."""
 
 
 def document(command: str, **content: Any) -> str:
@@ -48,11 +49,15 @@ def _shifted(text: str, by: int) -> str:
 def dumps(value: Any, *, indent: int | None = None) -> str:
     """JSON in ASCII, control characters escaped, so that a terminal may show it as it is."""
     text = json.dumps(value, ensure_ascii=True)
-    return text if indent is None else _indented(text, indent)
+    if indent is None:
+        return text
+    return json.dumps(value, indent=indent, ensure_ascii=True) if len(text) < _SHORT else _indented(text, indent)
 
 
 def _indented(text: str, indent: int) -> str:
     """ASCII JSON with line breaks; the standard library encodes such in Python, which takes several times as long."""
+    import msgspec
+
     try:
         return msgspec.json.format(text, indent=indent)
     except msgspec.DecodeError:
