@@ -27,7 +27,9 @@ from workbench.tui.screens.collecting import CollectingScreen
 from workbench.tui.screens.connect import ConnectScreen
 from workbench.tui.screens.coverage import CoverageSheet
 from workbench.tui.screens.dialogs import ChoiceDialog
+from workbench.tui.screens.network import NetworkScreen
 from workbench.tui.screens.overview import OverviewScreen
+from workbench.tui.screens.resources import ResourcesScreen
 from workbench.tui.text import flat
 from workbench.tui.widgets.frame import Banner, HeaderState, StatusHeader
 from workbench.tui.widgets.line_list import RowList
@@ -202,6 +204,51 @@ async def test_esc_asks_and_the_reading_goes_on_meanwhile(opening: Opening) -> N
         assert isinstance(app.screen, OverviewScreen), "once it is read there is nothing to ask"
         assert app.session is not None
         assert not app.session.cancelled
+
+
+async def test_a_reading_that_ends_takes_nothing_from_what_is_typed(opening: Opening) -> None:
+    cluster = Cluster()
+    cluster.hold = "/api/v1/pods"
+    async with opening(cluster, wait=False) as (app, pilot):
+        await press_only(pilot, ":", *"pods")
+        cluster.release.set()
+        await settled(pilot)
+        assert app.session is not None
+        assert app.screen.command_bar.value == "pods"
+        await press(pilot, "space", *"web", "enter")
+        assert isinstance(app.screen, ResourcesScreen)
+        assert app.screen.filter_text == "web"
+
+
+@pytest.mark.parametrize("over", [":", "?", "q"])
+async def test_a_reading_that_ends_waits_for_what_is_open(opening: Opening, over: str) -> None:
+    cluster = Cluster()
+    async with opening(cluster) as (app, pilot):
+        await press(pilot, "7", "s")
+        assert app.basket, "so that q asks"
+        cluster.hold = "/api/v1/pods"
+        await press_only(pilot, "r", over)
+        cluster.held.wait()
+        before, shown = app.session, app.screen
+        cluster.release.set()
+        await settled(pilot)
+        assert app.session is not before
+        assert app.screen is shown
+        await press(pilot, "escape")
+        assert isinstance(app.screen, OverviewScreen)
+        assert app.focused is not None
+
+
+async def test_a_screen_that_was_chosen_meanwhile_stays(opening: Opening) -> None:
+    cluster = Cluster()
+    cluster.hold = "/api/v1/pods"
+    async with opening(cluster, wait=False) as (app, pilot):
+        await press_only(pilot, ":", *"network", "enter", ":")
+        cluster.release.set()
+        await settled(pilot)
+        assert isinstance(app.screen, NetworkScreen)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, NetworkScreen)
 
 
 async def test_what_was_read_can_be_kept(opening: Opening) -> None:

@@ -266,6 +266,7 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
 
     def show_view(self, name: str, asked: Asked | None = None) -> None:
         """Change to a screen, and go there to what was asked for."""
+        self.due_view = ""
         while len(self.screen_stack) > 1 and self._on_help:
             self.pop_screen()
         if self.view != name:
@@ -278,6 +279,17 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
             self.switch_screen(screen)
         if asked is not None:
             screen.call_after_refresh(screen.show_what_was_asked, asked)
+
+    def come_to(self, name: str) -> None:
+        """Change to a screen because a job is over: at once, or when what is typed, a dialog or the help is left."""
+        self.due_view = name
+        self.come_to_what_is_due()
+
+    def come_to_what_is_due(self) -> None:
+        """Change to the screen that is due, unless somebody is still typing or answering."""
+        screen = self.screen
+        if self.due_view and isinstance(screen, WorkbenchScreen) and not self._on_help and not screen.is_prompting:
+            self.show_view(self.due_view)
 
     def action_leave(self) -> None:
         """Leave the innermost thing."""

@@ -77,7 +77,7 @@ class ConnectingApp(LoadingApp):
             self._let_go(self.connection)
         self.collecting = Collecting(str(request))
         if not (again and self._quiet):
-            self.show_view("collecting")
+            self.come_to("collecting")
 
     def read(self, request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
         """Read a source (in a worker)."""
@@ -134,8 +134,7 @@ class ConnectingApp(LoadingApp):
         session.endpoint, session.read_at = reading.endpoint, datetime.now(UTC)
         session.cancelled = reading.stopped
         self._close_question()
-        if self.view == "collecting":
-            self.show_view("overview")
+        self._leave_collecting()
         self.tell_screens()
 
     def _load_failed(self, error: Exception) -> None:
@@ -146,12 +145,16 @@ class ConnectingApp(LoadingApp):
             self.banner = (
                 f"reading it again failed: {shown(str(error).splitlines()[0])}; older data is shown; r tries again"
             )
-            self.show_view("overview" if self.view == "collecting" else self.view)
+            self._leave_collecting()
             self.tell_screens()
             return
         super()._load_failed(error)
-        if self.view == "collecting":
-            self.show_view("overview")
+        self._leave_collecting()
+
+    def _leave_collecting(self) -> None:
+        """To Overview, unless another screen was chosen meanwhile."""
+        if "collecting" in (self.view, self.due_view):
+            self.come_to("overview")
 
     @on(KindsRead)
     def _kinds_read(self, event: KindsRead) -> None:

@@ -124,7 +124,7 @@ class LoadingApp(SessionApp):
             again: Whether it is what is loaded.
         """
         self.session = None
-        self.show_view("overview")
+        self.come_to("overview")
 
     def read(self, request: SourceRequest, progress: Callable[[str, int, int], None]) -> Audit:
         """Read a source (in a worker)."""

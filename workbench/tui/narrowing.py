@@ -57,7 +57,7 @@ class NarrowingApp(SessionApp):
 
     def _narrowed(self, session: Session, query: str, found: Listing) -> None:
         session.narrow(query, found)
-        self.show_view("paths")
+        self.come_to("paths")
         self.tell_screens()
 
     def clear_query(self) -> bool:

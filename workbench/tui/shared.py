@@ -14,6 +14,8 @@ class SessionApp(JobsApp):
     """``None`` while nothing is loaded."""
     view: str = "connect"
     """The id of the screen that is shown."""
+    due_view: str = ""
+    """The id of the screen that comes once what somebody types or answers is done, empty for none."""
 
     def require_session(self) -> Session:
         """What is loaded, where something must be."""
@@ -35,6 +37,14 @@ class SessionApp(JobsApp):
 
     def show_view(self, name: str, asked: Asked | None = None) -> None:
         """Change to a screen, and go there to what was asked for."""
+        raise NotImplementedError
+
+    def come_to(self, name: str) -> None:
+        """Change to a screen because a job is over, not because a key was pressed.
+
+        What somebody is typing, a dialog or the help stays; the screen changes once that is left, unless another one
+        was chosen by then.
+        """
         raise NotImplementedError
 
     def session_loaded(self) -> None:

@@ -126,6 +126,7 @@ class WorkbenchScreen(Screen[None]):
         """What is loaded may have changed meanwhile."""
         self.update_frame()
         self.session_changed()
+        self.workbench.come_to_what_is_due()
 
     def session_changed(self) -> None:
         """The app loaded something, or the basket changed."""
@@ -220,6 +221,11 @@ class WorkbenchScreen(Screen[None]):
         """The filter."""
         return self.query_one("#filter", Prompt)
 
+    @property
+    def is_prompting(self) -> bool:
+        """Whether somebody types into one of them."""
+        return self.is_mounted and (self.command_bar.is_prompting or self.filter_input.is_prompting)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Within an input ``/`` is a letter."""
         if action == "filter":
@@ -250,6 +256,7 @@ class WorkbenchScreen(Screen[None]):
         prompt.close()
         if self.pane is not None:
             self.go_to_pane(self.pane)
+        self.workbench.come_to_what_is_due()
 
     def apply_filter(self) -> None:
         """The filter's text changed."""

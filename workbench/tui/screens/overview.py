@@ -88,7 +88,7 @@ class OverviewScreen(WorkbenchScreen):
             message.show(lines)
         else:
             self._fill(session)
-        if was_loaded != (session is not None) and self.pane is not None and not self.command_bar.is_prompting:
+        if was_loaded != (session is not None) and self.pane is not None and not self.is_prompting:
             self.go_to_pane(self.pane)
 
     def _fill(self, session: Session) -> None:

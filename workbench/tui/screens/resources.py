@@ -213,7 +213,7 @@ class ResourcesScreen(WorkbenchScreen):
 
     def _keep_keys(self) -> None:
         """Rows and messages take each other's place: the keys stay in their pane."""
-        if self.pane is not None and not (self.command_bar.is_prompting or self.filter_input.is_prompting):
+        if self.pane is not None and not self.is_prompting:
             target = self.focus_target(self.pane)
             if self.focused is not target:
                 target.focus(scroll_visible=False)
