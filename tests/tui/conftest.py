@@ -48,7 +48,7 @@ async def settled(pilot: Pilot[None]) -> None:
         screen._on_timer_update()
         pumps = [app, *screen.walk_children(with_self=True)]
         busy = resized or screen._layout_required or bool(screen._callbacks)
-        busy = busy or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
+        busy = busy or app.keys_wait or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
         quiet = 0 if busy else quiet + 1
 
 

@@ -123,7 +123,7 @@ def test_places_have_titles_and_keys_have_aliases() -> None:
     assert alias("space") == ("space", "shift+space")
     assert alias("g") == ("g",)
     assert {"q", "ctrl+q"} <= {key for key, action in OURS if action == "quit"}
-    assert {"ctrl+q", "colon", "slash"} == PRIORITY
+    assert {"ctrl+q"} == PRIORITY
 
 
 def test_hints_show_the_innermost_meaning_of_a_key_once() -> None:

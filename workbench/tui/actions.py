@@ -246,10 +246,8 @@ ACTIONS: tuple[Action, ...] = (
 )
 """Every action, in the order of the help."""
 
-PRIORITY = frozenset({"ctrl+q", "colon", "slash"})
-"""Keys that are looked at before the widget that has the keys: ``ctrl+q`` everywhere; what opens an input, so that the
-keys that were typed with it in one go come after it has opened, and not within an input or a dialog.
-"""
+PRIORITY = frozenset({"ctrl+q"})
+"""Keys that are looked at before the widget that has the keys."""
 
 SHADOWED = {
     "tab": "our panes know which of them is hidden; Textual's focus order does not",

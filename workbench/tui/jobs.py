@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from rich.text import Text
 from textual import events, on
-from textual.app import App
 from textual.worker import Worker, WorkerCancelled, get_current_worker
 
 from workbench.errors import ExitStatus, WorkbenchError
 from workbench.tui import state
+from workbench.tui.keys import KeysApp
 from workbench.tui.messages import JobDone, JobFailed
 from workbench.tui.text import shown
 
@@ -85,7 +85,7 @@ class Turns:
             self._working = monotonic() + _WORK
 
 
-class JobsApp(App[None]):
+class JobsApp(KeysApp):
     """An app that runs jobs, and lives on when one of them fails."""
 
     async def on_event(self, event: events.Event) -> None:

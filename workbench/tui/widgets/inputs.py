@@ -41,7 +41,7 @@ class Prompt(Input):
         self.cursor_blink = False
 
     def open(self, text: str = "") -> None:
-        """Show it and give it the keys, at once: the next one may have been typed already."""
+        """Show it and give it the keys."""
         self.add_class("-open")
         self.display = True
         self.value = text
