@@ -28,6 +28,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setattr("textual.app.wait_for_idle", at_once)
     monkeypatch.setattr("textual.pilot.wait_for_idle", at_once)
+    monkeypatch.setattr(Pilot, "press", press)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
@@ -50,6 +51,17 @@ async def settled(pilot: Pilot[None]) -> None:
         busy = resized or screen._layout_required or bool(screen._callbacks)
         busy = busy or app.keys_wait or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
         quiet = 0 if busy else quiet + 1
+
+
+PRESS = Pilot.press
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys and wait until they were carried out, which is not when they were posted."""
+    await PRESS(pilot, *keys)
+    while pilot.app._running and (pilot.app.keys_wait or pilot.app.message_queue_size):  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+    await pilot._wait_for_screen()
 
 
 async def at_once(*_: float) -> None:

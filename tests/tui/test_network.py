@@ -18,6 +18,7 @@ from workbench.network.matrix import Cell, Matrix
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.axes import Wish, axes, world
 from workbench.tui.network_lines import addresses_text, cell_look
+from workbench.tui.screens.base import Asked
 from workbench.tui.screens.dialogs import ChoiceDialog
 from workbench.tui.screens.network import NetworkScreen, Pair
 from workbench.tui.screens.paths import PathsScreen
@@ -522,6 +523,25 @@ async def test_resources_tell_the_connections_of_an_object_and_lead_here(opened:
         await press(pilot, "escape", "n")
         assert screen(app).pair == Pair(WEB, WEB)
         assert app.session.audit.main_thread_calls == []
+
+
+async def test_somebody_who_comes_while_it_is_computed_still_gets_there(opened: Opened) -> None:
+    audit = fake.audit()
+    plain, go = audit.network, threading.Event()
+
+    def network(fixes: Any = ()) -> Any:
+        assert go.wait(30)
+        return plain(fixes)
+
+    async with opened(audit) as (app, pilot):
+        audit.network = network  # type: ignore[method-assign]
+        app.show_view("network", Asked(source=WEB, target=WEB))
+        for _ in range(5):
+            await pilot.pause()
+        assert "computing who reaches whom" in said(app)
+        go.set()
+        await settled(pilot)
+        assert screen(app).pair == Pair(WEB, WEB)
 
 
 async def test_a_service_in_resources_is_told_who_may_connect(opened: Opened) -> None:

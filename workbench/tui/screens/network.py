@@ -170,8 +170,11 @@ class NetworkScreen(WorkbenchScreen):
             self._loaded = made
             self._looks.clear()
             self._filling = False
-            self._list()
-            self.update_frame()
+            if self._wanted is not None:
+                self._reveal(made, self._wanted)
+            else:
+                self._list()
+                self.update_frame()
 
         def failed(error: Exception) -> None:
             self.workbench.report(error)
@@ -387,9 +390,11 @@ class NetworkScreen(WorkbenchScreen):
         """Stand on a cell, whatever hid it."""
         self._wanted = pair
         self.go_to_pane(self.pane_named("matrix"))
-        loaded = self._loaded
-        if loaded is None:
-            return
+        if self._loaded is not None:
+            self._reveal(self._loaded, pair)
+
+    def _reveal(self, loaded: Loaded, pair: Pair) -> None:
+        """List what hid the cell that is wanted."""
         found = [loaded.view.matrix.party(one) for one in (pair.source, pair.target)]
         for party in found:
             if party is not None and party.namespace:
