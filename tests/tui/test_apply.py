@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -164,6 +165,20 @@ async def test_apply_asks_applies_verifies_and_can_be_taken_back(opening: Openin
     assert '"action":"apply"' in journal
     assert '"action":"undo"' in journal
     assert remote.CANARY not in journal
+
+
+async def test_consent_after_quitting_changes_nothing(opening: Opening) -> None:
+    server = remote.server()
+    async with opening(server, "F-PRIV") as (app, pilot):
+        await press(pilot, "A")
+        assert isinstance(app.screen, ApplyDialog)
+        app.post_message(events.Key("ctrl+q", None))
+        app.post_message(events.Key("q", "q"))
+        app.post_message(events.Key("y", "y"))
+        app.post_message(events.Key("y", "y"))
+        while app.is_running:
+            await pilot.pause()
+    assert server.writes == []
 
 
 async def test_esc_changes_nothing(opening: Opening) -> None:

@@ -239,6 +239,22 @@ async def test_a_reading_that_ends_waits_for_what_is_open(opening: Opening, over
         assert app.focused is not None
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_reading_that_begins_and_ends_below_what_is_typed(opening: Opening, fails: bool) -> None:
+    cluster = Cluster()
+    async with opening(cluster) as (app, pilot):
+        await press(pilot, "6", ":")
+        first = app.session
+        if fails:
+            cluster.more["script"] = lambda request: Unreachable("connection refused")
+        app.action_reload()
+        await settled(pilot)
+        assert isinstance(app.screen, NetworkScreen)
+        assert (app.session is first) == fails
+        await press(pilot, "escape")
+        assert isinstance(app.screen, OverviewScreen)
+
+
 async def test_a_screen_that_was_chosen_meanwhile_stays(opening: Opening) -> None:
     cluster = Cluster()
     cluster.hold = "/api/v1/pods"
@@ -369,6 +385,7 @@ async def test_data_stays_while_the_cluster_is_read_again_and_if_that_fails(open
         cluster.more["script"] = lambda request: Unreachable("connection refused")
         await press(pilot, "r")
         assert app.session is first
+        assert isinstance(app.screen, OverviewScreen)
         assert "reading it again failed" in app.screen.query_one(Banner).text
         await press(pilot, "2")
         assert app.screen.path_list.items

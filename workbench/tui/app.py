@@ -299,6 +299,7 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
                 screen.update_frame()
             elif self._on_help:
                 self.pop_screen()
+                return
             elif self.stop_changes():
                 return
             elif self.is_collecting and self.session is None:

@@ -182,7 +182,7 @@ class ApplyingApp(StagingApp):
             if agreed and self._is_current(changes):
                 self._apply(changes)
 
-        self.push_screen(ApplyDialog(changes, reasons, context_name(changes.endpoint)), answered)
+        self.ask(ApplyDialog(changes, reasons, context_name(changes.endpoint)), answered)
 
     def _apply(self, changes: Changes) -> None:
         connection = changes.connection
@@ -341,6 +341,6 @@ class ApplyingApp(StagingApp):
                 if identifier:
                     self.undo_applied(identifier)
 
-            self.push_screen(JournalDialog(rows, connection.endpoint.context), chosen)
+            self.ask(JournalDialog(rows, connection.endpoint.context), chosen)
 
         self.in_background("journal", job, deliver)

@@ -3,14 +3,15 @@
 Textual sends a key from queue to queue, up from the widget that has the focus, and looks for its action when it arrives
 at the app. Of keys that are typed quickly, or while the screen is busy, a later one may then act first, or an earlier
 one on a screen that it was not meant for. Here the app looks for the action at once, and sends a message the way that
-others from the same widget go: when that arrives, what they led to has happened.
+others from the same widget go: when that arrives, what they led to on the screen has happened. What jobs
+find in the background is not waited for.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events, on
 from textual.app import App
@@ -18,6 +19,9 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 LOOK = 0.05
 """Seconds after which it is looked whether a key that waits still has something to wait for."""
@@ -42,6 +46,13 @@ class KeysApp(App[None]):
         self._shown_last: Screen[Any] | None = None
         """The screen that has done what it does when it appears."""
         self._looks = False
+        self._ends = False
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """End; nothing that was pressed after it is carried out."""
+        self._ends = True
+        self._keys.clear()
+        super().exit(result, return_code, message)
 
     @property
     def keys_wait(self) -> bool:
@@ -50,6 +61,8 @@ class KeysApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Take keys, and what is pasted, in their order."""
+        if self._ends and isinstance(event, events.InputEvent | events.Paste):
+            return
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self._keys.append(event)
             await self._next_key()
@@ -62,16 +75,16 @@ class KeysApp(App[None]):
         return self._under_way is not None and self._under_way.is_attached and monotonic() - self._since < PATIENCE
 
     async def _next_key(self) -> None:
-        if not self._keys or not self.is_running:
+        if not self._keys:
             return
         if self._is_busy:
             self._look_again()
         elif self.screen is self._shown_last:
             await self._carry_out(self._keys.popleft())
         else:
-            # Behind what the screen does when it appears, and that behind what it then asks of the app.
+            # Behind what the screen does when it appears and is painted, and what it then asks of the app.
             self._look_again()
-            self.screen.call_later(self.call_later, self._screen_ready, self.screen)
+            self.screen.call_after_refresh(self.call_later, self._screen_ready, self.screen)
 
     async def _screen_ready(self, screen: Screen[Any]) -> None:
         self._shown_last = screen

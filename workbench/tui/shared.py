@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from textual.screen import Screen
+
 from workbench.tui.jobs import JobsApp
 from workbench.tui.screens.base import Asked, WorkbenchScreen
 from workbench.tui.session import Session
+
+T = TypeVar("T")
 
 
 class SessionApp(JobsApp):
@@ -22,6 +29,23 @@ class SessionApp(JobsApp):
         if self.session is None:
             raise RuntimeError("nothing is loaded")
         return self.session
+
+    def ask(self, dialog: Screen[T], answered: Callable[[T | None], None]) -> None:
+        """Show a dialog about what is loaded.
+
+        Args:
+            dialog: The dialog.
+            answered: Gets the answer, unless something else is loaded by then.
+        """
+        session = self.session
+
+        def given(answer: T | None) -> None:
+            if self.session is session:
+                answered(answer)
+            elif answer is not None:
+                self.say("something else was loaded meanwhile; nothing was done", "warning")
+
+        self.push_screen(dialog, given)
 
     @property
     def is_changing(self) -> bool:

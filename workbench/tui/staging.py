@@ -29,7 +29,7 @@ class StagingApp(SessionApp):
         elif asks(fix):
             from workbench.tui.screens.dialogs import AnswerDialog
 
-            self.push_screen(AnswerDialog(fix), self._needs_answered)
+            self.ask(AnswerDialog(fix), self._needs_answered)
         elif reason:
             self.say(f"cannot be staged: {fix.title}: {reason}", "warning")
         else:
@@ -103,7 +103,7 @@ class StagingApp(SessionApp):
         else:
             from workbench.tui.screens.dialogs import ExportDialog
 
-            self.push_screen(ExportDialog(session, default_directory(session.audit.title)), self._export_answered)
+            self.ask(ExportDialog(session, default_directory(session.audit.title)), self._export_answered)
 
     def _export_answered(self, answer: tuple[Path, bool] | None) -> None:
         if answer is None:

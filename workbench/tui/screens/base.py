@@ -169,6 +169,7 @@ class WorkbenchScreen(Screen[None]):
             if widget is event.widget or widget in event.widget.ancestors:
                 self._mark_pane(pane)
         self.update_hints()
+        self.workbench.come_to_what_is_due()
 
     def _mark_pane(self, pane: Pane) -> None:
         self.pane = pane
@@ -224,7 +225,7 @@ class WorkbenchScreen(Screen[None]):
     @property
     def is_prompting(self) -> bool:
         """Whether somebody types into one of them."""
-        return self.is_mounted and (self.command_bar.is_prompting or self.filter_input.is_prompting)
+        return isinstance(self.focused, Prompt)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Within an input ``/`` is a letter."""

@@ -449,7 +449,7 @@ class NetworkScreen(WorkbenchScreen):
                 if place is not None:
                     go(ends[place])
 
-            self.workbench.push_screen(ChoiceDialog(title, [party_name(end) for end in ends], 1), chosen)
+            self.workbench.ask(ChoiceDialog(title, [party_name(end) for end in ends], 1), chosen)
 
     def _paths_through(self, about: str) -> None:
         session = self.session

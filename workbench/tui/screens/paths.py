@@ -308,7 +308,7 @@ class PathsScreen(WorkbenchScreen):
         else:
             from workbench.tui.screens.dialogs import AlternativesDialog
 
-            self.workbench.push_screen(
+            self.workbench.ask(
                 AlternativesDialog(ways, self.drawing.place.line or self.drawing.shown_line), self._alternative_chosen
             )
 

@@ -441,7 +441,7 @@ class ResourcesScreen(WorkbenchScreen):
 
         titles = [column.title for column in prepared.table.columns]
         current = titles.index(prepared.table.columns[_column(prepared.table, self._by.title)].title)
-        self.workbench.push_screen(ChoiceDialog("Sort by", titles, current), self._sort_chosen)
+        self.workbench.ask(ChoiceDialog("Sort by", titles, current), self._sort_chosen)
 
     @property
     def _by(self) -> Sorting:
