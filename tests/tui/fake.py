@@ -271,7 +271,8 @@ class FakeAudit:
             if not found:
                 raise UsageError(f"{query.targets[0]!r} matches nothing; the nearest is ClusterAdmin")
         severities = {name: sum(one.severity == name for one in found) for name in SEVERITIES}
-        return PathReport(found, len(found), severities, 4, 2, len(found))
+        limit = getattr(query, "limit", None)
+        return PathReport(found[:limit], len(found), severities, 4, 2, len(found))
 
     def alternatives(self, path: Path, limit: int = 20) -> list[Path]:
         self._enter("alternatives")

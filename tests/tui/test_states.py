@@ -16,6 +16,7 @@ from textual.geometry import Region
 
 from tests.tui import fake
 from tests.tui.conftest import Opened, settled
+from tests.tui.test_flow import command, press
 from workbench.analysis.paths import PathStep
 from workbench.engine import WhatIfReport
 from workbench.errors import Fault, InputError, UsageError
@@ -479,3 +480,22 @@ def test_what_was_checked_is_counted_in_words() -> None:
     text = [flat(line) for line in empty_lines([("containers", 1200), ("secrets", 1), ("blocked steps", 0)], [])]
     assert text[1:4] == ["     1,200  containers", "         1  secret", "         0  blocked steps"]
     assert text[4:] == ["", "what this version does not look at: press !"]
+
+
+async def test_lists_say_what_they_leave_out(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.tui.listing.PATHS_LISTED", 3)
+    async with opened(fake.audit()) as (app, pilot):
+        found = len(app.session.audit.found)
+        said = f"of the worst 3 of {found}"
+        await press(pilot, "2")
+        listed = app.screen.path_list
+        assert (str(listed.border_title), str(listed.border_subtitle)) == ("Paths 3/3  sort risk", said)
+        app.screen.filter_text = "is:critical"
+        app.screen.apply_filter()
+        assert str(listed.border_subtitle) == f"filter: is:critical   {said}"
+        await command(pilot, "ns ci")
+        assert said in str(listed.border_subtitle), "those of a namespace were looked for among the worst"
+        await command(pilot, "path ClusterAdmin")
+        assert "of the worst" not in str(listed.border_subtitle), "all paths to it are listed"
+        await command(pilot, "pods")
+        assert f"paths: {said}" in str(app.screen.table.border_subtitle)

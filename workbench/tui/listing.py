@@ -25,20 +25,40 @@ class Listing:
     """What the filter searches, one text for each path of the report."""
     namespaces: Sequence[frozenset[str]]
     """The namespaces that each path touches."""
+    among: int
+    """How many paths these were chosen from."""
+    found: int
+    """How many there are of those, without the limit."""
 
     @classmethod
     def of(cls, report: PathReport) -> Listing:
         """List the paths of a report."""
         from workbench.tui.widgets.path_list import haystack
 
-        return cls(report, [haystack(path) for path in report.paths], [namespaces_of(path) for path in report.paths])
+        return cls(
+            report,
+            [haystack(path) for path in report.paths],
+            [namespaces_of(path) for path in report.paths],
+            among=len(report.paths),
+            found=report.total,
+        )
 
     def only(self, places: Sequence[int]) -> Listing:
         """Some of the paths, by their places."""
         paths = [self.report.paths[at] for at in places]
         severities = {name: sum(path.severity == name for path in paths) for name in self.report.severities}
         report = replace(self.report, paths=paths, total=len(paths), severities=severities)
-        return Listing(report, [self.haystacks[at] for at in places], [self.namespaces[at] for at in places])
+        return replace(
+            self,
+            report=report,
+            haystacks=[self.haystacks[at] for at in places],
+            namespaces=[self.namespaces[at] for at in places],
+        )
+
+    @property
+    def limit_text(self) -> str:
+        """What a list says of the paths that it leaves out, empty where it leaves none out."""
+        return f"of the worst {self.among:,} of {self.found:,}" if self.among < self.found else ""
 
     def within(self, namespace: str) -> Listing:
         """The paths that touch a namespace; all of them for an empty name."""

@@ -111,6 +111,11 @@ class Session:
         return paths
 
     @property
+    def limit_text(self) -> str:
+        """What the list says of the paths that it leaves out."""
+        return self._listed.limit_text
+
+    @property
     def hay(self) -> Sequence[str]:
         """What the filter searches for the paths that the list shows."""
         return self._listed.haystacks

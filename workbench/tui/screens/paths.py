@@ -109,12 +109,15 @@ class PathsScreen(WorkbenchScreen):
         current = self.path_list.current
         kept = matching(self._all, self._hay, self.filter_text)
         at = next((at for at, path in enumerate(kept) if current is not None and path.id == current.id), 0)
-        self.path_list.entitle(
-            f"Paths {len(kept)}/{len(self._all)}  sort risk",
-            f"filter: {self.filter_text}" if self.filter_text else "",
-        )
+        self._entitle(len(kept), "  sort risk")
         self.path_list.set_items(kept, at)
         self.update_frame()
+
+    def _entitle(self, kept: int, more: str = "") -> None:
+        below = [f"filter: {self.filter_text}" if self.filter_text else ""]
+        if self.session is not None:
+            below.append(self.session.limit_text)
+        self.path_list.entitle(f"Paths {kept:,}/{len(self._all):,}{more}", "   ".join(filter(None, below)))
 
     def show_what_was_asked(self, asked: Asked) -> None:
         """Narrow the list, or go to a path."""
@@ -195,7 +198,7 @@ class PathsScreen(WorkbenchScreen):
                 "No paths",
                 [((f"no path matches {shown(self.filter_text)!r}", ""),), (("esc clears the filter", "muted"),)],
             )
-        self.path_list.entitle(f"Paths {len(self.path_list.items)}/{len(self._all)}")
+        self._entitle(len(self.path_list.items))
         self.detail.show_message([*lines, BLANK], title)
 
     # -- the current step

@@ -220,10 +220,9 @@ class ResourcesScreen(WorkbenchScreen):
 
     def _entitle(self, session: Session, table: ObjectTable, rows: int) -> None:
         limit = f"  ns {session.namespace}" if session.namespace and table.namespaced else ""
-        report = session.whole.report
         below = f"filter: {self.filter_text}" if self.filter_text else ""
-        if len(report.paths) < report.total:
-            below = f"{below}   paths: the worst {len(report.paths):,} of {report.total:,}".strip()
+        if session.whole.limit_text:
+            below = f"{below}   paths: {session.whole.limit_text}".strip()
         gaps = "  PARTIAL" if table.gaps else ""
         self.table.entitle(f"{plural(table.kind)} {rows:,}/{len(table.rows):,}{limit}{gaps}", below)
 
