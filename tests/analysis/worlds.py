@@ -94,7 +94,7 @@ def graph_of(buckets: Mapping[tuple[str, str], Sequence[Edge]], nodes: Iterable[
                 columns.source.append(graph.number(each.source))
                 columns.target.append(graph.number(each.target))
                 columns.effort.append(each.effort)
-                columns.missing.append(graph.fact_number(each.missing))
+                columns.missing.append(graph.fact_numbers[each.missing])
                 columns.causes.append(each.cause)
         graph.add(number, columns, subjects, starts)
     return graph

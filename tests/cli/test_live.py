@@ -15,7 +15,7 @@ from workbench.errors import Unreachable
 from workbench.kube.api import ConnectOptions
 from workbench.preferences import preferences_path
 from workbench.sources import SourceKind, SourceRequest
-from workbench.sources.snapshot import read_header
+from workbench.sources.snapshot import read
 
 EVERYWHERE = "/api/v1/pods"
 
@@ -62,7 +62,7 @@ def test_collect(run: Run, live: FakeConnection, tmp_path: Path) -> None:
     done = run("collect", "--context", "dev", "-o", path)
     assert (done.status, done.out) == (0, "")
     assert "workbench: 4 objects of context dev in " in done.err
-    header = read_header(path)
+    header, _, _ = read(path)
     assert (header.source, header.live, header.server_version) == ("context dev", True, "v1.34.2")
     assert header.collected is not None
     assert header.collected.endswith("Z")

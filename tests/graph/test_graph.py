@@ -42,8 +42,8 @@ def test_nodes_stand_in_the_order_in_which_they_were_numbered() -> None:
     graph = Graph(["ONE"])
     graph.add_nodes(["a", "b", "a"])
     assert graph.number("c") == 2
+    assert graph.fact_numbers[("C-NODE", "Node:*"),] == 1
     graph.add(0, columns(graph, ("d", "a", None), ("e", "d", None)))
     assert graph.nodes == ["a", "b", "c", "d", "e"]
     assert [graph.numbers[node] for node in graph.nodes] == list(range(5))
-    assert graph.fact_number((("C-NODE", "Node:*"),)) == 1
     assert graph.facts == [(), (("C-NODE", "Node:*"),)]

@@ -25,7 +25,7 @@ from workbench.inventory.inventory import Inventory, ServerVersion
 from workbench.inventory.objects import KINDS
 from workbench.sources import SourceKind, SourceRequest, load, write_snapshot
 from workbench.sources.origin import RecordedOrigin
-from workbench.sources.snapshot import read, read_header
+from workbench.sources.snapshot import read
 
 MANIFESTS = """\
 apiVersion: v1
@@ -113,7 +113,7 @@ def test_header(tmp_path: Path) -> None:
     view = Inventory([(live, None)], source="prod", coverage=[gap], server_version=ServerVersion(1, 33, 4))
     path = tmp_path / "s.gz"
     write_snapshot(view, str(path), collected="2025-01-02T03:04:05Z")
-    header = read_header(str(path))
+    header, _, _ = read(str(path))
     assert (header.format, header.version, header.program) == ("workbench-snapshot", 2, workbench.__version__)
     assert (header.server_version, header.source, header.live) == ("v1.33.4", "prod", True)
     assert header.counts == {"Pod": 1}

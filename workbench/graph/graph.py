@@ -134,12 +134,6 @@ class Graph:
         _catch_up(self.nodes, self.numbers)
         return found
 
-    def fact_number(self, missing: tuple[Fact, ...]) -> int:
-        """The number of a set of missing facts."""
-        found = self.fact_numbers[missing]
-        _catch_up(self.facts, self.fact_numbers)
-        return found
-
     def add(
         self, technique: int, columns: Columns, subjects: list[str] | None = None, starts: Iterable[int] = ()
     ) -> None:

@@ -98,17 +98,6 @@ class Trailer(msgspec.Struct):
     end: End
 
 
-def read_header(path: str) -> Header:
-    """What a snapshot is of, without its objects.
-
-    Raises:
-        SnapshotError: As :func:`read`, as far as the first line shows it.
-        InputError: The file cannot be opened.
-    """
-    block = next(_blocks(path), b"")
-    return _header(path, block[: block.find(b"\n") + 1])
-
-
 def read(path: str) -> tuple[Header, Gathered, list[Gap]]:
     """The header, the objects, and a gap for each object that does not decode.
 
