@@ -339,6 +339,25 @@ async def test_esc_stops_a_batch_after_the_object_it_is_at(opening: Opening) -> 
         assert "stops after the object it is at" in toasts(app)
 
 
+async def test_what_is_under_way_is_not_said_to_be_done(opening: Opening) -> None:
+    server = remote.server()
+    said: list[str] = []
+
+    def look(_server: FakeServer, request: Request) -> Answer | None:
+        if request.writes:
+            said.append(app.call_from_thread(basket, app))
+        return None
+
+    async with opening(server, "F-PRIV") as (app, pilot):
+        await press(pilot, "A")
+        server.on_patch = look
+        await press(pilot, "y", "U", "y")
+        assert ["APPLYING" in text for text in said] == [True, True, False, False]
+        assert ["TAKING BACK" in text for text in said] == [False, False, True, True]
+        assert not any("APPLIED" in text or "TAKEN BACK" in text for text in said)
+        assert "TAKEN BACK" in basket(app)
+
+
 async def test_quitting_while_a_cluster_is_changed_asks(opening: Opening) -> None:
     server = remote.server()
     asked: list[bool] = []

@@ -70,6 +70,13 @@ class Changes:
         """Whether it was begun to be made."""
         return self.phase in ("applying", "rolling out", "verifying", "done")
 
+    @property
+    def heading(self) -> str:
+        """What stands over its objects once it was begun to be made."""
+        if self.phase == "applying":
+            return "TAKING BACK" if self.undo else "APPLYING"
+        return "TAKEN BACK" if self.undo else "APPLIED"
+
     def row_of(self, about: str) -> Row | None:
         """The row of an object."""
         return next((row for row in self.rows if row.id == about), None)

@@ -99,7 +99,7 @@ class Basket(LineList[BasketRow]):
         if not staged:
             rows.append(BasketRow("  nothing yet: space stages the fix under the cursor"))
         if changes is not None and changes.is_applied:
-            rows.append(BasketRow("TAKEN BACK" if changes.undo else "APPLIED"))
+            rows.append(BasketRow(changes.heading))
             rows += [BasketRow(about=row.id, state=changes.state_of(row.id)) for row in changes.rows]
         part = f", {len(suggested)} of {of:,}" if of > len(suggested) else ""
         rows.append(BasketRow(f"SUGGESTED (best next first{part})"))
