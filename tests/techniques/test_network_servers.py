@@ -97,7 +97,7 @@ def test_kubelets_that_ask_take_no_anonymous_requests() -> None:
 
 
 def test_many_containers_share_the_hubs_of_the_nodes() -> None:
-    clients = [client(f"client-{at}") for at in range(40)]
+    clients = [client(f"client-{number}") for number in range(40)]
     machines = [node(f"m{number}", addresses=at(f"10.2.0.{number}")) for number in range(1, 41)]
     for objects in ([], [CALICO, egress(to("10.2.0.0/16"))]):
         found = edges(inventory(*NODES, *machines, kubelet_config(), *clients, *objects), "NET_KUBELET")
