@@ -339,6 +339,44 @@ async def test_esc_stops_a_batch_after_the_object_it_is_at(opening: Opening) -> 
         assert "stops after the object it is at" in toasts(app)
 
 
+@pytest.mark.parametrize("view", ["3", "6"])
+async def test_reading_again_below_another_window_keeps_what_is_typed(opening: Opening, view: str) -> None:
+    async with opening(remote.server(), "F-PRIV") as (app, pilot):
+        await press(pilot, view, "slash", "w")
+        app.post_message(events.AppBlur())
+        await settled(pilot)
+        app.reload_quietly()
+        await settled(pilot)
+        app.post_message(events.AppFocus())
+        await settled(pilot)
+        await press(pilot, "e", "b")
+        assert app.screen.filter_text == "web"
+
+
+async def test_a_run_is_chosen_from_the_journal_while_the_cluster_is_read_again(opening: Opening) -> None:
+    server = remote.server()
+    async with opening(server, "F-PRIV") as (app, pilot):
+        await press(pilot, "A", "y")
+        app.action_journal()
+        await settled(pilot)
+        assert isinstance(app.screen, JournalDialog)
+        app.reload_quietly()
+        await settled(pilot)
+        await press(pilot, "enter")
+        assert isinstance(app.screen, ApplyDialog)
+        assert "Take back changes" in str(app.screen.query_one(TextPane).border_title)
+
+
+async def test_an_export_that_was_asked_before_reading_again_says_so(opening: Opening, isolated: Path) -> None:
+    async with opening(remote.server(), "F-PRIV") as (app, pilot):
+        await press(pilot, "x")
+        app.reload_quietly()
+        await settled(pilot)
+        await press(pilot, "enter")
+        assert "it was read again meanwhile; nothing was done" in toasts(app)
+        assert list(isolated.iterdir()) == []
+
+
 async def test_what_is_under_way_is_not_said_to_be_done(opening: Opening) -> None:
     server = remote.server()
     said: list[str] = []

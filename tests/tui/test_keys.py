@@ -203,6 +203,21 @@ async def test_an_input_that_the_mouse_left_holds_nothing_up(opened: Opened) -> 
         assert isinstance(app.screen, PathsScreen)
 
 
+async def test_another_window_takes_nothing_from_what_is_typed(opened: Opened) -> None:
+    async with opened(fake.audit()) as (app, pilot):
+        await typed(pilot, "colon", *"theme")
+        app.post_message(events.AppBlur())
+        await settled(pilot)
+        app.find_paths(["ClusterAdmin"])
+        await settled(pilot)
+        app.post_message(events.AppFocus())
+        await settled(pilot)
+        assert isinstance(app.screen, OverviewScreen)
+        await typed(pilot, *" light", "enter")
+        assert app.theme == "light"
+        assert isinstance(app.screen, PathsScreen)
+
+
 @pytest.mark.parametrize("loaded", [False, True])
 @pytest.mark.parametrize("dialog", [ExportDialog, AnswerDialog])
 async def test_an_answer_about_another_source_counts_for_nothing(

@@ -338,9 +338,10 @@ class ApplyingApp(StagingApp):
             from workbench.tui.screens.apply import JournalDialog
 
             def chosen(identifier: str | None) -> None:
-                if identifier:
+                # What it names is looked up anew, in the journal of the same cluster.
+                if identifier and self.target_endpoint == connection.endpoint:
                     self.undo_applied(identifier)
 
-            self.ask(JournalDialog(rows, connection.endpoint.context), chosen)
+            self.push_screen(JournalDialog(rows, connection.endpoint.context), chosen)
 
         self.in_background("journal", job, deliver)

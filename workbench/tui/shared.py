@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from textual.screen import Screen
 
@@ -11,12 +11,17 @@ from workbench.tui.jobs import JobsApp
 from workbench.tui.screens.base import Asked, WorkbenchScreen
 from workbench.tui.session import Session
 
+if TYPE_CHECKING:
+    from workbench.sources import SourceRequest
+
 T = TypeVar("T")
 
 
 class SessionApp(JobsApp):
     """An app that holds what is loaded."""
 
+    request: SourceRequest | None = None
+    """What is opened, or was last."""
     session: Session | None = None
     """``None`` while nothing is loaded."""
     view: str = "connect"
@@ -35,15 +40,16 @@ class SessionApp(JobsApp):
 
         Args:
             dialog: The dialog.
-            answered: Gets the answer, unless something else is loaded by then.
+            answered: Gets the answer, unless something else is loaded or it was read again by then.
         """
-        session = self.session
+        session, request = self.session, self.request
 
         def given(answer: T | None) -> None:
             if self.session is session:
                 answered(answer)
             elif answer is not None:
-                self.say("something else was loaded meanwhile; nothing was done", "warning")
+                what = "it was read again" if self.request == request else "something else was loaded"
+                self.say(f"{what} meanwhile; nothing was done", "warning")
 
         self.push_screen(dialog, given)
 

@@ -224,7 +224,9 @@ class WorkbenchScreen(Screen[None]):
 
     @property
     def is_prompting(self) -> bool:
-        """Whether somebody types into one of them."""
+        """Whether somebody types into one of them, also while another window has the keys."""
+        if self.focused is None and self.is_mounted and not self.app.app_focus:
+            return self.command_bar.is_prompting or self.filter_input.is_prompting
         return isinstance(self.focused, Prompt)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
