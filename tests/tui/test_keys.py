@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from textual import events
+from textual.app import App
 from textual.keys import key_to_character
 from textual.pilot import Pilot
 
@@ -26,7 +27,7 @@ from workbench.tui.screens.overview import OverviewScreen
 from workbench.tui.screens.paths import PathsScreen
 
 
-def post(app: WorkbenchApp, *keys: str) -> None:
+def post(app: App[Any], *keys: str) -> None:
     """All keys are there before the first is looked at."""
     for key in keys:
         app.post_message(events.Key(key, key_to_character(key)))
@@ -34,7 +35,7 @@ def post(app: WorkbenchApp, *keys: str) -> None:
 
 async def typed(pilot: Pilot[None], *keys: str) -> None:
     """Type keys in one go."""
-    post(pilot.app, *keys)  # type: ignore[arg-type]
+    post(pilot.app, *keys)
     await settled(pilot)
 
 

@@ -71,6 +71,18 @@ def notes(app: WorkbenchApp) -> str:
     return str(app.screen.query_one("#matrix-notes").text)  # type: ignore[attr-defined]
 
 
+def held_network(audit: fake.FakeAudit) -> threading.Event:
+    """The network is computed once the event is set."""
+    plain, go = audit.network, threading.Event()
+
+    def network(fixes: Any = ()) -> Any:
+        assert go.wait(30)
+        return plain(fixes)
+
+    audit.network = network  # type: ignore[method-assign]
+    return go
+
+
 async def stand_on(app: WorkbenchApp, pilot: Any, source: str, target: str) -> None:
     grid(app).move_to(rows(app).index(source), columns(app).index(target))
     await settled(pilot)
@@ -443,13 +455,7 @@ async def test_an_error_is_a_sentence_and_the_rest_keeps_working(opened: Opened)
 
 async def test_while_it_is_computed_it_says_so(opened: Opened) -> None:
     audit = fake.audit()
-    plain, go = audit.network, threading.Event()
-
-    def network(fixes: Any = ()) -> Any:
-        assert go.wait(30)
-        return plain(fixes)
-
-    audit.network = network  # type: ignore[method-assign]
+    go = held_network(audit)
     async with opened(audit) as (app, pilot):
         await pilot.press("6")
         for _ in range(5):
@@ -527,14 +533,8 @@ async def test_resources_tell_the_connections_of_an_object_and_lead_here(opened:
 
 async def test_somebody_who_comes_while_it_is_computed_still_gets_there(opened: Opened) -> None:
     audit = fake.audit()
-    plain, go = audit.network, threading.Event()
-
-    def network(fixes: Any = ()) -> Any:
-        assert go.wait(30)
-        return plain(fixes)
-
+    go = held_network(audit)
     async with opened(audit) as (app, pilot):
-        audit.network = network  # type: ignore[method-assign]
         app.show_view("network", Asked(source=WEB, target=WEB))
         for _ in range(5):
             await pilot.pause()

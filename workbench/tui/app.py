@@ -256,10 +256,6 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
             self.install_screen(screen, name)
         return screen
 
-    @property
-    def _on_help(self) -> bool:
-        return isinstance(self.screen, WorkbenchScreen) and self.screen.PLACE == "help"
-
     def action_view(self, name: str) -> None:
         """A numbered screen."""
         self.show_view(name)
@@ -267,7 +263,7 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
     def show_view(self, name: str, asked: Asked | None = None) -> None:
         """Change to a screen, and go there to what was asked for."""
         self.due_view = ""
-        while len(self.screen_stack) > 1 and self._on_help:
+        while len(self.screen_stack) > 1 and self.on_help:
             self.pop_screen()
         if self.view != name:
             # A reading that is over is nothing to come back to.
@@ -280,24 +276,13 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
         if asked is not None:
             screen.call_after_refresh(screen.show_what_was_asked, asked)
 
-    def come_to(self, name: str) -> None:
-        """Change to a screen because a job is over: at once, or when what is typed, a dialog or the help is left."""
-        self.due_view = name
-        self.come_to_what_is_due()
-
-    def come_to_what_is_due(self) -> None:
-        """Change to the screen that is due, unless somebody is still typing or answering."""
-        screen = self.screen
-        if self.due_view and isinstance(screen, WorkbenchScreen) and not self._on_help and not screen.is_prompting:
-            self.show_view(self.due_view)
-
     def action_leave(self) -> None:
         """Leave the innermost thing."""
         screen = self.screen
         if isinstance(screen, WorkbenchScreen):
             if screen.leave_one():
                 screen.update_frame()
-            elif self._on_help:
+            elif self.on_help:
                 self.pop_screen()
                 return
             elif self.stop_changes():
@@ -318,7 +303,7 @@ class WorkbenchApp(ConnectingApp, NarrowingApp, ApplyingApp):
 
     def action_help(self) -> None:
         """The help of this screen."""
-        if isinstance(self.screen, WorkbenchScreen) and not self._on_help:
+        if isinstance(self.screen, WorkbenchScreen) and not self.on_help:
             from workbench.tui.screens.help import HelpScreen
 
             self.push_screen(HelpScreen(self.screen.PLACE))

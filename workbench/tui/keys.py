@@ -3,8 +3,8 @@
 Textual sends a key from queue to queue, up from the widget that has the focus, and looks for its action when it arrives
 at the app. Of keys that are typed quickly, or while the screen is busy, a later one may then act first, or an earlier
 one on a screen that it was not meant for. Here the app looks for the action at once, and sends a message the way that
-others from the same widget go: when that arrives, what they led to on the screen has happened. What jobs
-find in the background is not waited for.
+others from the same widget go: when that arrives, what they led to on the screen has happened. What jobs find in the
+background is not waited for.
 """
 
 from __future__ import annotations

@@ -75,7 +75,19 @@ class SessionApp(JobsApp):
         What somebody is typing, a dialog or the help stays; the screen changes once that is left, unless another one
         was chosen by then.
         """
-        raise NotImplementedError
+        self.due_view = name
+        self.come_to_what_is_due()
+
+    def come_to_what_is_due(self) -> None:
+        """Change to the screen that is due, unless somebody is still typing or answering."""
+        screen = self.screen
+        if self.due_view and isinstance(screen, WorkbenchScreen) and not self.on_help and not screen.is_prompting:
+            self.show_view(self.due_view)
+
+    @property
+    def on_help(self) -> bool:
+        """Whether the help lies over the screens."""
+        return isinstance(self.screen, WorkbenchScreen) and self.screen.PLACE == "help"
 
     def session_loaded(self) -> None:
         """A source was loaded, with what is staged of it."""
